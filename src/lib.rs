@@ -1,0 +1,31 @@
+//! sosstack: the messaging layer of a personal-safety platform, on a laptop.
+//!
+//! ```text
+//! stack file ─┐
+//! seed-data ──┴─► Stack ─► config files ─► Workloads ─► runtime (docker | process) ─► ready ─► seed
+//! addresses + credentials ─► kafka / mqtt clients ─► pub · sub · tail
+//! ```
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`stack`] | the model: seed data, the user's file, validation |
+//! | [`config`] | `Stack` → text of configuration files; pure |
+//! | [`workload`], [`target`] | what to run, as plain data, and where |
+//! | [`runtime`] | the one trait; Docker (only bollard user) and plain processes |
+//! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
+//! | [`secrets`] | accounts, the local certificate authority |
+//! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
+//! | [`message`], [`tail`] | the envelope that pub, sub and tail share; the merged stream |
+//! | [`event`], [`ui`] | what work reports, and the only code that prints |
+//! | [`failure`], [`shutdown`], [`paths`], [`endpoints`] | remedies and exit codes; signals; files; addresses |
+//! | [`cli`], [`commands`] | clap types; one file a verb |
+
+pub mod endpoints;
+pub mod event;
+pub mod failure;
+pub mod paths;
+pub mod runtime;
+pub mod shutdown;
+pub mod stack;
+pub mod target;
+pub mod workload;

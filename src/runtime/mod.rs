@@ -1,0 +1,180 @@
+//! Runs workloads on this machine. The one trait of the project, as there are two real runtimes.
+//!
+//! Narrow on purpose: what a workload needs done, not what Docker offers.
+
+pub mod docker;
+pub mod process;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::event::Report;
+use crate::shutdown::Shutdown;
+use crate::stack::{Service, Stack, StackName};
+use crate::target::Target;
+use crate::workload::{ConfigFile, PublishedPort, Workload};
+
+/// Which runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuntimeKind {
+    Docker,
+    Process,
+}
+
+impl RuntimeKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Process => "process",
+        }
+    }
+}
+
+/// One service as it is on this machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    pub service: Service,
+    /// [`Workload::config_hash`] of what it was made from.
+    pub config_hash: String,
+    /// [`Workload::live_hash`] of the files it last loaded.
+    pub live_hash: String,
+    /// `ports.offset` of the stack that it was made from.
+    pub port_offset: u16,
+    /// Host ports it publishes when it runs.
+    pub ports: Vec<PublishedPort>,
+    pub state: State,
+    /// When it was last started, if it runs.
+    pub started: Option<Timestamp>,
+    /// Container id (short) or process id.
+    pub handle: String,
+}
+
+/// Whether an instance runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum State {
+    /// Made, never started.
+    Created,
+    Running,
+    /// Died and is being started again by Docker.
+    Restarting,
+    /// Ended on purpose (`sosstack stop`).
+    Stopped,
+    /// Ended by itself; `code` is its exit status where known.
+    Exited {
+        code: Option<i64>,
+    },
+}
+
+/// Everything of one stack that a runtime has on this machine.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Inventory {
+    pub instances: Vec<Instance>,
+    /// Names of the volumes that exist, as in [`crate::workload::Volume::name`].
+    pub volumes: Vec<String>,
+    /// `ports.offset` with which the stack was made; kept for the life of the stack, `down` included.
+    pub port_offset: Option<u16>,
+    /// Whether the stack's network or directory exists.
+    pub exists: bool,
+}
+
+/// What [`Runtime::create`] made, so that an interrupted run can undo exactly that.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Created {
+    pub volumes: Vec<String>,
+}
+
+/// One line that a service wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    pub service: Service,
+    /// None when neither runtime nor line tells.
+    pub time: Option<Timestamp>,
+    /// Without the timestamp and the line's end.
+    pub text: String,
+}
+
+/// Which log lines are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct LogQuery {
+    /// Empty: all.
+    pub services: Vec<Service>,
+    pub since: Option<Timestamp>,
+    /// The newest lines of each service.
+    pub tail: Option<usize>,
+    /// Go on with new lines until dropped.
+    pub follow: bool,
+}
+
+/// A place that runs workloads.
+#[async_trait]
+pub trait Runtime: Send + Sync {
+    fn kind(&self) -> RuntimeKind;
+
+    /// Where workloads are rendered for. Finds Java, jars' place and Mosquitto for plain processes.
+    ///
+    /// # Errors
+    /// [`crate::failure::Failure::NoRuntime`] when a program that is needed is missing or of a wrong version.
+    async fn target(&self, stack: &Stack) -> Result<Target>;
+
+    /// Makes sure that what the workloads run from (images, jars) is on this machine.
+    ///
+    /// # Errors
+    /// [`crate::failure::Failure::NoRuntime`] when it is not to be had.
+    async fn fetch(&self, stack: &Stack, workloads: &[Workload], report: Report<'_>, shutdown: &Shutdown)
+    -> Result<()>;
+
+    /// What exists of a stack, instances sorted by service.
+    async fn inventory(&self, stack: &StackName) -> Result<Inventory>;
+
+    /// The names of all stacks that have instances or volumes here, sorted.
+    async fn stacks(&self) -> Result<Vec<StackName>>;
+
+    /// Makes what all services of a stack share (network or directory). Idempotent.
+    async fn prepare(&self, stack: &Stack) -> Result<()>;
+
+    /// Makes an instance with its volumes and files, not started yet. Replaces nothing.
+    async fn create(&self, stack: &Stack, workload: &Workload) -> Result<Created>;
+
+    /// Starts an instance that was created or has ended.
+    async fn start(&self, stack: &StackName, service: Service) -> Result<()>;
+
+    /// SIGTERM, then SIGKILL after `grace`; returns when it has ended. Fine if it has already.
+    async fn stop(&self, stack: &StackName, service: Service, grace: Duration) -> Result<()>;
+
+    /// Removes an instance (killing it if it runs), keeping its named volumes. Fine if it is gone.
+    async fn remove(&self, stack: &StackName, service: Service) -> Result<()>;
+
+    /// Replaces live files of a running instance and has it load them; remembers `live_hash`.
+    async fn reload(&self, stack: &StackName, service: Service, files: &[ConfigFile], live_hash: &str) -> Result<()>;
+
+    /// Removes volumes of this stack by name. Fine if they are gone.
+    async fn remove_volumes(&self, stack: &StackName, volumes: &[String]) -> Result<()>;
+
+    /// Removes what `prepare` made. Call it when no instance is left; volumes stay.
+    async fn retire(&self, stack: &StackName) -> Result<()>;
+
+    /// Resident memory of running instances, in bytes.
+    async fn memory(&self, stack: &StackName, services: &[Service]) -> Result<Vec<(Service, u64)>>;
+
+    /// Log lines merged by time.
+    async fn logs(&self, stack: &StackName, query: LogQuery) -> Result<BoxStream<'static, Result<LogLine>>>;
+
+    /// In words, which of this runtime's own things holds a host port, with the command that frees it.
+    async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>>;
+}
+
+/// Who holds a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortOwner {
+    /// E.g. `container grafana (image grafana/grafana)` or `mosquitto (pid 812)`.
+    pub description: String,
+    /// A command that frees it, e.g. `docker stop grafana` or `sosstack down --stack sos`.
+    pub remedy: Option<String>,
+}

@@ -1,0 +1,93 @@
+//! The model: what the messaging layer consists of, whatever runs it.
+//!
+//! A [`Stack`] is complete and valid by construction: [`spec`] reads seed data and the user's file,
+//! [`validate`] refuses what cannot work, and only then is there a `Stack`.
+
+pub mod device;
+pub mod heap;
+pub mod name;
+pub mod ports;
+pub mod service;
+pub mod topic;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub use device::Device;
+pub use heap::Heap;
+pub use name::StackName;
+pub use ports::Ports;
+pub use service::{Role, Service};
+pub use topic::Topic;
+
+/// The whole messaging layer of one platform.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stack {
+    pub name: StackName,
+    /// Kubernetes namespace whose names applications use, also on the laptop's Docker network.
+    pub namespace: String,
+    /// The cluster's DNS domain.
+    pub domain: String,
+    pub ports: Ports,
+    pub zookeeper: Ensemble,
+    pub kafka: Kafka,
+    pub mosquitto: Mosquitto,
+    pub topics: Vec<Topic>,
+    pub devices: Vec<Device>,
+}
+
+/// The ZooKeeper ensemble.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ensemble {
+    pub version: String,
+    pub image: String,
+    /// 1, 3 or 5.
+    pub nodes: u16,
+    pub heap: Heap,
+}
+
+/// The Kafka brokers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kafka {
+    pub version: String,
+    pub image: String,
+    /// 1, 3 or 5.
+    pub brokers: u16,
+    pub heap: Heap,
+    /// Broker settings that override the defaults.
+    pub config: BTreeMap<String, String>,
+}
+
+impl Kafka {
+    /// Replicas of each partition: three where there are three brokers.
+    pub fn replication_factor(&self) -> u16 {
+        self.brokers.min(3)
+    }
+
+    /// Replicas that must have a message before it is acknowledged: one may be lost.
+    pub fn min_insync_replicas(&self) -> u16 {
+        self.replication_factor().saturating_sub(1).max(1)
+    }
+}
+
+/// The MQTT server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mosquitto {
+    pub version: String,
+    pub image: String,
+    /// For each listener.
+    pub max_connections: u32,
+    /// Messages held for one client beyond those in flight.
+    pub max_queued_messages: u32,
+    pub max_inflight_messages: u16,
+}
+
+impl Stack {
+    /// All services, in the order in which they are listed: ZooKeeper, Kafka, Mosquitto.
+    pub fn services(&self) -> Vec<Service> {
+        let zookeeper = (0..self.zookeeper.nodes).map(Service::zookeeper);
+        let kafka = (0..self.kafka.brokers).map(Service::kafka);
+        zookeeper.chain(kafka).chain([Service::mosquitto()]).collect()
+    }
+}

@@ -1,0 +1,21 @@
+//! A Kafka topic as the stack wants it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A Kafka topic; its replication factor follows from the number of brokers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topic {
+    pub name: String,
+    pub partitions: u16,
+    /// Topic settings by Kafka's own names, such as `retention.ms`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, String>,
+    /// What it is for; shown by `topic list`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+}
+
+/// The topic of the readiness probe: created with the others, hidden from lists.
+pub const PROBE_TOPIC: &str = "__sosstack_probe";

@@ -1,0 +1,86 @@
+//! What to run, as plain data: one [`Workload`] a service.
+//!
+//! A pure function of the stack, its accounts and where it runs; the runtimes carry it out and the
+//! exports print it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::stack::Service;
+use crate::stack::ports::PortName;
+
+/// One service, ready to be run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workload {
+    pub service: Service,
+    /// Container image; not used by plain processes.
+    pub image: String,
+    /// Program and arguments; no shell is involved and no secret is among them.
+    pub command: Vec<String>,
+    /// Numeric user and group of the process in a container, and owner of its files.
+    pub user: u32,
+    /// Configuration, written before the start.
+    pub files: Vec<ConfigFile>,
+    /// Data that outlives the instance.
+    pub volumes: Vec<Volume>,
+    /// Directories of the image that would otherwise become anonymous volumes.
+    pub scratch: Vec<PathBuf>,
+    pub ports: Vec<PublishedPort>,
+    /// Names under which other containers find it.
+    pub aliases: Vec<String>,
+    /// How long it may take to end after SIGTERM before it is killed.
+    pub stop_grace: Duration,
+}
+
+/// A file that a service reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigFile {
+    /// Absolute, as the service sees it.
+    pub path: PathBuf,
+    pub contents: String,
+    /// Secret files are written with mode 0600, others with 0644.
+    pub secret: bool,
+    /// Reloaded by SIGHUP, so a change asks for no restart and is no part of the hash.
+    pub live: bool,
+}
+
+/// A named place for data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Unique within the stack, e.g. `kafka-0-data`.
+    pub name: String,
+    /// Absolute, as the service sees it.
+    pub path: PathBuf,
+}
+
+/// A port on 127.0.0.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedPort {
+    pub name: PortName,
+    pub host: u16,
+    /// Inside the container; equal to `host` for a plain process.
+    pub container: u16,
+}
+
+impl Workload {
+    /// Identifies everything that only a new instance can change: 16 hexadecimal digits.
+    pub fn config_hash(&self) -> String {
+        let mut fixed = self.clone();
+        for file in fixed.files.iter_mut().filter(|file| file.live) {
+            file.contents.clear();
+        }
+        let text = serde_json::to_vec(&fixed).expect("a workload is plain data");
+        let digest = ring::digest::digest(&ring::digest::SHA256, &text);
+        digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Identifies the live files, so that a reload happens only when something changed.
+    pub fn live_hash(&self) -> String {
+        let live: Vec<_> = self.files.iter().filter(|file| file.live).map(|f| (&f.path, &f.contents)).collect();
+        let text = serde_json::to_vec(&live).expect("files are plain data");
+        let digest = ring::digest::digest(&ring::digest::SHA256, &text);
+        digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
