@@ -20,11 +20,13 @@
 //! | [`failure`], [`shutdown`], [`paths`], [`endpoints`] | remedies and exit codes; signals; files; addresses |
 //! | [`cli`], [`commands`] | clap types; one file a verb |
 
+pub mod config;
 pub mod endpoints;
 pub mod event;
 pub mod failure;
 pub mod paths;
 pub mod runtime;
+pub mod secrets;
 pub mod shutdown;
 pub mod stack;
 pub mod target;

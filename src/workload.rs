@@ -3,6 +3,8 @@
 //! A pure function of the stack, its accounts and where it runs; the runtimes carry it out and the
 //! exports print it.
 
+pub mod build;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

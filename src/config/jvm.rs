@@ -1,0 +1,49 @@
+//! How the two JVM systems are started, and where they log.
+
+use std::path::Path;
+
+use super::properties::Properties;
+use crate::stack::Heap;
+
+/// `java` with its options, up to and without the main class.
+///
+/// Serial collection and the first compiler tier start fastest and use the least memory; the heap
+/// grows to `heap` only when it is needed.
+pub fn java(java: &str, heap: Heap, class_path: &str, system_properties: &[(&str, String)]) -> Vec<String> {
+    let mut command = vec![
+        java.to_owned(),
+        format!("-Xmx{heap}"),
+        "-Xms32M".to_owned(),
+        "-XX:+UseSerialGC".to_owned(),
+        "-XX:TieredStopAtLevel=1".to_owned(),
+        "-XX:+ExitOnOutOfMemoryError".to_owned(),
+        "-Djava.awt.headless=true".to_owned(),
+    ];
+    command.extend(system_properties.iter().map(|(key, value)| format!("-D{key}={value}")));
+    command.extend(["-cp".to_owned(), class_path.to_owned()]);
+    command
+}
+
+/// `log4j.properties` for Kafka, and for ZooKeeper as a plain process: to the console in a container
+/// (None), else to a file that is rotated at 10 MB and kept three times.
+pub fn log4j(file: Option<&Path>) -> String {
+    let pattern = "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5p %m (%c{1})%n";
+    let mut properties = Properties::default();
+    properties.set("log4j.rootLogger", "INFO, out");
+    match file {
+        None => properties.set("log4j.appender.out", "org.apache.log4j.ConsoleAppender"),
+        Some(file) => properties
+            .set("log4j.appender.out", "org.apache.log4j.RollingFileAppender")
+            .set("log4j.appender.out.File", file.display())
+            .set("log4j.appender.out.MaxFileSize", "10MB")
+            .set("log4j.appender.out.MaxBackupIndex", 3),
+    };
+    properties
+        .set("log4j.appender.out.layout", "org.apache.log4j.PatternLayout")
+        .set("log4j.appender.out.layout.ConversionPattern", pattern)
+        // These three write hundreds of lines at each start that say nothing in a healthy stack.
+        .set("log4j.logger.kafka.log.LogCleaner", "WARN")
+        .set("log4j.logger.org.apache.zookeeper", "WARN")
+        .set("log4j.logger.kafka.server.KafkaConfig", "WARN");
+    properties.render()
+}

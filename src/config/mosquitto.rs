@@ -1,0 +1,127 @@
+//! `mosquitto.conf`, the password file and the access control list.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::secrets::{Account, Accounts};
+use crate::stack::device::{PROBE_USER, SERVICE_USER};
+use crate::stack::{Mosquitto, Stack};
+use crate::target::Target;
+
+/// The server's configuration. `config` holds the files it names, `data` its database.
+pub fn mosquitto_conf(stack: &Stack, target: &Target, config: &Path, data: &Path) -> String {
+    let Mosquitto { max_connections, max_queued_messages, max_inflight_messages, .. } = &stack.mosquitto;
+    let config = config.display();
+    let mut text = format!(
+        "allow_anonymous false
+password_file {config}/passwd
+acl_file {config}/acl
+
+persistence true
+persistence_location {}/
+persistence_file mosquitto.db
+autosave_on_changes true
+autosave_interval 1
+persistent_client_expiration 7d
+
+max_queued_messages {max_queued_messages}
+max_inflight_messages {max_inflight_messages}
+max_keepalive 300
+set_tcp_nodelay true
+sys_interval 1
+
+log_dest stdout
+log_type error
+log_type warning
+log_type notice
+log_type information
+log_timestamp_format %Y-%m-%dT%H:%M:%S%z
+",
+        data.display()
+    );
+    if let Target::Process(layout) = target {
+        // Root's Mosquitto would become another user, who may not read files that are root's own.
+        writeln!(text, "user {}", layout.user).expect("writing to a string succeeds");
+    }
+    for listener in listeners(stack, target) {
+        write!(text, "\nlistener {}\nmax_connections {max_connections}\n", listener.address).expect("as above");
+        match listener.kind {
+            Kind::Mqtt => {}
+            Kind::MqttWs => text.push_str("protocol websockets\n"),
+            Kind::Mqtts => {
+                write!(text, "certfile {config}/server.crt\nkeyfile {config}/server.key\ntls_version tlsv1.2\n")
+                    .expect("as above");
+            }
+        }
+    }
+    text
+}
+
+enum Kind {
+    Mqtt,
+    Mqtts,
+    MqttWs,
+}
+
+struct Listener {
+    kind: Kind,
+    /// `port` or `port bind-address`.
+    address: String,
+}
+
+fn listeners(stack: &Stack, target: &Target) -> [Listener; 3] {
+    let ports = &stack.ports;
+    let address = |container: u16, host: u16| match target {
+        Target::Docker => container.to_string(),
+        Target::Process(_) => format!("{host} 127.0.0.1"),
+    };
+    [
+        Listener { kind: Kind::Mqtt, address: address(1883, ports.mqtt()) },
+        Listener { kind: Kind::Mqtts, address: address(8883, ports.mqtts()) },
+        Listener { kind: Kind::MqttWs, address: address(9001, ports.mqtt_ws()) },
+    ]
+}
+
+/// `user:hash` lines.
+pub fn password_file(accounts: &Accounts) -> String {
+    let line = |(user, account): (&str, &Account)| format!("{user}:{}\n", account.hash());
+    accounts.users().map(line).collect()
+}
+
+/// Who may do what. A device reaches its own leaves, in one direction each; `%u` is its user name.
+pub fn acl_file(accounts: &Accounts) -> String {
+    // `user` lines come first: a `pattern` applies to everybody wherever it stands, but reads best last.
+    let mut text = format!(
+        "user {SERVICE_USER}\ntopic readwrite #\ntopic read $SYS/#\n\nuser {PROBE_USER}\ntopic readwrite sosstack/probe/#\n"
+    );
+    for (id, enrolled) in &accounts.devices {
+        if let Some(owner) = &enrolled.owner {
+            write!(
+                text,
+                "\nuser {id}\ntopic write emergency/{owner}/trigger\ntopic read emergency/{owner}/status\n\
+                 topic write geofence/{owner}/enter\ntopic write geofence/{owner}/exit\n"
+            )
+            .expect("writing to a string succeeds");
+        }
+    }
+    text.push('\n');
+    for (access, filter) in DEVICE_LEAVES {
+        writeln!(text, "pattern {access} {filter}").expect("writing to a string succeeds");
+    }
+    text
+}
+
+/// Up is what a device writes, down what it reads (never both: it could forge its own commands).
+const DEVICE_LEAVES: [(&str, &str); 11] = [
+    ("write", "device/%u/telemetry"),
+    ("write", "device/%u/location"),
+    ("write", "device/%u/alert"),
+    ("write", "device/%u/status"),
+    ("read", "device/%u/command"),
+    ("read", "device/%u/config"),
+    ("write", "wearable/%u/heartrate"),
+    ("write", "wearable/%u/activity"),
+    ("write", "wearable/%u/fall"),
+    ("write", "panic/%u/press"),
+    ("write", "panic/%u/battery"),
+];

@@ -1,0 +1,55 @@
+//! `zoo.cfg`. Numbers: tickTime 2000 ms, initLimit 10, syncLimit 5, purge keeps 3 snapshots every 24 h.
+
+use std::path::Path;
+
+use super::properties::Properties;
+use crate::stack::{Service, Stack};
+use crate::target::{Target, cluster_name};
+
+/// The four-letter words that answer; all others are refused.
+pub const FOUR_LETTER_WORDS: &str = "stat,ruok,conf,isro,mntr,srvr";
+
+/// The node's number in the ensemble, from 1.
+pub fn myid(service: Service) -> u16 {
+    service.ordinal + 1
+}
+
+/// One node's configuration.
+pub fn zoo_cfg(stack: &Stack, service: Service, target: &Target, data: &Path, log: &Path) -> String {
+    let mut properties = Properties::default();
+    properties
+        .set("dataDir", data.display())
+        .set("dataLogDir", log.display())
+        .set("tickTime", 2000)
+        .set("initLimit", 10)
+        .set("syncLimit", 5)
+        .set("autopurge.snapRetainCount", 3)
+        .set("autopurge.purgeInterval", 24)
+        .set("4lw.commands.whitelist", FOUR_LETTER_WORDS)
+        .set("admin.enableServer", false)
+        // A laptop's whole stack comes from one address; the default of 60 is for one client each.
+        .set("maxClientCnxns", 1000);
+    match target {
+        Target::Docker => properties.set("clientPort", 2181).set("quorumListenOnAllIPs", true),
+        Target::Process(_) => {
+            properties.set("clientPort", stack.ports.zookeeper(service.ordinal)).set("clientPortAddress", "127.0.0.1")
+        }
+    };
+    if stack.zookeeper.nodes > 1 {
+        for peer in (0..stack.zookeeper.nodes).map(Service::zookeeper) {
+            properties.set(format!("server.{}", myid(peer)), peer_address(stack, peer, target));
+        }
+    }
+    properties.render()
+}
+
+fn peer_address(stack: &Stack, peer: Service, target: &Target) -> String {
+    match target {
+        Target::Docker => format!("{}:2888:3888", cluster_name(stack, peer)),
+        Target::Process(_) => {
+            let (peer_port, election) =
+                (stack.ports.zookeeper_peer(peer.ordinal), stack.ports.zookeeper_election(peer.ordinal));
+            format!("127.0.0.1:{peer_port}:{election}")
+        }
+    }
+}

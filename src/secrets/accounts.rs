@@ -1,0 +1,145 @@
+//! Everyone who may log in to Mosquitto: the backend, the readiness probe and the devices.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::{password, random};
+use crate::paths::{ensure_private_dir, write_atomic};
+use crate::stack::Device;
+use crate::stack::device::{PROBE_USER, SERVICE_USER};
+
+/// Mosquitto's own default for `$7$` hashes. Passwords here are random, so a dictionary is no threat.
+const ITERATIONS: NonZeroU32 = NonZeroU32::new(101).unwrap();
+
+/// One login. The salt is kept so that the password file is the same each time it is rendered.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub password: String,
+    salt: String,
+}
+
+impl Account {
+    fn generate() -> Self {
+        Self { password: password(), salt: BASE64_STANDARD.encode(random::<12>()) }
+    }
+
+    /// The password as Mosquitto stores it: `$7$iterations$salt$hash`, PBKDF2 with SHA-512.
+    pub fn hash(&self) -> String {
+        let salt = BASE64_STANDARD.decode(&self.salt).unwrap_or_default();
+        let mut hash = [0; 64];
+        ring::pbkdf2::derive(ring::pbkdf2::PBKDF2_HMAC_SHA512, ITERATIONS, &salt, self.password.as_bytes(), &mut hash);
+        format!("$7${ITERATIONS}${}${}", self.salt, BASE64_STANDARD.encode(hash))
+    }
+}
+
+/// A device that may log in.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolled {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    #[serde(flatten)]
+    pub account: Account,
+}
+
+/// All logins of one stack.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accounts {
+    pub service: Account,
+    pub probe: Account,
+    pub devices: BTreeMap<String, Enrolled>,
+}
+
+impl Accounts {
+    /// Reads the accounts of a stack; None when it has none yet.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not what sosstack wrote.
+    pub fn read(stack_dir: &Path) -> Result<Option<Self>> {
+        let path = stack_dir.join("accounts.json");
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        };
+        serde_json::from_slice(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+    }
+
+    /// Reads the accounts or makes them, and enrols every device that is not yet; deletes none.
+    ///
+    /// # Errors
+    /// When the directory or file cannot be read or written.
+    pub fn ensure(stack_dir: &Path, devices: &[Device]) -> Result<Self> {
+        let existing = Self::read(stack_dir)?;
+        let mut accounts = existing.clone().unwrap_or_else(|| Self {
+            service: Account::generate(),
+            probe: Account::generate(),
+            devices: BTreeMap::new(),
+        });
+        for device in devices {
+            accounts
+                .devices
+                .entry(device.id.clone())
+                .and_modify(|enrolled| enrolled.owner.clone_from(&device.owner))
+                .or_insert_with(|| Enrolled { owner: device.owner.clone(), account: Account::generate() });
+        }
+        if existing.as_ref() != Some(&accounts) {
+            accounts.write(stack_dir)?;
+        }
+        Ok(accounts)
+    }
+
+    fn write(&self, stack_dir: &Path) -> Result<()> {
+        ensure_private_dir(stack_dir)?;
+        let text = serde_json::to_vec_pretty(self).context("accounts are plain data")?;
+        write_atomic(&stack_dir.join("accounts.json"), &text, 0o600)
+    }
+
+    /// Every MQTT user with its account, the backend first.
+    pub fn users(&self) -> impl Iterator<Item = (&str, &Account)> {
+        let fixed = [(SERVICE_USER, &self.service), (PROBE_USER, &self.probe)];
+        fixed.into_iter().chain(self.devices.iter().map(|(id, enrolled)| (id.as_str(), &enrolled.account)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_what_mosquitto_passwd_makes() {
+        // Made by: mosquitto_passwd -c -b FILE user secret
+        let account = Account { password: "secret".to_owned(), salt: "etrv2nc6qpeq7oHR".to_owned() };
+        assert_eq!(
+            account.hash(),
+            "$7$101$etrv2nc6qpeq7oHR$rdHjgCdTiU89pxYGIaxKm1XLk2OPuvE1nltSwgc5sj+ltpEowG4OTF78Gjy9bNWWeAsk7PK/jQTf3dQ0yOmBng=="
+        );
+    }
+
+    #[test]
+    fn enrolling_again_keeps_passwords_and_forgets_no_device() {
+        let dir = tempfile::tempdir().unwrap();
+        let device = |id: &str, owner: &str| Device { id: id.to_owned(), owner: Some(owner.to_owned()) };
+        let first = Accounts::ensure(dir.path(), &[device("a", "u1"), device("b", "u1")]).unwrap();
+        let second = Accounts::ensure(dir.path(), &[device("a", "u2")]).unwrap();
+        assert_eq!(first.service.password, second.service.password);
+        assert_eq!(first.devices["a"].account.password, second.devices["a"].account.password);
+        assert_eq!(second.devices["a"].owner.as_deref(), Some("u2"));
+        assert!(second.devices.contains_key("b"));
+    }
+
+    #[test]
+    fn only_the_owner_may_read_the_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        Accounts::ensure(dir.path(), &[]).unwrap();
+        let mode = fs::metadata(dir.path().join("accounts.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

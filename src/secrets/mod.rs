@@ -1,0 +1,25 @@
+//! What only the user may see: accounts with their passwords, and the local certificate authority.
+//!
+//! Both are made once per stack from the system's random source and kept 0600 in its directory.
+
+pub mod accounts;
+pub mod authority;
+
+pub use accounts::{Account, Accounts};
+pub use authority::{Authority, ServerCertificate};
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// `N` bytes from the system's random source.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).expect("the system's random source works or nothing is secret");
+    bytes
+}
+
+/// A password with 144 random bits, 24 characters that need no quoting in a shell or URL.
+fn password() -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(random::<18>())
+}
