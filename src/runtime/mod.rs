@@ -53,6 +53,8 @@ pub struct Instance {
     pub started: Option<Timestamp>,
     /// Container id (short) or process id.
     pub handle: String,
+    /// How often the runtime has started it again after it died by itself; 0 where nothing does so.
+    pub restarts: u32,
 }
 
 /// Whether an instance runs.

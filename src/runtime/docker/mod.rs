@@ -1,1 +1,174 @@
-//! TBD
+//! Docker: the only user of bollard. Labels are the only state, and nothing is mounted from this machine.
+
+mod answers;
+mod connect;
+mod create;
+mod inventory;
+mod labels;
+mod log_text;
+mod logs;
+mod memory;
+mod names;
+mod ports;
+mod pull;
+mod remove;
+mod upload;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use bollard::errors::Error;
+use bollard::query_parameters::{
+    InspectContainerOptions, KillContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
+};
+use futures_util::stream::BoxStream;
+
+use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind};
+use crate::event::Report;
+use crate::failure::Failure;
+use crate::shutdown::Shutdown;
+use crate::stack::{Service, Stack, StackName};
+use crate::target::Target;
+use crate::workload::{ConfigFile, Workload};
+
+/// A Docker (or Podman) daemon that has answered.
+#[derive(Debug, Clone)]
+pub struct Docker {
+    client: bollard::Docker,
+}
+
+impl Docker {
+    /// Finds a daemon: `DOCKER_HOST`, the docker command's current context, or the usual sockets of
+    /// Docker and Podman, and agrees on an API version with it.
+    ///
+    /// # Errors
+    /// [`Failure::NoRuntime`], which tells apart: none installed, not running, not allowed, wrongly named.
+    pub async fn connect() -> Result<Self> {
+        Ok(Self { client: connect::connect().await? })
+    }
+
+    /// Those of the images that are not on this machine, each once, sorted.
+    pub async fn missing_images(&self, images: &[String]) -> Result<Vec<String>> {
+        pull::missing(&self.client, images.iter().map(String::as_str)).await
+    }
+}
+
+#[async_trait]
+impl Runtime for Docker {
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::Docker
+    }
+
+    async fn target(&self, _stack: &Stack) -> Result<Target> {
+        Ok(Target::Docker)
+    }
+
+    async fn fetch(
+        &self,
+        _stack: &Stack,
+        workloads: &[Workload],
+        report: Report<'_>,
+        shutdown: &Shutdown,
+    ) -> Result<()> {
+        let missing = pull::missing(&self.client, workloads.iter().map(|workload| workload.image.as_str())).await?;
+        // Dropping a pull ends it: the daemon keeps whole layers only.
+        shutdown.guard(async { Ok(pull::pull_all(&self.client, &missing, report).await?) }).await
+    }
+
+    async fn inventory(&self, stack: &StackName) -> Result<Inventory> {
+        inventory::inventory(&self.client, stack).await
+    }
+
+    async fn stacks(&self) -> Result<Vec<StackName>> {
+        inventory::stacks(&self.client).await
+    }
+
+    async fn prepare(&self, stack: &Stack) -> Result<()> {
+        create::ensure_network(&self.client, stack).await
+    }
+
+    /// A container in state [`super::State::Created`] may lack its files, as its maker may have been
+    /// killed: remove it and create it again, never start it, unless this very process created it.
+    async fn create(&self, stack: &Stack, workload: &Workload) -> Result<Created> {
+        create::create(&self.client, stack, workload).await
+    }
+
+    async fn start(&self, stack: &StackName, service: Service) -> Result<()> {
+        let name = names::container(stack, service);
+        match self.client.start_container(&name, None::<StartContainerOptions>).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(port_taken(&error, service).map_or_else(|| error.into(), anyhow::Error::from))
+                .with_context(|| format!("starting container {name}")),
+        }
+    }
+
+    async fn stop(&self, stack: &StackName, service: Service, grace: Duration) -> Result<()> {
+        let name = names::container(stack, service);
+        let seconds = whole_seconds(grace);
+        let options = StopContainerOptionsBuilder::new().t(seconds).build();
+        let client = self.client.clone();
+        // The answer comes when the container has ended.
+        let patience = client.timeout() + grace;
+        answers::found(client.with_timeout(patience).stop_container(&name, Some(options)).await)
+            .map(drop)
+            .with_context(|| format!("stopping container {name}"))
+    }
+
+    async fn remove(&self, stack: &StackName, service: Service) -> Result<()> {
+        remove::container(&self.client, &names::container(stack, service)).await
+    }
+
+    /// The hash is written last: a kill in between leads to one reload too many, never to one too few.
+    async fn reload(&self, stack: &StackName, service: Service, files: &[ConfigFile], live_hash: &str) -> Result<()> {
+        let name = names::container(stack, service);
+        let inspected = self.client.inspect_container(&name, None::<InspectContainerOptions>).await;
+        let user = inspected.with_context(|| format!("inspecting container {name}"))?.config.and_then(|c| c.user);
+        let user = user.as_deref().and_then(|user| user.split(':').next()?.parse().ok()).unwrap_or(0);
+        upload::send(&self.client, &name, upload::of_files(files, user)?).await?;
+        let hangup = KillContainerOptionsBuilder::new().signal("SIGHUP").build();
+        self.client
+            .kill_container(&name, Some(hangup))
+            .await
+            .with_context(|| format!("telling container {name} to reload its files"))?;
+        upload::send(&self.client, &name, upload::of_files(&[upload::live_hash_file(live_hash)], user)?).await
+    }
+
+    async fn remove_volumes(&self, stack: &StackName, volumes: &[String]) -> Result<()> {
+        remove::volumes(&self.client, stack, volumes).await
+    }
+
+    async fn retire(&self, stack: &StackName) -> Result<()> {
+        remove::network(&self.client, stack).await
+    }
+
+    async fn memory(&self, stack: &StackName, services: &[Service]) -> Result<Vec<(Service, u64)>> {
+        memory::memory(&self.client, stack, services).await
+    }
+
+    async fn logs(&self, stack: &StackName, query: LogQuery) -> Result<BoxStream<'static, Result<LogLine>>> {
+        let existing = inventory::services(&self.client, stack).await?;
+        let wanted = |service: &Service| query.services.is_empty() || query.services.contains(service);
+        let services: Vec<_> = existing.into_iter().filter(wanted).collect();
+        logs::logs(&self.client, stack, &services, &query).await
+    }
+
+    async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {
+        ports::owner(&self.client, port).await
+    }
+}
+
+/// Docker counts graces in whole seconds.
+fn whole_seconds(grace: Duration) -> i32 {
+    i32::try_from(grace.as_millis().div_ceil(1000)).unwrap_or(i32::MAX)
+}
+
+/// A start loses the race for a port that was free when it was looked at.
+fn port_taken(error: &Error, service: Service) -> Option<Failure> {
+    let words = answers::words(error);
+    let taken = ["port is already allocated", "address already in use"].iter().any(|mark| words.contains(mark));
+    taken.then(|| Failure::PortTaken {
+        cause: format!("a port of {service} is in use: {words}"),
+        remedy: "end what holds it, or move the whole stack: --port-offset 100".to_owned(),
+    })
+}

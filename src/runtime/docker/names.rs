@@ -1,0 +1,15 @@
+//! Names of Docker's things, made from the stack's. All begin with `sosstack-`.
+
+use crate::stack::{Service, StackName};
+
+pub(super) fn container(stack: &StackName, service: Service) -> String {
+    format!("sosstack-{stack}-{service}")
+}
+
+pub(super) fn volume(stack: &StackName, volume: &str) -> String {
+    format!("sosstack-{stack}-{volume}")
+}
+
+pub(super) fn network(stack: &StackName) -> String {
+    format!("sosstack-{stack}")
+}
