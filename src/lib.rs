@@ -20,14 +20,24 @@
 //! | [`failure`], [`shutdown`], [`paths`], [`endpoints`] | remedies and exit codes; signals; files; addresses |
 //! | [`cli`], [`commands`] | clap types; one file a verb |
 
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod endpoints;
 pub mod event;
 pub mod failure;
+pub mod kafka;
+pub mod lifecycle;
+pub mod message;
+pub mod mqtt;
 pub mod paths;
 pub mod runtime;
 pub mod secrets;
 pub mod shutdown;
+pub mod similar;
 pub mod stack;
+pub mod tail;
 pub mod target;
+pub mod ui;
 pub mod workload;
+pub mod zookeeper;

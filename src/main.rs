@@ -1,1 +1,41 @@
-fn main() {}
+//! The `sosstack` command: parse, listen for signals, run, turn the error into an exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sosstack::cli::Cli;
+use sosstack::commands::{self, Context};
+use sosstack::failure::Failure;
+use sosstack::paths::Paths;
+use sosstack::shutdown::Shutdown;
+use sosstack::ui::Ui;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ui = Ui::new(&cli.global);
+    let (paths, shutdown) = match Paths::of_this_user().and_then(|paths| Ok((paths, Shutdown::listen()?))) {
+        Ok(parts) => parts,
+        Err(error) => {
+            ui.fail(&error);
+            return ExitCode::FAILURE;
+        }
+    };
+    let context = Context { global: cli.global, paths, ui, shutdown };
+    match commands::run(&context, &cli.command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            context.ui.fail(&error);
+            error.downcast_ref::<Failure>().map_or(ExitCode::FAILURE, |failure| failure.exit_code().into())
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(broken)
+}

@@ -96,12 +96,10 @@ pub fn acl_file(accounts: &Accounts) -> String {
     );
     for (id, enrolled) in &accounts.devices {
         if let Some(owner) = &enrolled.owner {
-            write!(
-                text,
-                "\nuser {id}\ntopic write emergency/{owner}/trigger\ntopic read emergency/{owner}/status\n\
-                 topic write geofence/{owner}/enter\ntopic write geofence/{owner}/exit\n"
-            )
-            .expect("writing to a string succeeds");
+            writeln!(text, "\nuser {id}").expect("writing to a string succeeds");
+            for (access, topic) in owner_topics(owner) {
+                writeln!(text, "topic {access} {topic}").expect("as above");
+            }
         }
     }
     text.push('\n');
@@ -109,6 +107,25 @@ pub fn acl_file(accounts: &Accounts) -> String {
         writeln!(text, "pattern {access} {filter}").expect("writing to a string succeeds");
     }
     text
+}
+
+/// The topics that a device writes and those that it reads, as the access control list grants them.
+pub fn reach(id: &str, owner: Option<&str>) -> (Vec<String>, Vec<String>) {
+    let own = DEVICE_LEAVES.iter().map(|(access, filter)| (*access, filter.replace("%u", id)));
+    let of_owner = owner.into_iter().flat_map(owner_topics);
+    let (writes, reads): (Vec<_>, Vec<_>) = own.chain(of_owner).partition(|(access, _)| *access == "write");
+    let topics = |granted: Vec<(_, String)>| granted.into_iter().map(|(_, topic)| topic).collect();
+    (topics(writes), topics(reads))
+}
+
+/// What all devices of one user may do under the user's id.
+fn owner_topics(owner: &str) -> [(&'static str, String); 4] {
+    [
+        ("write", format!("emergency/{owner}/trigger")),
+        ("read", format!("emergency/{owner}/status")),
+        ("write", format!("geofence/{owner}/enter")),
+        ("write", format!("geofence/{owner}/exit")),
+    ]
 }
 
 /// Up is what a device writes, down what it reads (never both: it could forge its own commands).

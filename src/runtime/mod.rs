@@ -2,6 +2,7 @@
 //!
 //! Narrow on purpose: what a workload needs done, not what Docker offers.
 
+pub mod choose;
 pub mod docker;
 pub mod process;
 

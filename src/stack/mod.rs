@@ -5,6 +5,7 @@
 
 pub mod device;
 pub mod heap;
+pub mod load;
 pub mod name;
 pub mod ports;
 pub mod service;

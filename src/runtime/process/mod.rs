@@ -1,1 +1,309 @@
-//! TBD
+//! Plain processes: the same systems where there is no Docker.
+//!
+//! One directory a stack, below it one a service (configuration, log, record) and one a volume.
+//! There is no supervisor: what dies stays dead until `up` or `start`.
+
+mod identity;
+mod jars;
+mod log_files;
+mod logs;
+mod record;
+mod spawn;
+mod tools;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use jiff::Timestamp;
+use rustix::process::Signal;
+
+use super::{Created, Instance, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind};
+use crate::event::Report;
+use crate::paths::{Paths, ensure_private_dir, write_atomic};
+use crate::shutdown::Shutdown;
+use crate::stack::{Service, Stack, StackName};
+use crate::target::{Layout, Target};
+use crate::workload::{ConfigFile, Workload};
+use record::Record;
+
+/// Keeps the port offset of a stack for as long as it has data.
+const OFFSET_FILE: &str = "port-offset";
+
+/// Services as plain processes of this user.
+#[derive(Debug, Clone)]
+pub struct Process {
+    paths: Paths,
+    kafka_home: Option<PathBuf>,
+}
+
+impl Process {
+    /// `kafka_home`: an unpacked Kafka to be used instead of jars that Maven fetches.
+    pub fn new(paths: &Paths, kafka_home: Option<PathBuf>) -> Self {
+        Self { paths: paths.clone(), kafka_home }
+    }
+
+    fn service_dir(&self, stack: &StackName, service: Service) -> PathBuf {
+        self.paths.stack(stack).join("services").join(service.to_string())
+    }
+
+    fn volumes_dir(&self, stack: &StackName) -> PathBuf {
+        self.paths.stack(stack).join("volumes")
+    }
+
+    fn needs_jars(&self, stack: &Stack) -> bool {
+        self.kafka_home.is_none() && !jars::cache_dir(&self.paths.cache, stack).is_dir()
+    }
+
+    fn record(&self, stack: &StackName, service: Service) -> Result<(PathBuf, Record)> {
+        let dir = self.service_dir(stack, service);
+        let record = Record::read(&dir)?.with_context(|| format!("stack {stack} has no {service}"))?;
+        Ok((dir, record))
+    }
+
+    /// The services that have a record, sorted.
+    fn services(&self, stack: &StackName) -> Vec<Service> {
+        let mut services: Vec<Service> =
+            names_in(&self.paths.stack(stack).join("services")).iter().filter_map(|name| name.parse().ok()).collect();
+        services.sort_unstable();
+        services
+    }
+}
+
+#[async_trait]
+impl Runtime for Process {
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::Process
+    }
+
+    async fn target(&self, stack: &Stack) -> Result<Target> {
+        let found = tools::find(self.needs_jars(stack))?;
+        let class_path = match &self.kafka_home {
+            Some(home) => jars::of_distribution(home)?,
+            None => jars::cache_dir(&self.paths.cache, stack).join("*").display().to_string(),
+        };
+        Ok(Target::Process(Layout {
+            root: self.paths.stack(&stack.name),
+            java: found.java,
+            class_path,
+            mosquitto: found.mosquitto,
+            user: user_name(),
+        }))
+    }
+
+    async fn fetch(
+        &self,
+        stack: &Stack,
+        _workloads: &[Workload],
+        report: Report<'_>,
+        shutdown: &Shutdown,
+    ) -> Result<()> {
+        if !self.needs_jars(stack) {
+            return Ok(());
+        }
+        let maven = tools::find(true)?.maven;
+        jars::ensure(&jars::cache_dir(&self.paths.cache, stack), maven.as_deref(), stack, report, shutdown).await
+    }
+
+    async fn inventory(&self, stack: &StackName) -> Result<Inventory> {
+        let mut instances = Vec::new();
+        for service in self.services(stack) {
+            let dir = self.service_dir(stack, service);
+            let _ = log_files::bound_console(&dir);
+            if let Some(record) = Record::read(&dir)? {
+                instances.push(instance(service, &record));
+            }
+        }
+        let volumes = names_in(&self.volumes_dir(stack));
+        let kept = fs::read_to_string(self.paths.stack(stack).join(OFFSET_FILE)).ok();
+        let port_offset = kept.and_then(|text| text.trim().parse().ok());
+        let exists = self.paths.stack(stack).join("services").is_dir();
+        Ok(Inventory { instances, volumes, port_offset, exists })
+    }
+
+    async fn stacks(&self) -> Result<Vec<StackName>> {
+        let root = self.paths.data.join("stacks");
+        let of_ours = |name: &StackName| {
+            let dir = root.join(name.as_str());
+            dir.join("services").is_dir() || dir.join("volumes").is_dir()
+        };
+        let mut stacks: Vec<StackName> =
+            names_in(&root).iter().filter_map(|name| name.parse().ok()).filter(of_ours).collect();
+        stacks.sort();
+        Ok(stacks)
+    }
+
+    async fn prepare(&self, stack: &Stack) -> Result<()> {
+        let root = self.paths.stack(&stack.name);
+        ensure_private_dir(&root.join("services"))?;
+        ensure_private_dir(&root.join("volumes"))?;
+        write_atomic(&root.join(OFFSET_FILE), format!("{}\n", stack.ports.offset).as_bytes(), 0o600)
+    }
+
+    /// The record comes last: an instance without one was never completely made, and is made again.
+    async fn create(&self, stack: &Stack, workload: &Workload) -> Result<Created> {
+        let dir = self.service_dir(&stack.name, workload.service);
+        ensure_private_dir(&dir)?;
+        let mut created = Created::default();
+        for volume in &workload.volumes {
+            if !volume.path.is_dir() {
+                created.volumes.push(volume.name.clone());
+            }
+            ensure_private_dir(&volume.path)?;
+        }
+        write_files(&workload.files)?;
+        Record::new(workload, stack.ports.offset).write(&dir)?;
+        Ok(created)
+    }
+
+    async fn start(&self, stack: &StackName, service: Service) -> Result<()> {
+        let (dir, mut record) = self.record(stack, service)?;
+        if let Some(running) = record.alive() {
+            record.process = Some(running);
+            return record.write(&dir);
+        }
+        let _ = log_files::bound_console(&dir);
+        record.stopped = false;
+        record.process = None;
+        record.started = Some(Timestamp::now());
+        record.write(&dir)?;
+        record.process = Some(spawn::spawn(&record.workload.command, &dir)?);
+        record.write(&dir)
+    }
+
+    async fn stop(&self, stack: &StackName, service: Service, grace: Duration) -> Result<()> {
+        let dir = self.service_dir(stack, service);
+        let Some(mut record) = Record::read(&dir)? else { return Ok(()) };
+        let alive = record.alive();
+        record.stopped = true;
+        record.write(&dir)?;
+        match alive {
+            Some(identity) => spawn::end(identity, &record.workload.command, grace).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn remove(&self, stack: &StackName, service: Service) -> Result<()> {
+        let dir = self.service_dir(stack, service);
+        if let Some(record) = Record::read(&dir)?
+            && let Some(identity) = record.alive()
+        {
+            spawn::kill(identity, &record.workload.command).await?;
+        }
+        gone(fs::remove_dir_all(&dir)).with_context(|| format!("removing {}", dir.display()))
+    }
+
+    /// The hash is written last: a kill in between leads to one reload too many, never to one too few.
+    async fn reload(&self, stack: &StackName, service: Service, files: &[ConfigFile], live_hash: &str) -> Result<()> {
+        let (dir, mut record) = self.record(stack, service)?;
+        write_files(files)?;
+        let identity = record.alive().with_context(|| format!("{service} does not run"))?;
+        spawn::signal(identity, Signal::HUP)?;
+        live_hash.clone_into(&mut record.live_hash);
+        record.write(&dir)
+    }
+
+    async fn remove_volumes(&self, stack: &StackName, volumes: &[String]) -> Result<()> {
+        let root = self.volumes_dir(stack);
+        for volume in volumes {
+            let dir = root.join(volume);
+            gone(fs::remove_dir_all(&dir)).with_context(|| format!("removing {}", dir.display()))?;
+        }
+        if fs::remove_dir(&root).is_ok() {
+            let _ = fs::remove_file(self.paths.stack(stack).join(OFFSET_FILE));
+        }
+        Ok(())
+    }
+
+    async fn retire(&self, stack: &StackName) -> Result<()> {
+        let root = self.paths.stack(stack);
+        // Each goes only when it is empty; what is not ours keeps its directory.
+        let _ = fs::remove_dir(root.join("services"));
+        if fs::remove_dir(root.join("volumes")).is_ok() {
+            let _ = fs::remove_file(root.join(OFFSET_FILE));
+        }
+        let _ = fs::remove_dir(root);
+        Ok(())
+    }
+
+    async fn memory(&self, stack: &StackName, services: &[Service]) -> Result<Vec<(Service, u64)>> {
+        let of = |service: &Service| {
+            let (_, record) = self.record(stack, *service).ok()?;
+            Some((*service, identity::memory(record.alive()?.pid)?))
+        };
+        Ok(services.iter().filter_map(of).collect())
+    }
+
+    async fn logs(&self, stack: &StackName, query: LogQuery) -> Result<BoxStream<'static, Result<LogLine>>> {
+        let wanted = |service: &Service| query.services.is_empty() || query.services.contains(service);
+        let services = self.services(stack).into_iter().filter(wanted);
+        let services = services.map(|service| (service, self.service_dir(stack, service))).collect();
+        Ok(logs::logs(services, &query))
+    }
+
+    async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {
+        for stack in self.stacks().await? {
+            let inventory = self.inventory(&stack).await?;
+            let holds = |instance: &&Instance| {
+                instance.started.is_some() && instance.ports.iter().any(|published| published.host == port)
+            };
+            if let Some(instance) = inventory.instances.iter().find(holds) {
+                return Ok(Some(PortOwner {
+                    description: format!("{} of stack {stack} (pid {})", instance.service, instance.handle),
+                    remedy: Some(format!("sosstack down --stack {stack}")),
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn instance(service: Service, record: &Record) -> Instance {
+    let alive = record.alive();
+    Instance {
+        service,
+        config_hash: record.config_hash.clone(),
+        live_hash: record.live_hash.clone(),
+        port_offset: record.port_offset,
+        ports: record.workload.ports.clone(),
+        state: record.state(alive.is_some()),
+        started: record.started.filter(|_| alive.is_some()),
+        handle: alive.map_or_else(String::new, |identity| identity.pid.to_string()),
+        restarts: 0,
+    }
+}
+
+fn write_files(files: &[ConfigFile]) -> Result<()> {
+    for file in files {
+        if let Some(parent) = file.path.parent() {
+            ensure_private_dir(parent)?;
+        }
+        let mode = if file.secret { 0o600 } else { 0o644 };
+        write_atomic(&file.path, file.contents.as_bytes(), mode)?;
+    }
+    Ok(())
+}
+
+/// Names in a directory, sorted; none where there is no directory.
+fn names_in(dir: &std::path::Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+/// That something to be removed is not there is fine.
+fn gone(result: std::io::Result<()>) -> std::io::Result<()> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn user_name() -> String {
+    let root = rustix::process::geteuid().is_root();
+    if root { "root".to_owned() } else { std::env::var("USER").unwrap_or_else(|_| "nobody".to_owned()) }
+}

@@ -1,0 +1,287 @@
+//! The command line as types; nothing here does anything.
+
+pub mod messages;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::stack::StackName;
+
+/// Exit codes, shown at the end of every long help.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done · 1 the operation failed · 2 usage, or an invalid stack file · 3 no runtime reachable ·
+4 not ready by the deadline · 130 / 143 interrupted";
+
+/// The messaging layer of a personal-safety platform on this machine: ZooKeeper ×3, Kafka ×3 and
+/// Mosquitto, real ones, seeded and proven ready.
+#[derive(Debug, Parser)]
+#[command(name = "sosstack", version, after_long_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that hold everywhere.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The stack's name [default: the stack file's, else "sos"]
+    #[arg(
+        long,
+        short = 's',
+        global = true,
+        value_name = "NAME",
+        env = "SOSSTACK_STACK",
+        help_heading = "Global options"
+    )]
+    pub stack: Option<StackName>,
+    /// The stack file [default: sosstack.yaml here or in a folder above, if there is one]
+    #[arg(
+        long,
+        short = 'f',
+        global = true,
+        value_name = "FILE",
+        env = "SOSSTACK_FILE",
+        help_heading = "Global options"
+    )]
+    pub file: Option<PathBuf>,
+    /// Say nothing on stderr but errors
+    #[arg(long, short = 'q', global = true, help_heading = "Global options")]
+    pub quiet: bool,
+    /// How results are printed on stdout
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        env = "SOSSTACK_OUTPUT",
+        help_heading = "Global options"
+    )]
+    pub output: Output,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Text,
+    /// One documented JSON document, or one a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring the stack up, seeded and proven ready
+    Up(UpArgs),
+    /// Show each service's state, health, ports, uptime and memory
+    Status(StatusArgs),
+    /// Show what the services wrote, merged by time
+    Logs(LogsArgs),
+    /// Print addresses and credentials for programs
+    Env(EnvArgs),
+    /// Send one message to a Kafka topic or an MQTT topic
+    Pub(messages::PubArgs),
+    /// Receive messages for a program: exact, one a line
+    Sub(messages::SubArgs),
+    /// Watch topics of both brokers in one stream, for people
+    Tail(messages::TailArgs),
+    /// Kafka topics
+    #[command(subcommand)]
+    Topic(TopicCommand),
+    /// MQTT devices and their credentials
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Make the topics and devices that the stack names; changes nothing that is right already
+    Seed(SeedArgs),
+    /// Print the effective stack as YAML
+    Config(ConfigArgs),
+    /// Stop services, keeping everything
+    Stop(ServicesArgs),
+    /// Start stopped services
+    Start(StartArgs),
+    /// Remove the stack's services; its data stays unless --volumes
+    Down(DownArgs),
+    /// List all stacks on this machine
+    List,
+}
+
+/// Which runtime to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RuntimeArg {
+    /// Docker where a daemon answers and has or gets the images, else processes
+    Auto,
+    /// Containers
+    Docker,
+    /// Plain processes, with Java and Mosquitto of this machine
+    Process,
+}
+
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// What runs the services [default: the stack file's, else auto]
+    #[arg(long, value_enum, env = "SOSSTACK_RUNTIME")]
+    pub runtime: Option<RuntimeArg>,
+    /// Add N to every host port, so that stacks stand side by side [default: as the stack was made, else 0]
+    #[arg(long, value_name = "N", env = "SOSSTACK_PORT_OFFSET")]
+    pub port_offset: Option<u16>,
+    /// How long to wait until everything is proven ready
+    #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Keep what this run made although it is interrupted
+    #[arg(long)]
+    pub retain: bool,
+    /// Remove the stack and all its data first, without asking
+    #[arg(long)]
+    pub fresh: bool,
+    /// An unpacked Kafka 3.x distribution for plain processes, instead of jars fetched by Maven
+    #[arg(long, value_name = "DIR", env = "SOSSTACK_KAFKA_HOME")]
+    pub kafka_home: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Go on showing it, every second
+    #[arg(long, short = 'w')]
+    pub watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// kafka, kafka-1, zookeeper, mosquitto, … [default: all]
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// Go on with new lines
+    #[arg(long, short = 'F', short_alias = 'f')]
+    pub follow: bool,
+    /// Only lines of the last 5m, 90s, 2h, …
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub since: Option<Duration>,
+    /// Only the newest N lines of each service
+    #[arg(long, short = 'n', value_name = "N")]
+    pub tail: Option<usize>,
+}
+
+/// How variables are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EnvFormat {
+    /// export NAME='value' lines for eval
+    Shell,
+    /// NAME=value lines for .env files
+    Dotenv,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct EnvArgs {
+    #[arg(long, value_enum)]
+    pub format: Option<EnvFormat>,
+    /// For a container on the stack's Docker network: the cluster's own names
+    #[arg(long)]
+    pub inside: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TopicCommand {
+    /// List topics with partitions and replicas
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show partitions: leader, replicas, in-sync replicas, offsets
+    Describe {
+        #[arg(value_name = "TOPIC")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeviceCommand {
+    /// List devices and their owners
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show one device: owner and the topics it reaches
+    Show {
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Print its password, alone
+        #[arg(long)]
+        password: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct SeedArgs {
+    /// How long to wait for the brokers
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Print the stack file's JSON Schema instead
+    #[arg(long)]
+    pub schema: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ServicesArgs {
+    /// kafka, kafka-1, zookeeper, mosquitto, … [default: all]
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    #[command(flatten)]
+    pub services: ServicesArgs,
+    /// How long to wait until they are proven ready
+    #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    /// Also remove the stack's data and credentials; asks first
+    #[arg(long, short = 'v')]
+    pub volumes: bool,
+    /// Do not ask
+    #[arg(long, short = 'y', requires = "volumes")]
+    pub yes: bool,
+}
+
+/// `90s`, `5m`, `1h30m`, `500ms`; a bare number is seconds.
+///
+/// # Errors
+/// When it is none of these, or negative.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
+    parsed.ok_or_else(|| "write a duration such as 500ms, 90s, 5m or 1h30m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        assert_eq!(duration("120s"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        assert!(duration("-5m").is_err());
+        assert!(duration("soon").is_err());
+    }
+}

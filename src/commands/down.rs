@@ -1,0 +1,66 @@
+//! `sosstack down`
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::Context;
+use crate::cli::DownArgs;
+use crate::failure::Failure;
+use crate::lifecycle::down;
+use crate::runtime::Inventory;
+use crate::runtime::choose;
+use crate::stack::StackName;
+use crate::ui::Ui;
+
+pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
+    let name = context.load(None)?.stack.name;
+    let lock = context.lock(&name, "down").await?;
+    let Some(found) = choose::find(&context.paths, None, &name).await? else {
+        context.ui.say(&format!("Stack {name} is not there; nothing to do."));
+        lock.remove();
+        return finish(context, &name, &Inventory::default(), false);
+    };
+    if args.volumes && !args.yes {
+        confirm(&name, &found.inventory)?;
+    }
+    down::down(&*found.runtime, &context.paths, &name, &found.inventory, args.volumes, &|event| {
+        context.ui.report(event);
+    })
+    .await?;
+    if args.volumes {
+        lock.remove();
+    } else if !found.inventory.volumes.is_empty() {
+        context.ui.say(&format!("Stack {name} is down; its data is kept. To remove that too: sosstack down --volumes"));
+    }
+    finish(context, &name, &found.inventory, args.volumes)
+}
+
+/// Nothing is removed unless somebody said so.
+fn confirm(name: &StackName, inventory: &Inventory) -> Result<()> {
+    let question = format!(
+        "Remove stack {name} with all its messages, sessions and credentials ({} volumes)?",
+        inventory.volumes.len()
+    );
+    match Ui::confirm(&question) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::Failed {
+            cause: "nothing was removed".to_owned(),
+            remedy: "sosstack down (without --volumes) keeps the data".to_owned(),
+        }
+        .into()),
+        None => Err(Failure::Usage {
+            cause: "removing data needs a yes, and there is no terminal to ask on".to_owned(),
+            remedy: "sosstack down --volumes --yes".to_owned(),
+        }
+        .into()),
+    }
+}
+
+fn finish(context: &Context, name: &StackName, inventory: &Inventory, volumes: bool) -> Result<()> {
+    if !context.ui.is_json() {
+        return Ok(());
+    }
+    let removed: Vec<_> = inventory.instances.iter().map(|instance| instance.service).collect();
+    let volumes: &[String] = if volumes { &inventory.volumes } else { &[] };
+    Ui::print_json(&json!({ "stack": name, "removed_services": removed, "removed_volumes": volumes }))
+}

@@ -1,0 +1,31 @@
+//! `sosstack seed`
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::Context;
+use crate::cli::SeedArgs;
+use crate::lifecycle::up::{self, Up};
+use crate::ui::Ui;
+
+pub(super) async fn run(context: &Context, args: &SeedArgs) -> Result<()> {
+    let name = context.load(None)?.stack.name;
+    let _lock = context.lock(&name, "seed").await?;
+    let (mut stack, found) = context.running().await?;
+    if let Some(offset) = found.inventory.port_offset.filter(|_| stack.ports.offset == 0) {
+        stack.ports.offset = offset;
+    }
+    let request =
+        Up { stack: &stack, runtime: &*found.runtime, paths: &context.paths, timeout: args.timeout, retain: true };
+    let seeded = context.shutdown.guard(up::seed(&request, &|event| context.ui.report(event))).await?;
+    if context.ui.is_json() {
+        return Ui::print_json(&json!({ "created_topics": seeded.created, "changed_topics": seeded.changed }));
+    }
+    let (created, changed) = (seeded.created.len(), seeded.changed.len());
+    context.ui.say(&format!(
+        "{} topics ({created} created, {changed} changed), {} devices",
+        stack.topics.len(),
+        stack.devices.len()
+    ));
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! `sosstack status`
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::Context;
+use crate::cli::StatusArgs;
+use crate::failure::Failure;
+use crate::lifecycle::status::{ServiceStatus, Status};
+use crate::lifecycle::{connect, status};
+use crate::runtime::State;
+use crate::ui::Ui;
+use crate::ui::table::{self, Cell, Table};
+
+pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<()> {
+    if args.watch {
+        return watch(context).await;
+    }
+    let status = current(context).await?;
+    show(context, &status)?;
+    if status.healthy {
+        return Ok(());
+    }
+    Err(Failure::Failed {
+        cause: format!("stack {} is not healthy", status.stack),
+        remedy: format!("sosstack up --stack {} heals what ended; sosstack logs says why", status.stack),
+    }
+    .into())
+}
+
+async fn current(context: &Context) -> Result<Status> {
+    let (stack, found) = context.running().await?;
+    let endpoints = connect::endpoints(&stack.name, &found.inventory, &context.paths)?;
+    status::status(&*found.runtime, &stack.name, &found.inventory, &endpoints).await
+}
+
+async fn watch(context: &Context) -> Result<()> {
+    loop {
+        let status = current(context).await?;
+        if Ui::stdout_is_terminal() && !context.ui.is_json() {
+            Ui::print("\x1b[H\x1b[2J")?;
+        }
+        show(context, &status)?;
+        tokio::select! {
+            () = context.shutdown.requested() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+fn show(context: &Context, status: &Status) -> Result<()> {
+    if context.ui.is_json() {
+        return Ui::print(&format!("{}\n", serde_json::to_string(status)?));
+    }
+    let mut services = Table::new(&["SERVICE", "STATE", "HEALTH", "PORTS", "UPTIME", "MEMORY", "DETAIL"]);
+    for service in &status.services {
+        services.row(row(service));
+    }
+    let kafka = &status.kafka;
+    let clients = status.mqtt_clients.map_or("unknown".to_owned(), |count| count.to_string());
+    let replication = match (kafka.under_replicated, kafka.offline) {
+        (0, 0) => "all replicas in sync".to_owned(),
+        (under, offline) => format!("{under} under-replicated, {offline} offline"),
+    };
+    Ui::print(&format!(
+        "{}\nStack {} ({}) · {} brokers, {} topics, {} partitions, {replication} · MQTT clients: {clients}\n",
+        services.render(),
+        status.stack,
+        status.runtime.as_str(),
+        kafka.brokers,
+        kafka.topics,
+        kafka.partitions,
+    ))
+}
+
+fn row(service: &ServiceStatus) -> Vec<Cell> {
+    let state = match service.state {
+        State::Created => "created".to_owned(),
+        State::Running => "running".to_owned(),
+        State::Restarting => "restarting".to_owned(),
+        State::Stopped => "stopped".to_owned(),
+        State::Exited { code: Some(code) } => format!("exited ({code})"),
+        State::Exited { code: None } => "exited".to_owned(),
+    };
+    let health = if service.healthy { Cell::styled("ok", table::GOOD) } else { Cell::styled("not ok", table::ERROR) };
+    let ports: Vec<String> = service.ports.iter().map(|port| port.port.to_string()).collect();
+    vec![
+        service.service.to_string().into(),
+        state.into(),
+        health,
+        ports.join(" ").into(),
+        service.uptime_seconds.map_or("-".to_owned(), table::duration).into(),
+        service.memory_bytes.map_or("-".to_owned(), table::bytes).into(),
+        service.detail.clone().into(),
+    ]
+}

@@ -1,0 +1,26 @@
+//! `sosstack stop`
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{Context, selected};
+use crate::cli::ServicesArgs;
+use crate::event;
+use crate::lifecycle::down;
+use crate::ui::Ui;
+
+pub(super) async fn run(context: &Context, args: &ServicesArgs) -> Result<()> {
+    let name = context.load(None)?.stack.name;
+    let _lock = context.lock(&name, "stop").await?;
+    let (_, found) = context.running().await?;
+    let services = selected(&found.inventory, &args.services)?;
+    event::step(&|event| context.ui.report(event), "Stopping services", async {
+        down::stop_in_order(&*found.runtime, &name, &services).await?;
+        anyhow::Ok(((), format!("{} stopped", services.len())))
+    })
+    .await?;
+    if context.ui.is_json() {
+        Ui::print_json(&json!({ "stack": name, "stopped": services }))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! `sosstack topic`
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::Context;
+use crate::cli::TopicCommand;
+use crate::failure::Failure;
+use crate::kafka::admin::{Admin, Cluster, TopicState};
+use crate::stack::Stack;
+use crate::ui::{Table, Ui};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) async fn run(context: &Context, command: &TopicCommand) -> Result<()> {
+    let (stack, endpoints) = context.endpoints().await?;
+    let admin = Admin::new(&endpoints.kafka)?;
+    let cluster = context.shutdown.guard(admin.cluster(PATIENCE)).await.map_err(|error| unanswered(&error))?;
+    match command {
+        TopicCommand::List => list(context, &stack, &cluster),
+        TopicCommand::Describe { name } => describe(context, &admin, &cluster, name).await,
+    }
+}
+
+fn unanswered(error: &anyhow::Error) -> anyhow::Error {
+    Failure::Failed { cause: format!("{error:#}"), remedy: "sosstack status".to_owned() }.into()
+}
+
+fn list(context: &Context, stack: &Stack, cluster: &Cluster) -> Result<()> {
+    // Topics of the brokers themselves, and the readiness probe's.
+    let topics = || cluster.topics.iter().filter(|topic| !topic.name.starts_with("__"));
+    if context.ui.is_json() {
+        return Ui::print_json(&topics().map(summary).collect::<Vec<_>>());
+    }
+    let mut table = Table::new(&["TOPIC", "PARTITIONS", "REPLICAS", "IN SYNC", "WHAT FOR"]);
+    for topic in topics() {
+        let description = stack.topics.iter().find(|known| known.name == topic.name).map(|known| &known.description);
+        table.row(vec![
+            topic.name.clone().into(),
+            topic.partitions.len().to_string().into(),
+            replication_factor(topic).to_string().into(),
+            if topic.is_fully_replicated() { "all" } else { "not all" }.into(),
+            description.cloned().unwrap_or_default().into(),
+        ]);
+    }
+    Ui::print(&table.render())
+}
+
+async fn describe(context: &Context, admin: &Admin, cluster: &Cluster, name: &str) -> Result<()> {
+    let Some(topic) = cluster.topic(name) else {
+        let names = cluster.topics.iter().map(|topic| topic.name.as_str()).filter(|name| !name.starts_with("__"));
+        let similar = crate::similar::similar(name, names);
+        let hint = similar.map(|similar| format!("did you mean {similar}? ")).unwrap_or_default();
+        return Err(Failure::Failed {
+            cause: format!("there is no topic {name:?}"),
+            remedy: format!("{hint}sosstack topic list shows all"),
+        }
+        .into());
+    };
+    let watermarks = context.shutdown.guard(admin.watermarks(topic, PATIENCE)).await?;
+    let config = context.shutdown.guard(admin.topic_config(name, PATIENCE)).await?;
+    if context.ui.is_json() {
+        let partitions = topic.partitions.iter().zip(&watermarks).map(|(partition, (first, next))| {
+            json!({
+                "partition": partition.id, "leader": partition.leader, "replicas": partition.replicas,
+                "isr": partition.isr, "first_offset": first, "next_offset": next,
+            })
+        });
+        let mut body = summary(topic);
+        body["config"] = json!(config);
+        body["detail"] = json!(partitions.collect::<Vec<_>>());
+        return Ui::print_json(&body);
+    }
+    let mut table = Table::new(&["PARTITION", "LEADER", "REPLICAS", "ISR", "FIRST", "NEXT", "MESSAGES"]);
+    for (partition, (first, next)) in topic.partitions.iter().zip(&watermarks) {
+        table.row(vec![
+            partition.id.to_string().into(),
+            partition.leader.map_or("none".to_owned(), |leader| leader.to_string()).into(),
+            ids(&partition.replicas).into(),
+            ids(&partition.isr).into(),
+            first.to_string().into(),
+            next.to_string().into(),
+            (next - first).to_string().into(),
+        ]);
+    }
+    let settings: String = config.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+    Ui::print(&format!("{}{settings}", table.render()))
+}
+
+fn summary(topic: &TopicState) -> serde_json::Value {
+    json!({
+        "topic": topic.name,
+        "partitions": topic.partitions.len(),
+        "replication_factor": replication_factor(topic),
+        "fully_replicated": topic.is_fully_replicated(),
+    })
+}
+
+fn replication_factor(topic: &TopicState) -> usize {
+    topic.partitions.iter().map(|partition| partition.replicas.len()).min().unwrap_or(0)
+}
+
+fn ids(ids: &[i32]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}

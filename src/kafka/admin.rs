@@ -1,0 +1,222 @@
+//! Topics and brokers: what there is, and making what is missing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::RDKafkaErrorCode;
+
+/// An administrator's connection to a cluster.
+#[derive(Clone)]
+pub struct Admin {
+    client: Arc<AdminClient<DefaultClientContext>>,
+}
+
+/// The cluster as its brokers describe it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// Ids of the registered brokers, ascending.
+    pub brokers: Vec<i32>,
+    /// Sorted by name; internal ones included.
+    pub topics: Vec<TopicState>,
+}
+
+/// A topic as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicState {
+    pub name: String,
+    pub partitions: Vec<PartitionState>,
+}
+
+/// A partition as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionState {
+    pub id: i32,
+    /// None while no broker leads it.
+    pub leader: Option<i32>,
+    pub replicas: Vec<i32>,
+    /// The replicas that are in sync.
+    pub isr: Vec<i32>,
+}
+
+impl TopicState {
+    /// Whether each partition has a leader and all its replicas in sync.
+    pub fn is_fully_replicated(&self) -> bool {
+        let full = |p: &PartitionState| p.leader.is_some() && p.isr.len() == p.replicas.len();
+        !self.partitions.is_empty() && self.partitions.iter().all(full)
+    }
+}
+
+impl Cluster {
+    pub fn topic(&self, name: &str) -> Option<&TopicState> {
+        self.topics.iter().find(|topic| topic.name == name)
+    }
+}
+
+/// A topic to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicRequest {
+    pub name: String,
+    pub partitions: i32,
+    pub replication_factor: i32,
+    pub config: BTreeMap<String, String>,
+}
+
+impl Admin {
+    /// Prepares a connection; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the client library refuses the settings.
+    pub fn new(bootstrap_servers: &[String]) -> Result<Self> {
+        let client = ClientConfig::new()
+            .set("bootstrap.servers", bootstrap_servers.join(","))
+            // A stack that is starting answers soon: ask often.
+            .set("reconnect.backoff.ms", "20")
+            .set("reconnect.backoff.max.ms", "100")
+            .set("socket.connection.setup.timeout.ms", "5000")
+            .set("log_level", "0")
+            .create()
+            .context("preparing the Kafka client")?;
+        Ok(Self { client: Arc::new(client) })
+    }
+
+    /// Brokers and topics.
+    ///
+    /// # Errors
+    /// When no broker answers within `deadline`.
+    pub async fn cluster(&self, deadline: Duration) -> Result<Cluster> {
+        let client = Arc::clone(&self.client);
+        let metadata = tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, deadline))
+            .await
+            .context("asking for metadata")?
+            .context("no Kafka broker answers")?;
+        let mut brokers: Vec<i32> = metadata.brokers().iter().map(rdkafka::metadata::MetadataBroker::id).collect();
+        brokers.sort_unstable();
+        let mut topics: Vec<TopicState> = metadata.topics().iter().map(topic_state).collect();
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Cluster { brokers, topics })
+    }
+
+    /// Makes topics in one request. A topic that exists already is fine.
+    ///
+    /// # Errors
+    /// When the request fails, or a topic is refused; all refusals are named.
+    pub async fn ensure_topics(&self, topics: &[TopicRequest], deadline: Duration) -> Result<()> {
+        if topics.is_empty() {
+            return Ok(());
+        }
+        let requests: Vec<NewTopic<'_>> = topics
+            .iter()
+            .map(|topic| {
+                let replication = TopicReplication::Fixed(topic.replication_factor);
+                let request = NewTopic::new(&topic.name, topic.partitions, replication);
+                topic.config.iter().fold(request, |request, (key, value)| request.set(key, value))
+            })
+            .collect();
+        let options = options(deadline);
+        let results = self.client.create_topics(&requests, &options).await.context("creating topics")?;
+        let refused = results.into_iter().filter_map(Result::err);
+        refusals("creating", refused.filter(|(_, code)| *code != RDKafkaErrorCode::TopicAlreadyExists))
+    }
+
+    /// Gives topics more partitions; (name, new total).
+    ///
+    /// # Errors
+    /// When the request fails, or a topic is refused.
+    pub async fn grow_topics(&self, totals: &[(String, usize)], deadline: Duration) -> Result<()> {
+        if totals.is_empty() {
+            return Ok(());
+        }
+        let requests: Vec<_> = totals.iter().map(|(name, total)| NewPartitions::new(name, *total)).collect();
+        let options = options(deadline);
+        let results = self.client.create_partitions(&requests, &options).await.context("adding partitions")?;
+        refusals("adding partitions to", results.into_iter().filter_map(Result::err))
+    }
+
+    /// The settings that a topic has of its own, defaults left out.
+    ///
+    /// # Errors
+    /// When the request fails.
+    pub async fn topic_config(&self, topic: &str, deadline: Duration) -> Result<BTreeMap<String, String>> {
+        let specifier = [ResourceSpecifier::Topic(topic)];
+        let options = options(deadline);
+        let results = self.client.describe_configs(&specifier, &options).await.context("reading topic settings")?;
+        let mut own = BTreeMap::new();
+        for resource in results {
+            let resource = resource.map_err(|code| anyhow::anyhow!("reading settings of {topic}: {code}"))?;
+            for entry in resource.entries {
+                if entry.source == ConfigSource::DynamicTopic {
+                    own.insert(entry.name, entry.value.unwrap_or_default());
+                }
+            }
+        }
+        Ok(own)
+    }
+
+    /// Replaces the settings that a topic has of its own by exactly these.
+    ///
+    /// # Errors
+    /// When the request fails or is refused.
+    pub async fn set_topic_config(
+        &self,
+        topic: &str,
+        config: &BTreeMap<String, String>,
+        deadline: Duration,
+    ) -> Result<()> {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        let change = config.iter().fold(change, |change, (key, value)| change.set(key, value));
+        let options = options(deadline);
+        let results = self.client.alter_configs([&change], &options).await.context("changing topic settings")?;
+        refusals(
+            "changing settings of",
+            results.into_iter().filter_map(Result::err).map(|(_, code)| (topic.to_owned(), code)),
+        )
+    }
+
+    /// First and next offset of each partition.
+    ///
+    /// # Errors
+    /// When a partition's leader does not answer within `deadline`.
+    pub async fn watermarks(&self, topic: &TopicState, deadline: Duration) -> Result<Vec<(i64, i64)>> {
+        let client = Arc::clone(&self.client);
+        let (name, partitions) = (topic.name.clone(), topic.partitions.clone());
+        let fetch = move || {
+            let of = |p: &PartitionState| client.inner().fetch_watermarks(&name, p.id, deadline);
+            partitions.iter().map(of).collect::<Result<Vec<_>, _>>()
+        };
+        tokio::task::spawn_blocking(fetch).await.context("asking for offsets")?.context("reading offsets")
+    }
+}
+
+fn options(deadline: Duration) -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(deadline)).operation_timeout(Some(deadline))
+}
+
+fn refusals(doing: &str, refused: impl Iterator<Item = (String, RDKafkaErrorCode)>) -> Result<()> {
+    let words: Vec<String> = refused.map(|(topic, code)| format!("{topic}: {code}")).collect();
+    if words.is_empty() {
+        return Ok(());
+    }
+    bail!("{doing} {}", words.join("; "))
+}
+
+fn topic_state(topic: &rdkafka::metadata::MetadataTopic) -> TopicState {
+    let mut partitions: Vec<PartitionState> = topic
+        .partitions()
+        .iter()
+        .map(|partition| PartitionState {
+            id: partition.id(),
+            leader: (partition.leader() >= 0).then(|| partition.leader()),
+            replicas: partition.replicas().to_vec(),
+            isr: partition.isr().to_vec(),
+        })
+        .collect();
+    partitions.sort_by_key(|partition| partition.id);
+    TopicState { name: topic.name().to_owned(), partitions }
+}

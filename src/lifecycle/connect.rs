@@ -1,0 +1,67 @@
+//! From what runs to how it is reached.
+
+use anyhow::Result;
+
+use crate::endpoints::{Address, Endpoints};
+use crate::failure::Failure;
+use crate::paths::Paths;
+use crate::runtime::{Inventory, State};
+use crate::secrets::{Accounts, authority};
+use crate::stack::device::SERVICE_USER;
+use crate::stack::ports::PortName;
+use crate::stack::{Role, Stack, StackName};
+use crate::target::cluster_name;
+
+/// How this machine reaches a stack that was made.
+///
+/// # Errors
+/// [`Failure::NotRunning`] when the stack has no instances or no accounts on this machine.
+pub fn endpoints(name: &StackName, inventory: &Inventory, paths: &Paths) -> Result<Endpoints> {
+    let accounts = Accounts::read(&paths.stack(name))?;
+    let (Some(accounts), false) = (accounts, inventory.instances.is_empty()) else { return Err(not_running(name)) };
+    let addresses = |wanted: PortName| -> Vec<Address> {
+        let ports = inventory.instances.iter().flat_map(|instance| &instance.ports);
+        let address = |host: u16| Address { host: "127.0.0.1".to_owned(), port: host };
+        ports.filter(|port| port.name == wanted).map(|port| address(port.host)).collect()
+    };
+    let texts = |wanted| addresses(wanted).iter().map(ToString::to_string).collect();
+    let only = |wanted| addresses(wanted).into_iter().next().ok_or_else(|| not_running(name));
+    Ok(Endpoints {
+        kafka: texts(PortName::Kafka),
+        zookeeper: texts(PortName::Zookeeper),
+        mqtt: only(PortName::Mqtt)?,
+        mqtts: only(PortName::Mqtts)?,
+        mqtt_ws: only(PortName::MqttWs)?,
+        username: SERVICE_USER.to_owned(),
+        password: accounts.service.password,
+        ca_file: authority::ca_file(&paths.stack(name)),
+    })
+}
+
+/// How a container on the stack's network reaches it: by the names of the cluster.
+pub fn endpoints_inside(stack: &Stack, outside: &Endpoints) -> Endpoints {
+    let names = |role: Role, port: u16| -> Vec<String> {
+        let services = stack.services().into_iter().filter(|service| service.role == role);
+        services.map(|service| format!("{}:{port}", cluster_name(stack, service))).collect()
+    };
+    let mqtt = |port| Address { host: "mqtt-service".to_owned(), port };
+    Endpoints {
+        kafka: names(Role::Kafka, 9092),
+        zookeeper: names(Role::Zookeeper, 2181),
+        mqtt: mqtt(1883),
+        mqtts: mqtt(8883),
+        mqtt_ws: mqtt(9001),
+        ..outside.clone()
+    }
+}
+
+/// The failure of a command that needs a stack which is not there.
+pub fn not_running(name: &StackName) -> anyhow::Error {
+    let remedy = if name.as_str() == "sos" { "sosstack up".to_owned() } else { format!("sosstack up --stack {name}") };
+    Failure::NotRunning { cause: format!("stack {name} is not running"), remedy }.into()
+}
+
+/// Whether all instances run.
+pub fn all_running(inventory: &Inventory) -> bool {
+    !inventory.instances.is_empty() && inventory.instances.iter().all(|instance| instance.state == State::Running)
+}

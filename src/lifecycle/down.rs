@@ -1,0 +1,74 @@
+//! Stopping and removing: Kafka before ZooKeeper, or brokers hang on a coordinator that is gone.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::up::all;
+use crate::event::{self, Report};
+use crate::paths::Paths;
+use crate::runtime::{Inventory, Runtime};
+use crate::stack::{Role, Service, StackName};
+
+/// How long a service may take to end by itself. A broker with nowhere to move its leaders to gives
+/// up after three tries; a log that is not closed properly costs a recovery on the next start.
+fn grace(service: Service) -> Duration {
+    match service.role {
+        Role::Kafka => Duration::from_secs(30),
+        Role::Zookeeper | Role::Mosquitto => Duration::from_secs(10),
+    }
+}
+
+/// Stops services: Kafka and Mosquitto at once, then ZooKeeper.
+///
+/// # Errors
+/// When the runtime cannot stop one.
+pub async fn stop_in_order(runtime: &dyn Runtime, name: &StackName, services: &[Service]) -> Result<()> {
+    let stop = |service: &Service| runtime.stop(name, *service, grace(*service));
+    let (zookeeper, others): (Vec<&Service>, Vec<&Service>) =
+        services.iter().partition(|service| service.role == Role::Zookeeper);
+    all(others.into_iter().map(stop)).await?;
+    all(zookeeper.into_iter().map(stop)).await
+}
+
+/// Removes a stack's instances and what they share; with `volumes` also its data and credentials.
+///
+/// # Errors
+/// When the runtime refuses. Running it again finishes the rest.
+pub async fn down(
+    runtime: &dyn Runtime,
+    paths: &Paths,
+    name: &StackName,
+    inventory: &Inventory,
+    volumes: bool,
+    report: Report<'_>,
+) -> Result<()> {
+    let services: Vec<Service> = inventory.instances.iter().map(|instance| instance.service).collect();
+    if !services.is_empty() {
+        event::step(report, "Stopping services", async {
+            stop_in_order(runtime, name, &services).await?;
+            anyhow::Ok(((), format!("{} stopped", services.len())))
+        })
+        .await?;
+    }
+    all(services.iter().map(|service| runtime.remove(name, *service))).await?;
+    if volumes {
+        event::step(report, "Removing data", async {
+            runtime.remove_volumes(name, &inventory.volumes).await?;
+            anyhow::Ok(((), format!("{} volumes", inventory.volumes.len())))
+        })
+        .await?;
+        forget_secrets(paths, name);
+    }
+    runtime.retire(name).await
+}
+
+/// Removes the credentials of a stack of which nothing is left.
+pub fn forget_secrets(paths: &Paths, name: &StackName) {
+    let dir = paths.stack(name);
+    for file in ["accounts.json", "authority.json", "server.json", "ca.pem"] {
+        let _ = fs::remove_file(dir.join(file));
+    }
+    let _ = fs::remove_dir(dir);
+}

@@ -1,0 +1,15 @@
+//! Up, down, status, ready, seed. Speaks only to the runtime trait and to the three protocols.
+
+pub mod connect;
+pub mod down;
+pub mod evidence;
+pub mod lock;
+pub mod plan;
+mod poll;
+pub mod ports;
+pub mod ready;
+pub mod seed;
+pub mod start;
+pub mod status;
+pub mod up;
+mod watch;

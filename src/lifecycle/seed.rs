@@ -1,0 +1,96 @@
+//! Makes the topics that the stack names; changes what differs, deletes nothing.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::event::{Event, Report};
+use crate::kafka::admin::{Admin, Cluster, TopicRequest};
+use crate::stack::topic::PROBE_TOPIC;
+use crate::stack::{Stack, Topic};
+
+/// What seeding changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seeded {
+    pub created: Vec<String>,
+    pub changed: Vec<String>,
+}
+
+/// What has to be asked of the cluster so that it has the stack's topics.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct TopicPlan {
+    create: Vec<TopicRequest>,
+    /// (topic, new total of partitions)
+    grow: Vec<(String, usize)>,
+    /// Existing topics for which the stack names settings.
+    configure: Vec<Topic>,
+    warnings: Vec<String>,
+}
+
+/// Creates missing topics in one request, adds missing partitions and sets differing settings.
+///
+/// # Errors
+/// When the cluster refuses, or does not answer by `deadline`.
+pub async fn seed(
+    stack: &Stack,
+    admin: &Admin,
+    cluster: &Cluster,
+    deadline: Instant,
+    report: Report<'_>,
+) -> Result<Seeded> {
+    let plan = plan(stack, cluster);
+    for warning in plan.warnings {
+        report(Event::Warning(warning));
+    }
+    let remaining = || deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+    admin.ensure_topics(&plan.create, remaining()).await?;
+    admin.grow_topics(&plan.grow, remaining()).await?;
+    let mut changed: Vec<String> = plan.grow.into_iter().map(|(name, _)| name).collect();
+    for topic in plan.configure {
+        let existing = admin.topic_config(&topic.name, remaining()).await?;
+        let mut wanted = existing.clone();
+        wanted.extend(topic.config);
+        if wanted != existing {
+            admin.set_topic_config(&topic.name, &wanted, remaining()).await?;
+            changed.push(topic.name);
+        }
+    }
+    let created = plan.create.into_iter().map(|topic| topic.name).filter(|name| name != PROBE_TOPIC).collect();
+    Ok(Seeded { created, changed })
+}
+
+fn plan(stack: &Stack, cluster: &Cluster) -> TopicPlan {
+    let mut plan = TopicPlan::default();
+    for topic in stack.topics.iter().chain([&probe_topic()]) {
+        let Some(existing) = cluster.topic(&topic.name) else {
+            plan.create.push(TopicRequest {
+                name: topic.name.clone(),
+                partitions: topic.partitions.into(),
+                replication_factor: stack.kafka.replication_factor().into(),
+                config: topic.config.clone(),
+            });
+            continue;
+        };
+        let (has, wants) = (existing.partitions.len(), usize::from(topic.partitions));
+        if has < wants {
+            plan.grow.push((topic.name.clone(), wants));
+        } else if has > wants {
+            plan.warnings.push(format!(
+                "topic {} has {has} partitions, the stack names {wants}; Kafka cannot take partitions away, so they stay",
+                topic.name
+            ));
+        }
+        if !topic.config.is_empty() && topic.name != PROBE_TOPIC {
+            plan.configure.push(topic.clone());
+        }
+    }
+    plan
+}
+
+/// One partition that keeps an hour: a few bytes for each `up`.
+fn probe_topic() -> Topic {
+    let config = [("retention.ms", "3600000"), ("segment.bytes", "1048576")];
+    let config: BTreeMap<_, _> = config.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    Topic { name: PROBE_TOPIC.to_owned(), partitions: 1, config, description: String::new() }
+}

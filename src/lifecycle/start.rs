@@ -1,0 +1,52 @@
+//! Starts what was stopped, and proves the stack ready when all of it runs.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::ready::Proof;
+use super::{connect, evidence, up};
+use crate::event::{self, Report};
+use crate::paths::Paths;
+use crate::runtime::{Runtime, State};
+use crate::secrets::Accounts;
+use crate::stack::{Service, Stack};
+
+pub struct Start<'a> {
+    pub stack: &'a Stack,
+    pub runtime: &'a dyn Runtime,
+    pub paths: &'a Paths,
+    pub services: &'a [Service],
+    pub timeout: Duration,
+}
+
+/// Starts services; whether the whole stack runs now and was proven ready.
+///
+/// # Errors
+/// [`crate::failure::Failure::NotReady`] as for `up`.
+pub async fn start(start: &Start<'_>, report: Report<'_>) -> Result<bool> {
+    let (runtime, name) = (start.runtime, &start.stack.name);
+    let before = runtime.inventory(name).await?;
+    let runs = |service: &Service| {
+        before.instances.iter().any(|instance| instance.service == *service && instance.state == State::Running)
+    };
+    let stopped: Vec<Service> = start.services.iter().copied().filter(|service| !runs(service)).collect();
+    event::step(report, "Starting services", async {
+        up::all(stopped.iter().map(|service| runtime.start(name, *service))).await?;
+        anyhow::Ok(((), format!("{} of {}", stopped.len(), start.services.len())))
+    })
+    .await?;
+    let inventory = runtime.inventory(name).await?;
+    if inventory.instances.iter().any(|instance| instance.state == State::Stopped) {
+        return Ok(false);
+    }
+    let endpoints = connect::endpoints(name, &inventory, start.paths)?;
+    let accounts = Accounts::read(&start.paths.stack(name))?.context("the stack has no accounts; run: sosstack up")?;
+    let deadline = Instant::now() + start.timeout;
+    let proof = Proof { stack: start.stack, endpoints: &endpoints, probe: &accounts.probe, deadline };
+    let started = Instant::now();
+    match up::prove_or_find_dead(runtime, &proof, report).await {
+        Ok(_) => Ok(true),
+        Err(unready) => Err(evidence::not_ready(runtime, name, unready, started.elapsed()).await.into()),
+    }
+}

@@ -1,0 +1,47 @@
+//! Notices services that die while others wait for them.
+
+use std::time::Duration;
+
+use super::evidence;
+use super::ready::Unready;
+use crate::event::{Event, Report};
+use crate::runtime::{Inventory, Runtime, State};
+use crate::stack::{Service, StackName};
+
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Kafka ends with this when it was killed and its session in ZooKeeper still lives; it may start
+/// again as soon as the session is gone.
+const SESSION_STILL_ALIVE: &str = "NodeExists";
+
+/// Resolves when a service of the stack has ended for good.
+pub(super) async fn until_dead(runtime: &dyn Runtime, name: &StackName, report: Report<'_>) -> Unready {
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        let Ok(inventory) = runtime.inventory(name).await else { continue };
+        for (service, cause) in ended(&inventory) {
+            let dead = Unready { services: vec![service], cause };
+            let lines = evidence::last_lines(runtime, name, &dead, 40).await;
+            let session_alive = lines.iter().any(|line| line.contains(SESSION_STILL_ALIVE));
+            if !session_alive {
+                return dead;
+            }
+            report(Event::Note(format!("{service} waits for its earlier session in ZooKeeper to end")));
+            if let Err(error) = runtime.start(name, service).await {
+                return Unready { services: vec![service], cause: format!("{service}: {error:#}") };
+            }
+        }
+    }
+}
+
+fn ended(inventory: &Inventory) -> impl Iterator<Item = (Service, String)> {
+    inventory.instances.iter().filter_map(|instance| {
+        let service = instance.service;
+        match instance.state {
+            State::Exited { code: Some(code) } => Some((service, format!("{service} ended with exit code {code}"))),
+            State::Exited { code: None } => Some((service, format!("{service} ended while starting"))),
+            State::Stopped => Some((service, format!("{service} was stopped while starting"))),
+            State::Created | State::Running | State::Restarting => None,
+        }
+    })
+}

@@ -1,0 +1,81 @@
+//! What is written down about an instance: what it is and which process it became.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::identity::{self, Identity};
+use crate::paths::write_atomic;
+use crate::runtime::State;
+use crate::workload::Workload;
+
+const FILE: &str = "instance.json";
+
+/// One instance of a stack of plain processes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// Without the contents of its files.
+    pub(super) workload: Workload,
+    pub(super) config_hash: String,
+    pub(super) live_hash: String,
+    pub(super) port_offset: u16,
+    /// Ended on purpose.
+    pub(super) stopped: bool,
+    /// When it was last started. Set before the process is, so that one started by a sosstack that
+    /// was killed at that moment is looked for.
+    pub(super) started: Option<Timestamp>,
+    pub(super) process: Option<Identity>,
+}
+
+impl Record {
+    pub(super) fn new(workload: &Workload, port_offset: u16) -> Self {
+        let (config_hash, live_hash) = (workload.config_hash(), workload.live_hash());
+        let mut workload = workload.clone();
+        for file in &mut workload.files {
+            file.contents.clear();
+        }
+        Self { workload, config_hash, live_hash, port_offset, stopped: false, started: None, process: None }
+    }
+
+    /// Reads the record of a service's directory; None when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    pub(super) fn read(service_dir: &Path) -> Result<Option<Self>> {
+        let path = service_dir.join(FILE);
+        match fs::read(&path) {
+            Ok(text) => {
+                serde_json::from_slice(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+        }
+    }
+
+    /// # Errors
+    /// When the directory is missing, full or not writable.
+    pub(super) fn write(&self, service_dir: &Path) -> Result<()> {
+        write_atomic(&service_dir.join(FILE), &serde_json::to_vec_pretty(self)?, 0o600)
+    }
+
+    /// The process, if it runs.
+    pub(super) fn alive(&self) -> Option<Identity> {
+        self.started?;
+        match self.process {
+            Some(identity) => identity::is_alive(identity, &self.workload.command).then_some(identity),
+            None => identity::find(&self.workload.command),
+        }
+    }
+
+    pub(super) fn state(&self, alive: bool) -> State {
+        match (alive, self.stopped, self.started) {
+            (true, _, _) => State::Running,
+            (false, true, _) => State::Stopped,
+            (false, false, None) => State::Created,
+            (false, false, Some(_)) => State::Exited { code: None },
+        }
+    }
+}

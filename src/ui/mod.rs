@@ -1,0 +1,135 @@
+//! The only code that prints: results on stdout, everything else on stderr.
+
+mod progress;
+pub mod table;
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::cli::{Global, Output};
+use crate::event::Event;
+use crate::failure::Failure;
+use progress::Progress;
+
+pub use table::Table;
+
+/// How this run talks to its user.
+pub struct Ui {
+    quiet: bool,
+    output: Output,
+    progress: Progress,
+}
+
+impl Ui {
+    pub fn new(global: &Global) -> Self {
+        let json = global.output == Output::Json;
+        let progress = if global.quiet {
+            Progress::silent()
+        } else if std::io::stderr().is_terminal() && !json {
+            Progress::bars()
+        } else {
+            Progress::lines()
+        };
+        Self { quiet: global.quiet, output: global.output, progress }
+    }
+
+    /// Whether results are wanted as JSON.
+    pub fn is_json(&self) -> bool {
+        self.output == Output::Json
+    }
+
+    /// Whether a person watches stdout.
+    pub fn stdout_is_terminal() -> bool {
+        std::io::stdout().is_terminal()
+    }
+
+    /// Receives what work reports.
+    pub fn report(&self, event: Event) {
+        self.progress.on(event);
+    }
+
+    /// A line for the user on stderr; nothing under `--quiet`.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            self.progress.line(line);
+        }
+    }
+
+    /// Data on stdout, as it is.
+    ///
+    /// # Errors
+    /// When stdout cannot be written to; a reader that went away is a broken pipe.
+    pub fn print(text: &str) -> Result<()> {
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()?;
+        Ok(())
+    }
+
+    /// One JSON document on stdout.
+    ///
+    /// # Errors
+    /// As for [`Ui::print`].
+    pub fn print_json(value: &impl Serialize) -> Result<()> {
+        Self::print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+    }
+
+    /// Asks a yes-or-no question on the terminal; None where nobody can answer.
+    pub fn confirm(question: &str) -> Option<bool> {
+        if !std::io::stdin().is_terminal() {
+            return None;
+        }
+        let mut stderr = anstream::stderr().lock();
+        write!(stderr, "{question} [y/N] ").ok()?;
+        stderr.flush().ok()?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    /// The error that ends the run: cause, evidence and remedy; as JSON on stderr where JSON is wanted.
+    pub fn fail(&self, error: &anyhow::Error) {
+        self.progress.clear();
+        let failure = error.downcast_ref::<Failure>();
+        let text = if self.is_json() { json_error(error, failure) } else { text_error(error, failure) };
+        let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+fn text_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
+    use std::fmt::Write;
+    let (red, bold, dim) = (table::ERROR, table::BOLD, table::DIM);
+    let mut text = format!("{red}error:{red:#} {error:#}\n");
+    if let Some(Failure::InvalidStackFile { problems }) = failure {
+        let count = if problems.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", problems.len()) };
+        text = format!("{red}error:{red:#} the stack file is invalid ({count})\n");
+        for problem in problems {
+            let _ = writeln!(text, "  {problem}");
+        }
+    }
+    if let Some(Failure::NotReady { evidence, .. }) = failure {
+        for line in evidence {
+            let _ = writeln!(text, "  {dim}{line}{dim:#}");
+        }
+    }
+    if let Some(remedy) = failure.and_then(Failure::remedy) {
+        let _ = writeln!(text, "{bold}try:{bold:#} {remedy}");
+    }
+    text
+}
+
+fn json_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
+    let mut body = serde_json::json!({
+        "code": failure.map_or("failed", Failure::code),
+        "message": format!("{error:#}"),
+        "remedy": failure.and_then(Failure::remedy),
+    });
+    match failure {
+        Some(Failure::InvalidStackFile { problems }) => body["problems"] = serde_json::json!(problems),
+        Some(Failure::NotReady { evidence, .. }) => body["evidence"] = serde_json::json!(evidence),
+        _ => {}
+    }
+    format!("{}\n", serde_json::json!({ "error": body }))
+}

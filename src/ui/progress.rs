@@ -1,0 +1,149 @@
+//! Events as bars on a terminal, as plain lines elsewhere, or as nothing. The only indicatif user.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::table::{DIM, ERROR, GOOD, WARNING};
+use crate::event::Event;
+
+/// Where and how events are shown.
+pub(super) struct Progress {
+    mode: Mode,
+}
+
+enum Mode {
+    Silent,
+    Lines,
+    Bars(Box<Bars>),
+}
+
+struct Bars {
+    group: MultiProgress,
+    running: Mutex<HashMap<String, ProgressBar>>,
+}
+
+impl Progress {
+    pub(super) fn silent() -> Self {
+        Self { mode: Mode::Silent }
+    }
+
+    pub(super) fn lines() -> Self {
+        Self { mode: Mode::Lines }
+    }
+
+    pub(super) fn bars() -> Self {
+        let bars = Bars { group: MultiProgress::new(), running: Mutex::default() };
+        Self { mode: Mode::Bars(Box::new(bars)) }
+    }
+
+    pub(super) fn on(&self, event: Event) {
+        match &self.mode {
+            Mode::Silent => {}
+            Mode::Lines => {
+                if let Some(line) = plain(&event) {
+                    write_line(&line);
+                }
+            }
+            Mode::Bars(bars) => bars.on(event),
+        }
+    }
+
+    /// A line above whatever is moving.
+    pub(super) fn line(&self, line: &str) {
+        match &self.mode {
+            Mode::Bars(bars) => bars.group.suspend(|| write_line(line)),
+            Mode::Silent | Mode::Lines => write_line(line),
+        }
+    }
+
+    /// Takes unfinished bars off the screen.
+    pub(super) fn clear(&self) {
+        if let Mode::Bars(bars) = &self.mode {
+            for (_, bar) in bars.lock().drain() {
+                bar.finish_and_clear();
+            }
+        }
+    }
+}
+
+impl Bars {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, ProgressBar>> {
+        self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn on(&self, event: Event) {
+        match event {
+            Event::Note(_) | Event::Warning(_) => {
+                if let Some(line) = plain(&event) {
+                    self.group.suspend(|| write_line(&line));
+                }
+            }
+            Event::StepStarted { step } => {
+                let bar = self.group.add(ProgressBar::new_spinner());
+                bar.set_style(style("{spinner:.cyan} {prefix:24} {wide_msg:.dim}"));
+                bar.set_prefix(step.clone());
+                bar.enable_steady_tick(Duration::from_millis(80));
+                self.lock().insert(step, bar);
+            }
+            Event::StepWaits { step, on } => {
+                if let Some(bar) = self.lock().get(&step) {
+                    bar.set_message(on);
+                }
+            }
+            Event::StepFinished { ref step, .. } => self.end(step, &event),
+            Event::StepFailed { ref step } => self.end(step, &event),
+            Event::Fetched { what, done, total } => {
+                let mut running = self.lock();
+                let bar = running.entry(what.clone()).or_insert_with(|| {
+                    let bar = self.group.add(ProgressBar::no_length());
+                    bar.set_style(style("{spinner:.cyan} {prefix:24} {bar:24.cyan/dim} {bytes}/{total_bytes} {eta}"));
+                    bar.set_prefix(what);
+                    bar
+                });
+                if total > 0 {
+                    bar.set_length(total);
+                }
+                bar.set_position(done);
+            }
+            Event::FetchFinished { ref what } => self.end(what, &event),
+        }
+    }
+
+    /// Replaces a bar by its last line.
+    fn end(&self, name: &str, event: &Event) {
+        if let Some(bar) = self.lock().remove(name) {
+            bar.finish_and_clear();
+            self.group.remove(&bar);
+        }
+        if let Some(line) = plain(event) {
+            self.group.suspend(|| write_line(&line));
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("templates are constants")
+}
+
+/// The event as a line, if it deserves one.
+fn plain(event: &Event) -> Option<String> {
+    match event {
+        Event::Note(text) => Some(format!("{DIM}•{DIM:#} {text}")),
+        Event::Warning(text) => Some(format!("{WARNING}warning:{WARNING:#} {text}")),
+        Event::StepFinished { step, result, took } => {
+            Some(format!("{GOOD}✓{GOOD:#} {step:24} {result} {DIM}{:.1} s{DIM:#}", took.as_secs_f64()))
+        }
+        Event::StepFailed { step } => Some(format!("{ERROR}✗{ERROR:#} {step}")),
+        Event::FetchFinished { what } => Some(format!("{GOOD}✓{GOOD:#} {what} fetched")),
+        Event::StepStarted { .. } | Event::StepWaits { .. } | Event::Fetched { .. } => None,
+    }
+}
+
+fn write_line(line: &str) {
+    // Nobody reads stderr any more: there is nobody to tell.
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
