@@ -133,7 +133,7 @@ fn container_body(stack: &Stack, workload: &Workload) -> ContainerCreateBody {
         cmd: Some(Vec::new()),
         user: Some(format!("{0}:{0}", workload.user)),
         labels: Some(labels.to_map()),
-        exposed_ports: Some(workload.ports.iter().map(container_port).collect()),
+        exposed_ports: Some(workload.ports.iter().copied().map(container_port).collect()),
         stop_timeout: Some(super::whole_seconds(workload.stop_grace).into()),
         host_config: Some(host_config(&stack.name, workload, network.clone())),
         networking_config: Some(NetworkingConfig { endpoints_config: Some(HashMap::from([(network, endpoint)])) }),
@@ -178,7 +178,7 @@ fn mount(stack: &StackName, volume: &Volume) -> Mount {
     }
 }
 
-fn container_port(port: &PublishedPort) -> String {
+fn container_port(port: PublishedPort) -> String {
     format!("{}/tcp", port.container)
 }
 
@@ -187,7 +187,7 @@ fn port_bindings(ports: &[PublishedPort]) -> PortMap {
     let mut bindings = PortMap::new();
     for port in ports {
         let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.host.to_string()) };
-        bindings.entry(container_port(port)).or_default().get_or_insert_default().push(binding);
+        bindings.entry(container_port(*port)).or_default().get_or_insert_default().push(binding);
     }
     bindings
 }

@@ -1,6 +1,6 @@
 //! Telling a process that we started from one that was given its number later.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use serde::{Deserialize, Serialize};
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
@@ -60,7 +60,7 @@ fn refreshed(which: ProcessesToUpdate<'_>) -> System {
 /// A zombie has ended: only its parent has not asked for its exit status yet.
 fn runs(process: &Process, command: &[String]) -> bool {
     let ended = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
-    let same = process.cmd().iter().map(|word| word.as_os_str()).eq(command.iter().map(OsStr::new));
+    let same = process.cmd().iter().map(OsString::as_os_str).eq(command.iter().map(OsStr::new));
     !ended && same
 }
 
