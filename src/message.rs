@@ -36,6 +36,17 @@ pub struct Message {
     pub value: Option<Vec<u8>>,
 }
 
+/// What a reader of messages tells.
+#[derive(Debug)]
+pub enum Received {
+    Message(Message),
+    /// Something to know that ends nothing, such as a broker that is away.
+    Notice(String),
+}
+
+/// Where readers send what they receive. An error ends the reading.
+pub type Sink = tokio::sync::mpsc::Sender<anyhow::Result<Received>>;
+
 /// How bytes stand in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

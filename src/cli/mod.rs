@@ -40,14 +40,7 @@ pub struct Global {
     )]
     pub stack: Option<StackName>,
     /// The stack file [default: sosstack.yaml here or in a folder above, if there is one]
-    #[arg(
-        long,
-        short = 'f',
-        global = true,
-        value_name = "FILE",
-        env = "SOSSTACK_FILE",
-        help_heading = "Global options"
-    )]
+    #[arg(long, global = true, value_name = "FILE", env = "SOSSTACK_FILE", help_heading = "Global options")]
     pub file: Option<PathBuf>,
     /// Say nothing on stderr but errors
     #[arg(long, short = 'q', global = true, help_heading = "Global options")]

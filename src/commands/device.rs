@@ -57,7 +57,7 @@ fn show(context: &Context, id: &str, device: &Enrolled) -> Result<()> {
     Ui::print(&text)
 }
 
-fn find<'a>(accounts: &'a Accounts, name: &StackName, id: &str) -> Result<&'a Enrolled> {
+pub(super) fn find<'a>(accounts: &'a Accounts, name: &StackName, id: &str) -> Result<&'a Enrolled> {
     accounts.devices.get(id).ok_or_else(|| {
         let similar = crate::similar::similar(id, accounts.devices.keys().map(String::as_str));
         let hint = similar.map(|similar| format!("did you mean {similar}? ")).unwrap_or_default();

@@ -10,6 +10,7 @@ use super::Context;
 use crate::cli::TopicCommand;
 use crate::failure::Failure;
 use crate::kafka::admin::{Admin, Cluster, TopicState};
+use crate::kafka::unknown_topic;
 use crate::stack::Stack;
 use crate::ui::{Table, Ui};
 
@@ -51,14 +52,7 @@ fn list(context: &Context, stack: &Stack, cluster: &Cluster) -> Result<()> {
 
 async fn describe(context: &Context, admin: &Admin, cluster: &Cluster, name: &str) -> Result<()> {
     let Some(topic) = cluster.topic(name) else {
-        let names = cluster.topics.iter().map(|topic| topic.name.as_str()).filter(|name| !name.starts_with("__"));
-        let similar = crate::similar::similar(name, names);
-        let hint = similar.map(|similar| format!("did you mean {similar}? ")).unwrap_or_default();
-        return Err(Failure::Failed {
-            cause: format!("there is no topic {name:?}"),
-            remedy: format!("{hint}sosstack topic list shows all"),
-        }
-        .into());
+        return Err(unknown_topic(name, cluster.topics.iter().map(|topic| topic.name.as_str())).into());
     };
     let watermarks = context.shutdown.guard(admin.watermarks(topic, PATIENCE)).await?;
     let config = context.shutdown.guard(admin.topic_config(name, PATIENCE)).await?;

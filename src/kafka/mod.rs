@@ -1,4 +1,26 @@
 //! Kafka's protocol: the only user of rdkafka.
 
 pub mod admin;
+pub mod consume;
 pub mod probe;
+pub mod produce;
+
+use crate::failure::Failure;
+
+/// A topic that does not exist, and the one that was probably meant.
+pub fn unknown_topic<'a>(name: &str, existing: impl Iterator<Item = &'a str>) -> Failure {
+    let visible = existing.filter(|topic| !topic.starts_with("__"));
+    let hint = crate::similar::similar(name, visible).map(|topic| format!("did you mean {topic}? "));
+    Failure::Failed {
+        cause: format!("there is no topic {name:?}"),
+        remedy: format!("{}sosstack topic list shows all", hint.unwrap_or_default()),
+    }
+}
+
+/// No broker answers.
+fn unreachable(error: &anyhow::Error, servers: &[String]) -> Failure {
+    Failure::Failed {
+        cause: format!("Kafka does not answer at {}: {error:#}", servers.join(",")),
+        remedy: "sosstack status".to_owned(),
+    }
+}

@@ -8,6 +8,7 @@ use super::connection::{Connection, Login, Transport};
 use super::publish::{Publication, Verdict, publish};
 use super::subscribe::Subscription;
 use crate::endpoints::Endpoints;
+use crate::message::Received;
 use crate::secrets::Account;
 use crate::stack::device::PROBE_USER;
 
@@ -67,8 +68,9 @@ pub async fn clients(endpoints: &Endpoints, patience: Duration) -> Result<u64> {
         let login = Login::service(endpoints);
         let connection = Connection::open(&endpoints.mqtt, &Transport::Tcp, &login, patience).await?;
         let mut subscription = Subscription::new(connection, &[CLIENTS.to_owned()], 0).await?;
-        let message = subscription.next(&|_| {}).await?;
-        let count = String::from_utf8_lossy(&message.payload).trim().parse::<u64>().context("reading the count")?;
+        let Received::Message(message) = subscription.next().await? else { bail!("the connection was lost") };
+        let text = String::from_utf8(message.value.unwrap_or_default()).context("reading the count")?;
+        let count = text.trim().parse::<u64>().context("reading the count")?;
         subscription.close(patience).await?;
         anyhow::Ok(count)
     };

@@ -1,15 +1,21 @@
 //! A subscription that survives the loss of its connection, and says so.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
 use rumqttc::v5::Event as MqttEvent;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, Publish, SubscribeReasonCode};
 
-use super::connection::{Connection, is_connack};
-use crate::event::{Event, Report};
+use tokio_util::sync::CancellationToken;
 
+use super::connection::{Connection, is_connack};
+use crate::message::{Broker, Message, Received, Sink};
+
+/// How long the server may take to end the connection when we leave.
+const CLOSING: Duration = Duration::from_secs(2);
 /// Between attempts to connect again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -17,7 +23,9 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 pub struct Subscription {
     connection: Connection,
     filters: Vec<Filter>,
-    early: Vec<Publish>,
+    /// Retained messages that overtook the acknowledgement of the subscription.
+    early: VecDeque<Publish>,
+    lost: bool,
 }
 
 impl Subscription {
@@ -32,26 +40,51 @@ impl Subscription {
             _ => QoS::ExactlyOnce,
         };
         let filters = filters.iter().map(|filter| Filter::new(filter.clone(), qos)).collect();
-        let mut subscription = Self { connection, filters, early: Vec::new() };
+        let mut subscription = Self { connection, filters, early: VecDeque::new(), lost: false };
         subscription.subscribe().await?;
         Ok(subscription)
     }
 
-    /// The next message. A lost connection is reported and made again, for as long as it takes.
+    /// The next message, or that the connection was lost. It is made again when this is awaited again,
+    /// for as long as it takes.
     ///
     /// # Errors
     /// When the server refuses to take the subscription again.
-    pub async fn next(&mut self, report: Report<'_>) -> Result<Publish> {
-        if !self.early.is_empty() {
-            return Ok(self.early.remove(0));
+    pub async fn next(&mut self) -> Result<Received> {
+        if let Some(message) = self.early.pop_front() {
+            return Ok(Received::Message(envelope(message)));
+        }
+        if std::mem::take(&mut self.lost) {
+            self.reconnect().await?;
+            let words = "MQTT: connected again; messages sent in between may have been missed";
+            return Ok(Received::Notice(words.to_owned()));
         }
         loop {
             match self.connection.next().await {
-                Ok(MqttEvent::Incoming(Packet::Publish(message))) => return Ok(message),
+                Ok(MqttEvent::Incoming(Packet::Publish(message))) => return Ok(Received::Message(envelope(message))),
                 Ok(_) => {}
-                Err(error) => self.reconnect(&error, report).await?,
+                Err(error) => {
+                    self.lost = true;
+                    return Ok(Received::Notice(format!("MQTT: {error}; connecting again")));
+                }
             }
         }
+    }
+
+    /// Sends everything into `sink` until `stop` is cancelled or nobody listens, then disconnects.
+    pub async fn pump(mut self, sink: Sink, stop: CancellationToken) {
+        loop {
+            // The connection's loop must not be dropped half-way while it goes on: it is when it ends.
+            let received = tokio::select! {
+                () = stop.cancelled() => break,
+                received = self.next() => received,
+            };
+            let failed = received.is_err();
+            if sink.send(received).await.is_err() || failed {
+                break;
+            }
+        }
+        let _ = self.close(CLOSING).await;
     }
 
     /// Disconnects in order.
@@ -62,17 +95,11 @@ impl Subscription {
         self.connection.close(patience).await
     }
 
-    async fn reconnect(&mut self, lost: &anyhow::Error, report: Report<'_>) -> Result<()> {
-        report(Event::Warning(format!("MQTT: {lost}; connecting again")));
-        loop {
-            match self.connection.wait_for(is_connack).await {
-                Ok(_) => break,
-                Err(_) => tokio::time::sleep(RECONNECT_PAUSE).await,
-            }
+    async fn reconnect(&mut self) -> Result<()> {
+        while self.connection.wait_for(is_connack).await.is_err() {
+            tokio::time::sleep(RECONNECT_PAUSE).await;
         }
-        self.subscribe().await?;
-        report(Event::Warning("MQTT: connected again; messages sent in between may have been missed".to_owned()));
-        Ok(())
+        self.subscribe().await
     }
 
     async fn subscribe(&mut self) -> Result<()> {
@@ -90,9 +117,25 @@ impl Subscription {
                     };
                 }
                 // Retained messages may overtake the acknowledgement.
-                MqttEvent::Incoming(Packet::Publish(message)) => self.early.push(message),
+                MqttEvent::Incoming(Packet::Publish(message)) => self.early.push_back(message),
                 _ => {}
             }
         }
+    }
+}
+
+fn envelope(message: Publish) -> Message {
+    let headers = message.properties.map(|properties| properties.user_properties).unwrap_or_default();
+    Message {
+        broker: Broker::Mqtt,
+        topic: String::from_utf8_lossy(&message.topic).into_owned(),
+        partition: None,
+        offset: None,
+        qos: Some(message.qos as u8),
+        retained: Some(message.retain),
+        key: None,
+        headers: headers.into_iter().map(|(name, value)| (name, Some(value.into_bytes()))).collect(),
+        time: Timestamp::now(),
+        value: Some(message.payload.to_vec()),
     }
 }

@@ -1,86 +1,164 @@
-use super::*;
+//! From a stack file to a stack, or to everything that is wrong with the file.
+
+use std::fs;
 use std::path::{Path, PathBuf};
-#[derive(Default)]
+
+use anyhow::Result;
+use serde_yaml::Value;
+
+use super::positions::{Position, Positions};
+use super::shape::{self, Problem};
+use super::spec::{Extends, PortsSpec, Spec};
+use super::{Stack, StackName, merge, validate};
+use crate::failure::Failure;
+
+pub use super::spec::RuntimeChoice;
+
+/// What a stack file is called where none is named.
+const FILE_NAMES: [&str; 2] = ["sosstack.yaml", "sosstack.yml"];
+
+/// What flags say, over the file.
+#[derive(Debug, Clone, Default)]
 pub struct Overrides {
     pub name: Option<StackName>,
     pub port_offset: Option<u16>,
 }
-#[derive(Clone, Copy)]
-pub enum RuntimeChoice {
-    Auto,
-    Docker,
-    Process,
-}
+
+/// The effective stack.
+#[derive(Debug, Clone)]
 pub struct Loaded {
     pub stack: Stack,
     pub runtime: Option<RuntimeChoice>,
     pub file: Option<PathBuf>,
 }
-pub fn load(_file: Option<&Path>, o: &Overrides) -> anyhow::Result<Loaded> {
-    let t = |n: &str, p| Topic { name: n.into(), partitions: p, config: BTreeMap::new(), description: String::new() };
-    let img = _file.is_some();
-    let stack = Stack {
-        name: o.name.clone().unwrap_or("sos".parse().unwrap()),
-        namespace: "sos-app".into(),
-        domain: "cluster.local".into(),
-        ports: Ports {
-            offset: o.port_offset.unwrap_or(0),
-            zookeeper: 2181,
-            zookeeper_peer: 2888,
-            zookeeper_election: 3888,
-            kafka: 9092,
-            mqtt: 1883,
-            mqtts: 8883,
-            mqtt_ws: 9001,
-        },
-        zookeeper: Ensemble {
-            version: "3.9.4".into(),
-            image: if img { "sosstack-test/zookeeper:3.9.4" } else { "zookeeper:3.9.4" }.into(),
-            nodes: 3,
-            heap: Heap { mebibytes: 64 },
-        },
-        kafka: Kafka {
-            version: "3.9.2".into(),
-            image: if img { "sosstack-test/kafka:3.9.2" } else { "apache/kafka:3.9.2" }.into(),
-            brokers: 3,
-            heap: Heap { mebibytes: 256 },
-            config: BTreeMap::new(),
-        },
-        mosquitto: Mosquitto {
-            version: "2.0.22".into(),
-            image: if img { "sosstack-test/mosquitto:2.0.11" } else { "eclipse-mosquitto:2.0.22" }.into(),
-            max_connections: 10000,
-            max_queued_messages: 100000,
-            max_inflight_messages: 20,
-        },
-        topics: [
-            ("emergency.created", 3),
-            ("emergency.updated", 3),
-            ("emergency.resolved", 3),
-            ("location.realtime", 6),
-            ("location.geofence", 3),
-            ("notification.push", 3),
-            ("notification.sms", 3),
-            ("notification.email", 3),
-            ("device.telemetry", 6),
-            ("device.alerts", 3),
-            ("audit.access", 3),
-            ("audit.changes", 3),
-            ("dlq.failed-messages", 3),
-        ]
-        .into_iter()
-        .map(|(n, p)| t(n, p))
-        .collect(),
-        devices: vec![Device { id: "device-12345".into(), owner: Some("user-1001".into()) }],
+
+/// The stack file of a directory or of the nearest one above it.
+pub fn find_file(start: &Path) -> Option<PathBuf> {
+    let files = |dir: &Path| FILE_NAMES.map(|name| dir.join(name));
+    start.ancestors().flat_map(files).find(|file| file.is_file())
+}
+
+/// Seed data, then the file, then the flags.
+///
+/// # Errors
+/// [`Failure::Usage`] when the file cannot be read, [`Failure::InvalidStackFile`] with every problem.
+pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Loaded> {
+    let text = file.map(read).transpose()?.unwrap_or_default();
+    let shown = file.map(|file| file.display().to_string());
+    let positions = Positions::of(&text);
+    let (mut spec, mut problems) = parse(&text, &positions)
+        .map_err(|(at, words)| Failure::InvalidStackFile { problems: vec![line(shown.as_deref(), at, "", &words)] })?;
+    // Placeholders of entries that were named as problems already.
+    let broken = problems.clone();
+    apply(&mut spec, overrides);
+    let stack = merge::stack(&spec);
+    let semantic = validate::problems(&spec, &stack).into_iter();
+    problems.extend(semantic.filter(|problem| !is_within(&broken, &problem.path)));
+    if problems.is_empty() {
+        return Ok(Loaded { stack, runtime: spec.runtime, file: file.map(Path::to_owned) });
+    }
+    Err(Failure::InvalidStackFile { problems: located(problems, &positions, shown.as_deref(), overrides) }.into())
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let refuse = |words: &str, remedy: &str| Failure::Usage {
+        cause: format!("{}: {words}", file.display()),
+        remedy: remedy.to_owned(),
     };
-    Ok(Loaded { stack, runtime: None, file: None })
+    if file.is_dir() {
+        return Err(refuse("is a directory", "name the stack file in it"));
+    }
+    let bytes = fs::read(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            refuse("there is no such file", "name another with --file, or leave it out for the built-in stack")
+        }
+        _ => refuse(&error.to_string(), "make it readable for you"),
+    })?;
+    String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8", "save it as UTF-8 text"))
 }
-pub fn find_file(_s: &Path) -> Option<PathBuf> {
-    None
+
+type Syntax = (Option<Position>, String);
+
+/// The spec of the text and problems of its shape, or the one problem that keeps it from being read.
+fn parse(text: &str, positions: &Positions) -> Result<(Spec, Vec<Problem>), Syntax> {
+    if positions.documents > 1 {
+        return Err((None, "holds several YAML documents; a stack file is one".to_owned()));
+    }
+    if let Some((path, at)) = positions.duplicates.first() {
+        return Err((Some(*at), format!("{path} stands twice")));
+    }
+    let mut value: Value = serde_yaml::from_str(text).map_err(|error| syntax(&error, text))?;
+    value.apply_merge().map_err(|error| syntax(&error, text))?;
+    match value {
+        Value::Null => Ok((Spec::default(), Vec::new())),
+        Value::Mapping(_) => Ok(shape::read(value)),
+        _ => {
+            Err((Some(Position { line: 1, column: 1 }), "expected names with values, such as \"name: sos\"".to_owned()))
+        }
+    }
 }
-pub fn to_yaml(_s: &Stack) -> String {
-    String::new()
+
+fn syntax(error: &serde_yaml::Error, text: &str) -> Syntax {
+    let position = error.location().map(|at| Position { line: at.line(), column: at.column() });
+    let words = error.to_string();
+    let words = words.split(" at line ").next().unwrap_or(&words);
+    let shown = position.and_then(|at| text.lines().nth(at.line - 1)).map(str::trim).filter(|line| !line.is_empty());
+    (position, shown.map_or_else(|| format!("not YAML: {words}"), |line| format!("not YAML: {words}, in: {line}")))
 }
+
+fn apply(spec: &mut Spec, overrides: &Overrides) {
+    if overrides.name.is_some() {
+        spec.name.clone_from(&overrides.name);
+    }
+    if overrides.port_offset.is_some() {
+        spec.ports.get_or_insert_with(PortsSpec::default).offset = overrides.port_offset;
+    }
+}
+
+fn is_within(problems: &[Problem], path: &str) -> bool {
+    problems.iter().any(|problem| {
+        let rest = path.strip_prefix(problem.path.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    })
+}
+
+/// The problems as lines, in the order of the file.
+fn located(problems: Vec<Problem>, positions: &Positions, file: Option<&str>, overrides: &Overrides) -> Vec<String> {
+    let mut lines: Vec<(Option<Position>, String)> = problems
+        .into_iter()
+        .map(|problem| {
+            let by_flag = overrides.port_offset.is_some() && problem.path == "ports.offset";
+            if by_flag || (file.is_none() && !positions.has(&problem.path)) {
+                let origin = if problem.path.starts_with("ports") { "--port-offset" } else { "flags" };
+                return (None, format!("{origin}: {}", problem.words));
+            }
+            let at = positions.find(&problem.path);
+            (at, line(file, at, &problem.path, &problem.words))
+        })
+        .collect();
+    lines.sort_by_key(|(at, _)| *at);
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+fn line(file: Option<&str>, at: Option<Position>, path: &str, words: &str) -> String {
+    let file = file.unwrap_or("stack");
+    let place = at.map_or_else(|| file.to_owned(), |at| format!("{file}:{}:{}", at.line, at.column));
+    if path.is_empty() { format!("{place}: {words}") } else { format!("{place}: {path}: {words}") }
+}
+
+/// The stack as a stack file that makes the same stack.
+pub fn to_yaml(stack: &Stack) -> String {
+    let value = serde_yaml::to_value(stack).expect("a stack is plain data");
+    let mut file = serde_yaml::Mapping::new();
+    file.insert("extends".into(), serde_yaml::to_value(Extends::Nothing).expect("an enum is plain data"));
+    if let Value::Mapping(entries) = value {
+        file.extend(entries);
+    }
+    serde_yaml::to_string(&file).expect("a mapping is YAML")
+}
+
+/// The stack file's JSON Schema, draft 2020-12.
 pub fn json_schema() -> String {
-    String::new()
+    let schema = schemars::schema_for!(Spec);
+    serde_json::to_string_pretty(&schema).expect("a schema is JSON")
 }

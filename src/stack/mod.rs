@@ -1,15 +1,20 @@
 //! The model: what the messaging layer consists of, whatever runs it.
 //!
-//! A [`Stack`] is complete and valid by construction: [`spec`] reads seed data and the user's file,
-//! [`validate`] refuses what cannot work, and only then is there a `Stack`.
+//! [`load::load`] reads seed data and the user's file, merges them and refuses what cannot work, so that
+//! a [`Stack`] is complete and valid.
 
 pub mod device;
 pub mod heap;
 pub mod load;
+mod merge;
 pub mod name;
 pub mod ports;
+mod positions;
 pub mod service;
+mod shape;
+mod spec;
 pub mod topic;
+mod validate;
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
 //! The only code that prints: results on stdout, everything else on stderr.
 
+pub mod messages;
 mod progress;
 pub mod table;
 

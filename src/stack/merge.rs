@@ -1,0 +1,146 @@
+//! From specs to the stack: the user's over the built-in one.
+
+use std::collections::BTreeMap;
+
+use super::spec::{Extends, Scalar, Spec};
+use super::{Device, Ensemble, Heap, Kafka, Mosquitto, Ports, Stack, StackName, Topic};
+
+const STACK: &str = include_str!("../../seed-data/stack.yaml");
+const TOPICS: &str = include_str!("../../seed-data/topics.yaml");
+const DEVICES: &str = include_str!("../../seed-data/devices.yaml");
+
+/// Partitions of a topic that does not say.
+const PARTITIONS: u16 = 3;
+
+/// The built-in stack, as one spec.
+pub(super) fn seed() -> Spec {
+    let parse = |text| serde_yaml::from_str::<Spec>(text).expect("seed data is valid: a test reads it");
+    Spec { topics: parse(TOPICS).topics, devices: parse(DEVICES).devices, ..parse(STACK) }
+}
+
+/// The effective stack of a user's spec.
+pub(super) fn stack(user: &Spec) -> Stack {
+    let seed = seed();
+    let extends_seed = user.extends.unwrap_or_default() == Extends::Seed;
+    let specs: Vec<&Spec> = if extends_seed { vec![&seed, user] } else { vec![user] };
+    let user_or_seed = Layers { user, seed: &seed };
+    let (ensemble, kafka, mosquitto) = (user_or_seed.ensemble(), user_or_seed.kafka(), user_or_seed.mosquitto());
+    Stack {
+        name: user_or_seed.name(),
+        namespace: user_or_seed.text(|spec| spec.namespace.clone()),
+        domain: user_or_seed.text(|spec| spec.domain.clone()),
+        ports: user_or_seed.ports(),
+        zookeeper: ensemble,
+        kafka,
+        mosquitto,
+        topics: topics(&specs),
+        devices: devices(&specs),
+    }
+}
+
+/// Two layers; the upper one's values hide the lower one's. The lower one is complete.
+struct Layers<'a> {
+    user: &'a Spec,
+    seed: &'a Spec,
+}
+
+impl Layers<'_> {
+    fn value<T>(&self, get: impl Fn(&Spec) -> Option<T>) -> T {
+        get(self.user).or_else(|| get(self.seed)).expect("seed data names every value")
+    }
+
+    fn text(&self, get: impl Fn(&Spec) -> Option<String>) -> String {
+        self.value(get)
+    }
+
+    fn name(&self) -> StackName {
+        self.value(|spec| spec.name.clone())
+    }
+
+    fn ports(&self) -> Ports {
+        let port =
+            |get: fn(&super::spec::PortsSpec) -> Option<u16>| self.value(|spec| spec.ports.as_ref().and_then(get));
+        Ports {
+            offset: port(|ports| ports.offset),
+            zookeeper: port(|ports| ports.zookeeper),
+            zookeeper_peer: port(|ports| ports.zookeeper_peer),
+            zookeeper_election: port(|ports| ports.zookeeper_election),
+            kafka: port(|ports| ports.kafka),
+            mqtt: port(|ports| ports.mqtt),
+            mqtts: port(|ports| ports.mqtts),
+            mqtt_ws: port(|ports| ports.mqtt_ws),
+        }
+    }
+
+    fn ensemble(&self) -> Ensemble {
+        let version = self.text(|spec| spec.zookeeper.as_ref()?.version.clone());
+        let image = self.user.zookeeper.as_ref().and_then(|zookeeper| zookeeper.image.clone());
+        Ensemble {
+            image: image.unwrap_or_else(|| format!("zookeeper:{version}")),
+            version,
+            nodes: self.value(|spec| spec.zookeeper.as_ref()?.nodes),
+            heap: self.value::<Heap>(|spec| spec.zookeeper.as_ref()?.heap),
+        }
+    }
+
+    fn kafka(&self) -> Kafka {
+        let version = self.text(|spec| spec.kafka.as_ref()?.version.clone());
+        let own = self.user.kafka.as_ref();
+        Kafka {
+            image: own.and_then(|kafka| kafka.image.clone()).unwrap_or_else(|| format!("apache/kafka:{version}")),
+            version,
+            brokers: self.value(|spec| spec.kafka.as_ref()?.brokers),
+            heap: self.value(|spec| spec.kafka.as_ref()?.heap),
+            config: own.and_then(|kafka| kafka.config.as_ref()).map(texts).unwrap_or_default(),
+        }
+    }
+
+    fn mosquitto(&self) -> Mosquitto {
+        let version = self.text(|spec| spec.mosquitto.as_ref()?.version.clone());
+        let image = self.user.mosquitto.as_ref().and_then(|mosquitto| mosquitto.image.clone());
+        Mosquitto {
+            image: image.unwrap_or_else(|| format!("eclipse-mosquitto:{version}")),
+            version,
+            max_connections: self.value(|spec| spec.mosquitto.as_ref()?.max_connections),
+            max_queued_messages: self.value(|spec| spec.mosquitto.as_ref()?.max_queued_messages),
+            max_inflight_messages: self.value(|spec| spec.mosquitto.as_ref()?.max_inflight_messages),
+        }
+    }
+}
+
+fn texts(config: &BTreeMap<String, Scalar>) -> BTreeMap<String, String> {
+    config.iter().map(|(key, value)| (key.clone(), value.into())).collect()
+}
+
+fn topics(specs: &[&Spec]) -> Vec<Topic> {
+    let mut topics: Vec<Topic> = Vec::new();
+    for spec in specs.iter().flat_map(|spec| spec.topics.iter().flatten()) {
+        let index = topics.iter().position(|topic| topic.name == spec.name).unwrap_or_else(|| {
+            topics.push(Topic {
+                name: spec.name.clone(),
+                partitions: PARTITIONS,
+                config: BTreeMap::new(),
+                description: String::new(),
+            });
+            topics.len() - 1
+        });
+        let topic = &mut topics[index];
+        topic.partitions = spec.partitions.unwrap_or(topic.partitions);
+        topic.config.extend(spec.config.as_ref().map(texts).unwrap_or_default());
+        if let Some(description) = &spec.description {
+            topic.description.clone_from(description);
+        }
+    }
+    topics
+}
+
+fn devices(specs: &[&Spec]) -> Vec<Device> {
+    let mut devices: Vec<Device> = Vec::new();
+    for spec in specs.iter().flat_map(|spec| spec.devices.iter().flatten()) {
+        match devices.iter_mut().find(|device| device.id == spec.id) {
+            Some(device) => device.owner = spec.owner.clone().or_else(|| device.owner.clone()),
+            None => devices.push(Device { id: spec.id.clone(), owner: spec.owner.clone() }),
+        }
+    }
+    devices
+}
