@@ -115,12 +115,8 @@ pub(super) async fn subscribe(context: &Context, args: &SubArgs) -> Result<()> {
         }
         .into());
     }
-    let look = match args.format {
-        Some(Format::Json) => Look::Envelope,
-        Some(Format::Raw) => Look::Raw,
-        None if context.ui.is_json() => Look::Envelope,
-        None => Look::Raw,
-    };
+    let wants_envelope = args.format.map_or(context.ui.is_json(), |format| format == Format::Json);
+    let look = if wants_envelope { Look::Envelope } else { Look::Raw };
     let (stack, endpoints) = context.endpoints().await?;
     let login = login(context, &stack.name, &endpoints, args.device.as_deref())?;
     let watch = Watch {
@@ -193,15 +189,14 @@ async fn print_all(context: &Context, messages: &mut Messages, look: Look, limit
     let mut printed = 0;
     while limits.count.is_none_or(|count| printed < count) && !context.shutdown.is_requested() {
         // Flushed only when nothing more is waiting: one write for many messages of a fast topic.
-        let received = match messages.ready() {
-            Some(received) => Some(received),
-            None => {
-                printer.flush()?;
-                tokio::select! {
-                    received = messages.next() => received,
-                    () = &mut out_of_time => return time_is_up(limits, printed),
-                    () = context.shutdown.requested() => return Ok(()),
-                }
+        let received = if let Some(received) = messages.ready() {
+            Some(received)
+        } else {
+            printer.flush()?;
+            tokio::select! {
+                received = messages.next() => received,
+                () = &mut out_of_time => return time_is_up(limits, printed),
+                () = context.shutdown.requested() => return Ok(()),
             }
         };
         match received {

@@ -112,8 +112,7 @@ pub fn is_connack(event: &Event) -> bool {
 }
 
 fn options(address: &Address, transport: &Transport, login: &Login, patience: Duration) -> Result<MqttOptions> {
-    let id: [u8; 8] = crate::secrets::random();
-    let id = format!("sosstack-{}", id.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let id = format!("sosstack-{:016x}", u64::from_ne_bytes(crate::secrets::random()));
     let host = match transport {
         Transport::WebSocket => format!("ws://{address}/"),
         _ => address.host.clone(),

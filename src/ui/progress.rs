@@ -94,8 +94,7 @@ impl Bars {
                     bar.set_message(on);
                 }
             }
-            Event::StepFinished { ref step, .. } => self.end(step, &event),
-            Event::StepFailed { ref step } => self.end(step, &event),
+            Event::StepFinished { ref step, .. } | Event::StepFailed { ref step } => self.end(step, &event),
             Event::Fetched { what, done, total } => {
                 let mut running = self.lock();
                 let bar = running.entry(what.clone()).or_insert_with(|| {
