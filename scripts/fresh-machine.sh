@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a command on a machine that has nothing: a bare Debian with a clean clone in /src and Rust, but no compiler,
+# Runs a command on a machine that has nothing: a bare Debian with make, Rust and a clean clone in /src, no compiler,
 # Docker, Java, Maven or Mosquitto. It is how `make up && make test` is proven to need nothing else.
 #
 #   scripts/fresh-machine.sh [--keep] [--suite bookworm] DIR COMMAND [ARGUMENT…]
@@ -42,7 +42,7 @@ shift
 archive=$dir/$suite.tar
 if [ ! -s "$archive" ]; then
     echo "fresh-machine: making a bare $suite (half a minute)" >&2
-    mmdebstrap --quiet --variant=minbase "$suite" "$archive.part.tar" || fail "mmdebstrap failed"
+    mmdebstrap --quiet --variant=minbase --include=make "$suite" "$archive.part.tar" || fail "mmdebstrap failed"
     mv "$archive.part.tar" "$archive"
 fi
 

@@ -81,7 +81,6 @@ need_test() {
     has node || need nodejs
     has npm || need npm
     python3 -c 'import venv, ensurepip' 2>/dev/null || need python
-    has git || need git
 }
 
 # Compares versions such as 1.89 and 1.95.0.
