@@ -20,6 +20,7 @@
 //! | [`failure`], [`shutdown`], [`paths`], [`endpoints`] | remedies and exit codes; signals; files; addresses |
 //! | [`cli`], [`commands`] | clap types; one file a verb |
 
+pub mod address;
 pub mod cli;
 pub mod commands;
 pub mod config;

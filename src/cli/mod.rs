@@ -155,7 +155,7 @@ pub struct LogsArgs {
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,
     /// Go on with new lines
-    #[arg(long, short = 'F', short_alias = 'f')]
+    #[arg(long, short = 'f')]
     pub follow: bool,
     /// Only lines of the last 5m, 90s, 2h, …
     #[arg(long, value_name = "DURATION", value_parser = duration)]

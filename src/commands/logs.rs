@@ -39,7 +39,7 @@ fn show(context: &Context, line: &LogLine, services: &[Service]) -> Result<()> {
     }
     let index = services.iter().position(|candidate| candidate == service).unwrap_or(0);
     let style = Style::new().fg_color(Some(COLOURS[index % COLOURS.len()].into()));
-    let clock = time.map_or_else(|| " ".repeat(12), |time| local_clock(time));
+    let clock = time.map_or_else(|| " ".repeat(12), local_clock);
     Ui::print(&format!("{clock} {style}{service:<11} |{style:#} {text}\n"))
 }
 

@@ -1,5 +1,6 @@
 //! `sosstack topic`
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -85,8 +86,11 @@ async fn describe(context: &Context, admin: &Admin, cluster: &Cluster, name: &st
             (next - first).to_string().into(),
         ]);
     }
-    let settings: String = config.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
-    Ui::print(&format!("{}{settings}", table.render()))
+    let mut text = table.render();
+    for (key, value) in &config {
+        let _ = writeln!(text, "{key}={value}");
+    }
+    Ui::print(&text)
 }
 
 fn summary(topic: &TopicState) -> serde_json::Value {

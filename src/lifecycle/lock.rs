@@ -54,7 +54,7 @@ impl Lock {
                 announced = true;
             }
             // The system has no way to wait for a file lock with a deadline.
-            shutdown.guard(async { Ok(tokio::time::sleep(Duration::from_millis(50)).await) }).await?;
+            shutdown.guard(pause()).await?;
         }
     }
 
@@ -89,6 +89,11 @@ impl Lock {
     pub fn remove(self) {
         let _ = fs::remove_file(&self.path);
     }
+}
+
+async fn pause() -> Result<()> {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub struct Proof<'a> {
 /// # Errors
 /// The first layer that is not ready by the deadline.
 pub async fn prove(proof: &Proof<'_>, report: Report<'_>) -> Result<Seeded, Unready> {
-    let (_, seeded, ()) = tokio::try_join!(quorum(proof, report), brokers(proof, report), mosquitto(proof, report))?;
+    let ((), seeded, ()) = tokio::try_join!(quorum(proof, report), brokers(proof, report), mosquitto(proof, report))?;
     Ok(seeded)
 }
 

@@ -63,6 +63,12 @@ struct Made {
     shared: bool,
 }
 
+impl Made {
+    fn is_empty(&self) -> bool {
+        self.instances.is_empty() && self.started.is_empty() && !self.shared
+    }
+}
+
 /// Finds programs and makes sure that images or jars are here; touches no stack yet.
 ///
 /// # Errors
@@ -112,17 +118,18 @@ pub async fn seed(up: &Up<'_>, report: Report<'_>) -> Result<Seeded> {
 ///
 /// # Errors
 /// [`Failure::PortTaken`] before anything is started; [`Failure::NotReady`] when a service dies or the
-/// deadline passes (everything stays, as evidence); [`Failure::Interrupted`] (this run is undone).
+/// deadline passes (everything stays, as evidence). After any other error, [`Failure::Interrupted`]
+/// among them, this run is undone.
 pub async fn up(up: &Up<'_>, prepared: Prepared, report: Report<'_>, shutdown: &Shutdown) -> Result<Ready> {
     let mut made = Made::default();
     let result = converge(up, &prepared, &mut made, report, shutdown).await;
-    let interrupted =
-        matches!(&result, Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted { .. })));
-    if interrupted && !up.retain {
-        report(Event::Note("interrupted: undoing what this run made".to_owned()));
-        undo(up, &made, &prepared).await.context("undoing an interrupted run; `sosstack down` finishes it")?;
-    } else if result.is_err() && made.instances.is_empty() && made.started.is_empty() {
-        forget_secrets(up, &prepared);
+    // What started and is not ready is evidence; everything else that failed leaves nothing behind.
+    let leaves_nothing = |error: &anyhow::Error| !matches!(error.downcast_ref(), Some(Failure::NotReady { .. }));
+    if result.as_ref().is_err_and(leaves_nothing) && !up.retain {
+        if !made.is_empty() {
+            report(Event::Note("undoing what this run made".to_owned()));
+        }
+        undo(up, &made, &prepared).await.context("undoing this run; `sosstack down` finishes it")?;
     }
     result
 }

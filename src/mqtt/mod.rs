@@ -1,1 +1,6 @@
+//! MQTT 5: the only user of rumqttc.
+
+pub mod connection;
 pub mod probe;
+pub mod publish;
+pub mod subscribe;

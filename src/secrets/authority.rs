@@ -45,13 +45,12 @@ impl Authority {
     pub fn ensure(stack_dir: &Path, name: &StackName) -> Result<Self> {
         ensure_private_dir(stack_dir)?;
         let path = stack_dir.join("authority.json");
-        let authority = match read(&path)? {
-            Some(authority) => authority,
-            None => {
-                let authority = Self::generate(name)?;
-                write_atomic(&path, &serde_json::to_vec_pretty(&authority)?, 0o600)?;
-                authority
-            }
+        let authority = if let Some(authority) = read(&path)? {
+            authority
+        } else {
+            let authority = Self::generate(name)?;
+            write_atomic(&path, &serde_json::to_vec_pretty(&authority)?, 0o600)?;
+            authority
         };
         let public = ca_file(stack_dir);
         if fs::read_to_string(&public).ok().as_ref() != Some(&authority.certificate) {

@@ -7,8 +7,7 @@ use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountType, NetworkCreateRequest,
-    NetworkingConfig, PortBinding, PortMap, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
-    VolumeCreateRequest,
+    NetworkingConfig, PortBinding, PortMap, RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
 };
 use bollard::query_parameters::{CreateContainerOptionsBuilder, InspectNetworkOptions, RemoveVolumeOptions};
 
@@ -18,9 +17,6 @@ use crate::failure::Failure;
 use crate::runtime::Created;
 use crate::stack::{Stack, StackName};
 use crate::workload::{PublishedPort, Volume, Workload};
-
-/// Enough for 10,000 MQTT clients on each listener, or Kafka's segments and their indexes.
-const OPEN_FILES: i64 = 65_536;
 
 /// The stack's network, which its containers and those of applications share.
 pub(super) async fn ensure_network(docker: &Docker, stack: &Stack) -> Result<()> {
@@ -137,7 +133,7 @@ fn container_body(stack: &Stack, workload: &Workload) -> ContainerCreateBody {
         cmd: Some(Vec::new()),
         user: Some(format!("{0}:{0}", workload.user)),
         labels: Some(labels.to_map()),
-        exposed_ports: Some(workload.ports.iter().map(container_port).collect()),
+        exposed_ports: Some(workload.ports.iter().copied().map(container_port).collect()),
         stop_timeout: Some(super::whole_seconds(workload.stop_grace).into()),
         host_config: Some(host_config(&stack.name, workload, network.clone())),
         networking_config: Some(NetworkingConfig { endpoints_config: Some(HashMap::from([(network, endpoint)])) }),
@@ -147,8 +143,6 @@ fn container_body(stack: &Stack, workload: &Workload) -> ContainerCreateBody {
 
 fn host_config(stack: &StackName, workload: &Workload, network: String) -> HostConfig {
     let scratch = workload.scratch.iter().map(|path| (path.display().to_string(), "rw,mode=1777".to_owned()));
-    let open_files =
-        ResourcesUlimits { name: Some("nofile".to_owned()), soft: Some(OPEN_FILES), hard: Some(OPEN_FILES) };
     HostConfig {
         network_mode: Some(network),
         port_bindings: Some(port_bindings(&workload.ports)),
@@ -162,7 +156,6 @@ fn host_config(stack: &StackName, workload: &Workload, network: String) -> HostC
         log_config: Some(log_config()),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         cap_drop: Some(vec!["ALL".to_owned()]),
-        ulimits: Some(vec![open_files]),
         ..HostConfig::default()
     }
 }
@@ -185,7 +178,7 @@ fn mount(stack: &StackName, volume: &Volume) -> Mount {
     }
 }
 
-fn container_port(port: &PublishedPort) -> String {
+fn container_port(port: PublishedPort) -> String {
     format!("{}/tcp", port.container)
 }
 
@@ -194,7 +187,7 @@ fn port_bindings(ports: &[PublishedPort]) -> PortMap {
     let mut bindings = PortMap::new();
     for port in ports {
         let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.host.to_string()) };
-        bindings.entry(container_port(port)).or_default().get_or_insert_default().push(binding);
+        bindings.entry(container_port(*port)).or_default().get_or_insert_default().push(binding);
     }
     bindings
 }

@@ -68,9 +68,12 @@ pub(super) async fn ensure(
     }
     let parent = dir.parent().context("the cache directory has a parent")?;
     ensure_private_dir(parent)?;
-    let lock = File::create(dir.with_added_extension("lock")).context("locking the jar cache")?;
+    let lock = File::create(beside(dir, "lock")).context("locking the jar cache")?;
     while lock.try_lock().is_err() {
-        shutdown.guard(async { Ok(tokio::time::sleep(Duration::from_millis(100)).await) }).await?;
+        if shutdown.is_requested() {
+            return Err(shutdown.interrupted().into());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     if dir.is_dir() {
         return Ok(());
@@ -78,7 +81,7 @@ pub(super) async fn ensure(
     let maven = maven.context("Maven was not looked for")?;
     let step = format!("Fetching Kafka {} jars", stack.kafka.version);
     event::step(report, &step, async {
-        let partial = dir.with_added_extension("partial");
+        let partial = beside(dir, "partial");
         let _ = fs::remove_dir_all(&partial);
         ensure_private_dir(&partial)?;
         fs::write(partial.join("pom.xml"), POM).context("writing Maven's pom")?;
@@ -93,6 +96,12 @@ pub(super) async fn ensure(
         Ok(((), format!("{count} jars, kept in {}", dir.display())))
     })
     .await
+}
+
+/// `x.lock` beside `x`. (Its name holds dots, so `with_extension` would cut a version.)
+fn beside(dir: &Path, kind: &str) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    dir.with_file_name(format!("{name}.{kind}"))
 }
 
 async fn run_maven(

@@ -19,7 +19,7 @@ use crate::stack::Service;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The lines that a query asks for.
-pub(super) fn logs(services: Vec<(Service, PathBuf)>, query: &LogQuery) -> BoxStream<'static, Result<LogLine>> {
+pub(super) fn logs(services: &[(Service, PathBuf)], query: &LogQuery) -> BoxStream<'static, Result<LogLine>> {
     // Where following goes on is noted before the past is read: a line may then come twice, never not at all.
     let followed: Vec<Followed> = services
         .iter()

@@ -240,8 +240,8 @@ impl Runtime for Process {
     async fn logs(&self, stack: &StackName, query: LogQuery) -> Result<BoxStream<'static, Result<LogLine>>> {
         let wanted = |service: &Service| query.services.is_empty() || query.services.contains(service);
         let services = self.services(stack).into_iter().filter(wanted);
-        let services = services.map(|service| (service, self.service_dir(stack, service))).collect();
-        Ok(logs::logs(services, &query))
+        let services: Vec<_> = services.map(|service| (service, self.service_dir(stack, service))).collect();
+        Ok(logs::logs(&services, &query))
     }
 
     async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {

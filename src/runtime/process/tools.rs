@@ -114,7 +114,7 @@ fn first_line(text: &str) -> &str {
     text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it printed nothing")
 }
 
-/// The feature release in what `java -version` prints: 8 for "1.8.0_402", 17 for "17.0.15".
+/// The feature release in what `java -version` prints: 8 for `"1.8.0_402"`, 17 for `"17.0.15"`.
 fn java_version(said: &str) -> Option<u32> {
     let version = said.split_once("version \"")?.1.split('"').next()?;
     let mut numbers = version.split(['.', '-', '_', '+']);

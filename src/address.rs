@@ -1,0 +1,117 @@
+//! What a message address means: a Kafka topic or an MQTT topic filter.
+
+use crate::failure::Failure;
+
+/// Where messages go to or come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    Kafka(String),
+    Mqtt(String),
+}
+
+impl Address {
+    /// A slash or an MQTT wildcard makes it MQTT's, else it is Kafka's; `kafka:` and `mqtt:` settle the rest.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when neither broker could have such a name.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let address = match text.split_once(':') {
+            Some(("kafka", topic)) => Self::Kafka(topic.to_owned()),
+            Some(("mqtt", filter)) => Self::Mqtt(filter.to_owned()),
+            _ if text.contains(['/', '#', '+']) => Self::Mqtt(text.to_owned()),
+            _ => Self::Kafka(text.to_owned()),
+        };
+        let problem = match &address {
+            Self::Kafka(topic) => kafka_problem(topic),
+            Self::Mqtt(filter) => mqtt_problem(filter),
+        };
+        match problem {
+            None => Ok(address),
+            Some(problem) => Err(refuse(text, problem)),
+        }
+    }
+
+    /// As [`Address::parse`], for one single topic to send to.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] also when it holds a wildcard.
+    pub fn parse_single(text: &str) -> Result<Self, Failure> {
+        let address = Self::parse(text)?;
+        let has_wildcard = match &address {
+            Self::Kafka(topic) => topic.contains('*'),
+            Self::Mqtt(topic) => topic.contains(['#', '+']),
+        };
+        if has_wildcard {
+            return Err(refuse(text, "a message goes to one topic, so it may hold no wildcard"));
+        }
+        Ok(address)
+    }
+}
+
+fn refuse(text: &str, problem: &str) -> Failure {
+    Failure::Usage {
+        cause: format!("{text:?} is no topic: {problem}"),
+        remedy: "a Kafka topic is written emergency.created, an MQTT topic device/device-12345/alert".to_owned(),
+    }
+}
+
+fn kafka_problem(topic: &str) -> Option<&'static str> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-*".contains(c);
+    match topic {
+        "" => Some("it is empty"),
+        "." | ".." => Some("Kafka reserves . and .."),
+        topic if topic.len() > 249 => Some("Kafka's names end at 249 characters"),
+        topic if !topic.chars().all(allowed) => Some("Kafka's names hold only letters, digits, '.', '_' and '-'"),
+        _ => None,
+    }
+}
+
+fn mqtt_problem(filter: &str) -> Option<&'static str> {
+    let levels: Vec<&str> = filter.split('/').collect();
+    let (last, others) = levels.split_last()?;
+    if filter.is_empty() {
+        Some("it is empty")
+    } else if filter.len() > 65_535 || filter.contains('\0') {
+        Some("MQTT's topics end at 65,535 bytes and hold no NUL")
+    } else if others.iter().any(|level| level.contains('#')) || (last.contains('#') && *last != "#") {
+        Some("# stands alone, as the last level")
+    } else if levels.iter().any(|level| level.contains('+') && *level != "+") {
+        Some("+ stands for one whole level")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kafka(topic: &str) -> Address {
+        Address::Kafka(topic.to_owned())
+    }
+
+    fn mqtt(filter: &str) -> Address {
+        Address::Mqtt(filter.to_owned())
+    }
+
+    #[test]
+    fn the_shape_tells_the_broker() {
+        assert_eq!(Address::parse("emergency.created").unwrap(), kafka("emergency.created"));
+        assert_eq!(Address::parse("emergency.*").unwrap(), kafka("emergency.*"));
+        assert_eq!(Address::parse("device/+/alert").unwrap(), mqtt("device/+/alert"));
+        assert_eq!(Address::parse("#").unwrap(), mqtt("#"));
+        assert_eq!(Address::parse("mqtt:status").unwrap(), mqtt("status"));
+        assert_eq!(Address::parse("kafka:status").unwrap(), kafka("status"));
+    }
+
+    #[test]
+    fn names_that_no_broker_has_are_refused_in_words() {
+        let words = |text: &str| Address::parse(text).unwrap_err().to_string();
+        assert_eq!(words("a/#/b"), r##""a/#/b" is no topic: # stands alone, as the last level"##);
+        assert_eq!(words("a/b+"), r#""a/b+" is no topic: + stands for one whole level"#);
+        assert!(words("emergency created").contains("only letters"));
+        assert!(words("kafka:").contains("empty"));
+        assert!(Address::parse_single("device/+/alert").unwrap_err().to_string().contains("no wildcard"));
+        assert!(Address::parse_single("emergency.*").unwrap_err().to_string().contains("no wildcard"));
+    }
+}

@@ -1,0 +1,138 @@
+//! Bad days: interruptions, taken ports, services that cannot start, two commands at once.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::time::Duration;
+
+use crate::harness::{Finished, Home, On, eventually, processes_mentioning, send_signal};
+
+#[test]
+fn ctrl_c_undoes_what_this_run_made_as_processes() {
+    if On::Process.is_here() {
+        let home = Home::new(On::Process, 13_000);
+        interrupted_early_and_late(&home);
+        retained(&home);
+    }
+}
+
+#[test]
+fn ctrl_c_undoes_what_this_run_made_in_docker() {
+    if On::Docker.is_here() {
+        interrupted_early_and_late(&Home::new(On::Docker, 14_000));
+    }
+}
+
+/// Interrupts an `up` when a line of its progress appears.
+fn interrupt(home: &Home, more: &[&str], signal: &str, when: &str) -> Finished {
+    let mut arguments = home.up_arguments();
+    arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+    let mut up = home.spawn(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut lines = BufReader::new(up.stderr.take().unwrap());
+    let mut seen = String::new();
+    while !seen.contains(when) {
+        assert!(lines.read_line(&mut seen).unwrap() > 0, "up ended before {when:?}: {seen}");
+    }
+    send_signal(&up, signal);
+    lines.read_to_string(&mut seen).unwrap();
+    let code = up.wait().unwrap().code();
+    Finished { code, stdout: String::new(), stderr: seen }
+}
+
+fn interrupted_early_and_late(home: &Home) {
+    let early = interrupt(home, &[], "-INT", "Starting services");
+    assert_eq!(early.code, Some(130), "{early:?}");
+    home.assert_nothing_left();
+    let late = interrupt(home, &[], "-TERM", "all brokers registered");
+    assert_eq!(late.code, Some(143), "{late:?}");
+    home.assert_nothing_left();
+}
+
+fn retained(home: &Home) {
+    let kept = interrupt(home, &["--retain"], "-INT", "Starting services");
+    assert_eq!(kept.code, Some(130), "{kept:?}");
+    let dir = home.stack_dir().display().to_string();
+    assert_eq!(processes_mentioning(&dir).len(), 7, "all services go on");
+    home.up();
+}
+
+#[test]
+fn a_taken_port_is_named_with_its_owner_and_nothing_is_started() {
+    for (on, offset) in [(On::Process, 15_000), (On::Docker, 16_000)] {
+        if !on.is_here() {
+            continue;
+        }
+        let home = Home::new(on, offset);
+        let _taken = TcpListener::bind(("127.0.0.1", 9093 + offset)).unwrap();
+        let _wide = TcpListener::bind(("0.0.0.0", 1883 + offset)).unwrap();
+        let arguments = home.up_arguments();
+        let refused = home.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        let me = std::process::id();
+        for port in [format!("port {} (kafka-1)", 9093 + offset), format!("port {} (mosquitto)", 1883 + offset)] {
+            let line = refused.stderr.lines().find(|line| line.contains(&port));
+            let line = line.unwrap_or_else(|| panic!("{port} is not named: {refused:?}"));
+            assert!(line.contains(&format!("(pid {me})")), "{line}");
+        }
+        assert!(refused.stderr.contains("--port-offset"), "{refused:?}");
+        home.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_service_that_cannot_start_is_shown_with_its_last_words() {
+    for (on, offset) in [(On::Process, 17_000), (On::Docker, 18_000)] {
+        if !on.is_here() {
+            continue;
+        }
+        let home = Home::new(on, offset);
+        home.write_stack_file("kafka: {config: {num.network.threads: 0}}\n".trim());
+        let arguments = home.up_arguments();
+        let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        arguments.extend(["--timeout", "60s"]);
+        let failed = home.run(&arguments);
+        assert_eq!(failed.code, Some(4), "{failed:?}");
+        assert!(failed.stderr.contains("num.network.threads"), "the log's reason is shown: {failed:?}");
+        assert!(failed.stderr.contains("try: sosstack logs kafka-"), "{failed:?}");
+        // Everything stays as evidence, and a corrected file heals it.
+        std::fs::remove_file(home.path().join("sosstack.yaml")).unwrap();
+        home.ok(&["up"]);
+        assert_eq!(home.json(&["status"])["healthy"], true);
+    }
+}
+
+#[test]
+fn a_second_up_waits_for_the_first() {
+    if !On::Process.is_here() {
+        return;
+    }
+    let home = Home::new(On::Process, 19_000);
+    let arguments = home.up_arguments();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let first = home.spawn(&arguments);
+    eventually("the first up holds the lock", Duration::from_secs(10), || {
+        std::fs::read_to_string(home.stack_dir().with_extension("lock")).is_ok_and(|text| text.contains("pid"))
+    });
+    let impatient = home.run(&[&arguments[..], &["--timeout", "1s"]].concat());
+    assert_eq!(impatient.code, Some(1), "{impatient:?}");
+    assert!(impatient.stderr.contains(&format!("sosstack up (pid {}) is still working", first.id())), "{impatient:?}");
+    let second = home.run(&arguments);
+    assert_eq!(second.code, Some(0), "{second:?}");
+    assert!(second.stderr.contains("waiting for it to end"), "{second:?}");
+    assert!(second.stderr.contains("was up already"), "{second:?}");
+    let first = Finished::from(first.wait_with_output().unwrap());
+    assert_eq!(first.code, Some(0), "{first:?}");
+}
+
+#[test]
+fn a_killed_up_is_healed_by_the_next_one() {
+    for (on, offset) in [(On::Process, 20_000), (On::Docker, 21_000)] {
+        if !on.is_here() {
+            continue;
+        }
+        let home = Home::new(on, offset);
+        let killed = interrupt(&home, &[], "-KILL", "Starting services");
+        assert_eq!(killed.code, None, "{killed:?}");
+        home.up();
+        assert_eq!(home.json(&["status"])["healthy"], true);
+    }
+}

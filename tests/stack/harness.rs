@@ -1,0 +1,222 @@
+//! Runs the `sosstack` binary as a user would, in a home of its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What runs the services of a test's stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    Docker,
+    Process,
+}
+
+impl On {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Process => "process",
+        }
+    }
+
+    /// Whether this machine can; `SOSSTACK_TEST_RUNTIMES=docker,process` insists, as `make test` does.
+    pub fn is_here(self) -> bool {
+        if let Ok(insisted) = std::env::var("SOSSTACK_TEST_RUNTIMES") {
+            return insisted.split(',').any(|name| name == self.as_str());
+        }
+        let here = match self {
+            Self::Docker => succeeds(Command::new("docker").arg("info")),
+            Self::Process => ["java", "mosquitto", "mvn"].iter().all(|p| succeeds(Command::new("which").arg(p))),
+        };
+        if !here {
+            println!("SKIPPED: this machine has no {} runtime", self.as_str());
+        }
+        here
+    }
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// A user's home with one stack in it.
+pub struct Home {
+    dir: TempDir,
+    pub on: On,
+    pub stack: String,
+    pub offset: u16,
+}
+
+impl Home {
+    /// `offset` is unique among the tests, so that a stack left by one cannot disturb another.
+    pub fn new(on: On, offset: u16) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let stack = format!("t{}-{offset}", std::process::id());
+        Self { dir, on, stack, offset }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn stack_dir(&self) -> PathBuf {
+        self.path().join("data/sosstack/stacks").join(&self.stack)
+    }
+
+    /// A command with this home's environment; jars are shared between tests.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sosstack"));
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env("XDG_DATA_HOME", self.path().join("data"))
+            .env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
+            .env("SOSSTACK_STACK", &self.stack)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        if let Some(file) = self.stack_file() {
+            command.env("SOSSTACK_FILE", file);
+        }
+        command
+    }
+
+    /// Stand-in images where no registry can be reached (`make test` decides).
+    fn stack_file(&self) -> Option<PathBuf> {
+        let own = self.path().join("sosstack.yaml");
+        if own.is_file() {
+            return Some(own);
+        }
+        std::env::var_os("SOSSTACK_TEST_STACK_FILE").map(PathBuf::from)
+    }
+
+    /// Writes a stack file for this home, on top of the stand-in images.
+    pub fn write_stack_file(&self, text: &str) {
+        let images = std::env::var_os("SOSSTACK_TEST_STACK_FILE");
+        let images = images.map(|file| std::fs::read_to_string(file).unwrap()).unwrap_or_default();
+        std::fs::write(self.path().join("sosstack.yaml"), format!("{images}\n{text}")).unwrap();
+    }
+
+    pub fn up_arguments(&self) -> Vec<String> {
+        let offset = self.offset.to_string();
+        ["up", "--runtime", self.on.as_str(), "--port-offset", &offset].map(str::to_owned).to_vec()
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        Finished::from(self.command(arguments).output().expect("the binary runs"))
+    }
+
+    /// Runs a command that must succeed; its stdout.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let finished = self.run(arguments);
+        assert_eq!(finished.code, Some(0), "sosstack {arguments:?}: {finished:?}");
+        finished.stdout
+    }
+
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.ok(&[arguments, &["--output", "json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?} printed {text:?}: {error}"))
+    }
+
+    pub fn up(&self) -> Finished {
+        let arguments = self.up_arguments();
+        let finished = self.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(finished.code, Some(0), "up: {finished:?}");
+        finished
+    }
+
+    /// Starts a command and leaves it running, its stderr readable.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
+    }
+
+    /// What `sosstack env` gives to programs.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let object = self.json(&["env"]);
+        let pairs = object.as_object().unwrap().iter();
+        pairs.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
+    }
+
+    /// Names of containers, volumes and networks that carry this stack's label.
+    pub fn docker_leftovers(&self) -> Vec<String> {
+        let filter = format!("label=sosstack.stack={}", self.stack);
+        let listings: [&[&str]; 3] = [
+            &["ps", "-a", "--format", "{{.Names}}"],
+            &["volume", "ls", "--format", "{{.Name}}"],
+            &["network", "ls", "--format", "{{.Name}}"],
+        ];
+        let list = |arguments: &[&str]| {
+            let output = Command::new("docker").args(arguments).args(["--filter", &filter]).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        listings.iter().flat_map(|a| list(a).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    /// Asserts that nothing of the stack is on this machine.
+    pub fn assert_nothing_left(&self) {
+        let left: Vec<_> = walk(&self.path().join("data/sosstack/stacks"));
+        assert!(left.is_empty(), "left in the data directory: {left:?}");
+        if self.on == On::Docker {
+            assert_eq!(self.docker_leftovers(), Vec::<String>::new());
+        }
+        let ours = processes_mentioning(&self.stack_dir().display().to_string());
+        assert!(ours.is_empty(), "processes left: {ours:?}");
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let removed = self.run(&["down", "--volumes", "--yes"]);
+        if !std::thread::panicking() {
+            assert_eq!(removed.code, Some(0), "{removed:?}");
+        }
+    }
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Finished {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+/// Waits for a condition; panics with its name when it does not come true.
+pub fn eventually(what: &str, patience: Duration, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Command lines of processes that hold a text.
+pub fn processes_mentioning(text: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let command_line = |entry: std::fs::DirEntry| {
+        entry.file_name().to_str()?.parse::<u32>().ok()?;
+        let bytes = std::fs::read(entry.path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
+    };
+    entries.filter_map(command_line).filter(|line| line.contains(text)).collect()
+}
+
+pub fn send_signal(child: &Child, signal: &str) {
+    assert!(succeeds(Command::new("kill").args([signal, &child.id().to_string()])));
+}
+
+fn walk(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}

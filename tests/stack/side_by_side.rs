@@ -1,0 +1,22 @@
+//! Two stacks on one machine do not see each other.
+
+use crate::harness::{Home, On};
+
+#[test]
+fn two_stacks_stand_side_by_side() {
+    if !On::Process.is_here() {
+        return;
+    }
+    let first = Home::new(On::Process, 23_000);
+    let second_on = if On::Docker.is_here() { On::Docker } else { On::Process };
+    let second = Home::new(second_on, 24_000);
+    first.up();
+    second.up();
+    first.ok(&["pub", "audit.access", "for the first only"]);
+    let read = |home: &Home| home.ok(&["sub", "audit.access", "--from", "beginning", "--until", "now"]);
+    assert_eq!(read(&first), "for the first only\n");
+    assert_eq!(read(&second), "");
+    assert_ne!(first.environment()["MQTT_PASSWORD"], second.environment()["MQTT_PASSWORD"]);
+    first.ok(&["down", "--volumes", "--yes"]);
+    assert_eq!(second.json(&["status"])["healthy"], true, "the other one is untouched");
+}
