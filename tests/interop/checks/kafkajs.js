@@ -2,6 +2,8 @@
 // receive every message once, each key in order.
 'use strict';
 
+process.env.KAFKAJS_NO_PARTITIONER_WARNING = '1';
+
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = require('kafkajs');
 // The brokers store snappy, whatever producers send; kafkajs brings gzip only.
 CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy');
@@ -19,7 +21,8 @@ const kafka = new Kafka({
 });
 const admin = kafka.admin();
 const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
-const members = [1, 2].map(() => kafka.consumer({ groupId: run, sessionTimeout: 10_000, rebalanceTimeout: 10_000 }));
+const member = { groupId: run, sessionTimeout: 10_000, rebalanceTimeout: 10_000, heartbeatInterval: 300, maxWaitTimeInMs: 200 };
+const members = [1, 2].map(() => kafka.consumer(member));
 
 function within(milliseconds, what, promise) {
   let timer;
@@ -40,8 +43,8 @@ async function beginAtEnd() {
 function shared(partitions) {
   const assigned = members.map(() => 0);
   return new Promise((resolve) => {
-    members.forEach((member, index) => {
-      member.on(member.events.GROUP_JOIN, ({ payload }) => {
+    members.forEach((one, index) => {
+      one.on(one.events.GROUP_JOIN, ({ payload }) => {
         assigned[index] = (payload.memberAssignment[topic] || []).length;
         if (assigned.every((n) => n > 0) && assigned.reduce((a, b) => a + b) === partitions) resolve();
       });
@@ -50,7 +53,7 @@ function shared(partitions) {
 }
 
 async function main() {
-  await Promise.all([admin.connect(), producer.connect(), ...members.map((member) => member.connect())]);
+  await Promise.all([admin.connect(), producer.connect(), ...members.map((one) => one.connect())]);
   const partitions = await beginAtEnd();
   const received = new Map();
   let count = 0;
@@ -64,8 +67,8 @@ async function main() {
     if (count >= devices * messagesEach) complete();
   };
   const ready = shared(partitions);
-  await Promise.all(members.map((member) => member.subscribe({ topic })));
-  await Promise.all(members.map((member) => member.run({ eachMessage })));
+  await Promise.all(members.map((one) => one.subscribe({ topic })));
+  await Promise.all(members.map((one) => one.run({ eachMessage })));
   await within(patience, () => 'the group did not share the partitions', ready);
 
   const keys = Array.from({ length: devices }, (_, n) => `${run}-${n}`);
@@ -78,7 +81,7 @@ async function main() {
   const wrong = keys.find((key) => (received.get(key) || []).join() !== wanted);
   if (wrong) throw new Error(`key ${wrong}: received ${received.get(wrong)}, sent ${wanted}`);
 
-  await Promise.all(members.map((member) => member.disconnect()));
+  await Promise.all(members.map((one) => one.disconnect()));
   await admin.deleteGroups([run]);
 }
 
