@@ -1,0 +1,47 @@
+# Every task of this project, from set-up to figures. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# rustup puts cargo here, but a shell knows it only after the next login.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+BINARY := $(TARGET_DIR)/release/sosstack
+# Where `make install` puts sosstack; by default the first of these that is writable.
+BIN_DIR ?= $(shell if [ -w /usr/local/bin ]; then echo /usr/local/bin; else echo "$$HOME/.local/bin"; fi)
+# Options for sosstack up, e.g. make up ARGS='--runtime process'
+ARGS ?=
+
+.PHONY: help up build install test lint bench clean
+
+help: ## List what there is to make
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+up: ## Install what is missing, build, put sosstack on PATH, bring the stack up
+	@scripts/setup.sh up
+	@$(MAKE) --no-print-directory install
+	@"$(BIN_DIR)/sosstack" up $(ARGS)
+
+build: ## Build the release binary
+	@scripts/setup.sh build
+	cargo build --release --locked
+
+install: build ## Build, and put sosstack on PATH (BIN_DIR=… to choose where)
+	@scripts/install.sh "$(BINARY)" "$(BIN_DIR)"
+
+test: ## Install what the tests need and run all of them
+	@scripts/setup.sh test
+	cargo test --locked
+
+lint: ## Check format, lints, and licences where cargo-deny is installed
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	@scripts/licences.sh
+
+bench: ## Measure up and down beside Docker Compose with the same images
+	@scripts/setup.sh build
+	cargo build --release --locked
+	benches/up.sh $(ARGS)
+
+clean: ## Remove everything that was built here
+	cargo clean
