@@ -31,7 +31,7 @@ install: build ## Build, and put sosstack on PATH (BIN_DIR=… to choose where)
 
 test: ## Install what the tests need and run all of them
 	@scripts/setup.sh test
-	cargo test --locked
+	@scripts/test.sh
 
 lint: ## Check format, lints, and licences where cargo-deny is installed
 	cargo fmt --check

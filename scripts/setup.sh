@@ -54,7 +54,7 @@ need_processes() {
 docker_serves() {
     has docker && within 5 docker version >/dev/null 2>&1 || return 1
     local images smallest
-    images=$(sed -n 's/^[[:space:]]*image:[[:space:]]*//p' seed-data/stack.yaml)
+    images=$(scripts/default-images.sh)
     # shellcheck disable=SC2086  # a word an image
     docker image inspect $images >/dev/null 2>&1 && return
     smallest=$(grep mosquitto <<<"$images")

@@ -74,15 +74,20 @@ impl Workload {
             file.contents.clear();
         }
         let text = serde_json::to_vec(&fixed).expect("a workload is plain data");
-        let digest = ring::digest::digest(&ring::digest::SHA256, &text);
-        digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        short_digest(&text)
     }
 
     /// Identifies the live files, so that a reload happens only when something changed.
     pub fn live_hash(&self) -> String {
         let live: Vec<_> = self.files.iter().filter(|file| file.live).map(|f| (&f.path, &f.contents)).collect();
         let text = serde_json::to_vec(&live).expect("files are plain data");
-        let digest = ring::digest::digest(&ring::digest::SHA256, &text);
-        digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        short_digest(&text)
     }
+}
+
+/// The first 64 bits of SHA-256, hexadecimal.
+fn short_digest(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    let first = digest.as_ref().first_chunk().expect("SHA-256 has 32 bytes");
+    format!("{:016x}", u64::from_be_bytes(*first))
 }

@@ -50,6 +50,10 @@ log_timestamp_format %Y-%m-%dT%H:%M:%S%z
         write!(text, "\nlistener {}\nmax_connections {max_connections}\n", listener.address).expect("as above");
         match listener.kind {
             Kind::Mqtt => {}
+            // Without the domain, libwebsockets listens on all addresses whatever the listener says.
+            Kind::MqttWs if matches!(target, Target::Process(_)) => {
+                text.push_str("protocol websockets\nsocket_domain ipv4\n");
+            }
             Kind::MqttWs => text.push_str("protocol websockets\n"),
             Kind::Mqtts => {
                 write!(text, "certfile {config}/server.crt\nkeyfile {config}/server.key\ntls_version tlsv1.2\n")

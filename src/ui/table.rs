@@ -1,5 +1,7 @@
 //! Aligned columns and the few styles that the project uses.
 
+use std::fmt::Write;
+
 use anstyle::{AnsiColor, Effects, Style};
 
 pub const ERROR: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
@@ -52,7 +54,7 @@ impl Table {
             let last = row.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or(0);
             for (column, cell) in row.iter().enumerate().take(last + 1) {
                 let style = cell.style;
-                text.push_str(&format!("{style}{}{style:#}", cell.text));
+                let _ = write!(text, "{style}{}{style:#}", cell.text);
                 if column < last {
                     let padding = widths[column] - cell.text.chars().count() + 2;
                     text.push_str(&" ".repeat(padding));

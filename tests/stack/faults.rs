@@ -85,7 +85,7 @@ fn a_service_that_cannot_start_is_shown_with_its_last_words() {
             continue;
         }
         let home = Home::new(on, offset);
-        home.write_stack_file("kafka: {config: {num.network.threads: 0}}\n".trim());
+        home.write_stack_file("kafka: {config: {num.network.threads: 0}}");
         let arguments = home.up_arguments();
         let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         arguments.extend(["--timeout", "60s"]);

@@ -93,11 +93,13 @@ impl Home {
         std::env::var_os("SOSSTACK_TEST_STACK_FILE").map(PathBuf::from)
     }
 
-    /// Writes a stack file for this home, on top of the stand-in images.
+    /// Writes a stack file for this home: `text` over the stand-in images.
     pub fn write_stack_file(&self, text: &str) {
         let images = std::env::var_os("SOSSTACK_TEST_STACK_FILE");
         let images = images.map(|file| std::fs::read_to_string(file).unwrap()).unwrap_or_default();
-        std::fs::write(self.path().join("sosstack.yaml"), format!("{images}\n{text}")).unwrap();
+        let parse = |text: &str| serde_yaml::from_str::<Value>(text).unwrap();
+        let merged = merge(parse(&images), parse(text));
+        std::fs::write(self.path().join("sosstack.yaml"), serde_json::to_string(&merged).unwrap()).unwrap();
     }
 
     pub fn up_arguments(&self) -> Vec<String> {
@@ -189,6 +191,21 @@ impl From<Output> for Finished {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+/// The upper document over the lower one.
+fn merge(lower: Value, upper: Value) -> Value {
+    match (lower, upper) {
+        (Value::Object(mut lower), Value::Object(upper)) => {
+            for (key, value) in upper {
+                let below = lower.remove(&key).unwrap_or_default();
+                lower.insert(key, merge(below, value));
+            }
+            Value::Object(lower)
+        }
+        (lower, Value::Null) => lower,
+        (_, upper) => upper,
     }
 }
 

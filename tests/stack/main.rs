@@ -3,6 +3,10 @@
 //! Each test has its own data directory, stack name and port offset, and removes what it made. They
 //! run one after another (`RUST_TEST_THREADS=1`): a laptop's two cores carry one stack at a time.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "the test runner shows it where it matters")]
+#![allow(unreachable_pub, reason = "modules of one test binary")]
+
 mod clients;
 mod faults;
 mod harness;
