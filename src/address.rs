@@ -31,6 +31,13 @@ impl Address {
         }
     }
 
+    /// The topic or filter, without a prefix.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Kafka(name) | Self::Mqtt(name) => name,
+        }
+    }
+
     /// As [`Address::parse`], for one single topic to send to.
     ///
     /// # Errors

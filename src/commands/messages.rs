@@ -171,6 +171,9 @@ async fn show(context: &Context, watch: &Watch<'_>, look: Look, limits: &Limits)
         context.ui.report(Event::Note(words.to_owned()));
     }
     let mut messages = context.shutdown.guard(Messages::open(watch)).await?;
+    let names: Vec<&str> = watch.addresses.iter().map(Address::name).collect();
+    // From here on nothing is missed: scripts wait for this line before they publish.
+    context.ui.report(Event::Note(format!("listening to {}", names.join(", "))));
     let shown = print_all(context, &mut messages, look, limits).await;
     messages.close().await;
     shown

@@ -14,6 +14,9 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// again as soon as the session is gone.
 const SESSION_STILL_ALIVE: &str = "NodeExists";
 
+/// So many ends in a row are no accident: what Docker starts again and again will not come up.
+const RESTARTS: u32 = 3;
+
 /// Resolves when a service of the stack has ended for good.
 pub(super) async fn until_dead(runtime: &dyn Runtime, name: &StackName, report: Report<'_>) -> Unready {
     loop {
@@ -25,6 +28,9 @@ pub(super) async fn until_dead(runtime: &dyn Runtime, name: &StackName, report: 
             let session_alive = lines.iter().any(|line| line.contains(SESSION_STILL_ALIVE));
             if !session_alive {
                 return dead;
+            }
+            if restarted_by_runtime(&inventory, service) {
+                continue;
             }
             report(Event::Note(format!("{service} waits for its earlier session in ZooKeeper to end")));
             if let Err(error) = runtime.start(name, service).await {
@@ -41,7 +47,14 @@ fn ended(inventory: &Inventory) -> impl Iterator<Item = (Service, String)> {
             State::Exited { code: Some(code) } => Some((service, format!("{service} ended with exit code {code}"))),
             State::Exited { code: None } => Some((service, format!("{service} ended while starting"))),
             State::Stopped => Some((service, format!("{service} was stopped while starting"))),
+            _ if instance.restarts >= RESTARTS => {
+                Some((service, format!("{service} ended {} times while starting", instance.restarts)))
+            }
             State::Created | State::Running | State::Restarting => None,
         }
     })
+}
+
+fn restarted_by_runtime(inventory: &Inventory, service: Service) -> bool {
+    inventory.instances.iter().any(|instance| instance.service == service && instance.restarts > 0)
 }
