@@ -5,8 +5,8 @@
 #   benches/up.sh [--rounds N] [--runtimes docker,process] [--zookeeper IMAGE] [--kafka IMAGE] [--mosquitto IMAGE]
 #
 # By default 3 rounds, both runtimes, and the stand-in images of tests/images. A round before them, which is not
-# counted, fetches what has to be fetched. Needs a Docker daemon on this machine, Go and Maven; a program named by
-# COMPOSE is taken instead of building Docker Compose.
+# counted, fetches what has to be fetched. Needs a Docker daemon and Go; a program named by COMPOSE is taken instead
+# of building Docker Compose.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -105,7 +105,6 @@ check() {
     }
     docker image inspect "$ZOOKEEPER_IMAGE" "$KAFKA_IMAGE" "$MOSQUITTO_IMAGE" >/dev/null 2>&1 || tests/images/build.sh
     fetch_compose
-    fetch_kafka_tools
 }
 
 table() {

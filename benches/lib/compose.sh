@@ -1,16 +1,26 @@
-# Docker Compose and Kafka's command line tools, fetched once. Sourced by up.sh, which sets `cache` and `compose_dir`.
+# Docker Compose, built once. Sourced by up.sh, which sets `cache` and `compose_dir`.
 # shellcheck shell=bash
 
 compose_version=v5.0.2
-kafka_tools=3.9.2
 # Ports of its own, so that a stack with the default ones may go on running.
 export ZOOKEEPER_PORT_0=24081 ZOOKEEPER_PORT_1=24082 ZOOKEEPER_PORT_2=24083
 export KAFKA_PORT_0=24092 KAFKA_PORT_1=24093 KAFKA_PORT_2=24094 MQTT_PORT=24001 MQTT_WS_PORT=24002
-export KAFKA_TOOLS=$cache/kafka-tools-$kafka_tools
 
 compose_program=${COMPOSE:-$cache/docker-compose-$compose_version}
 
 fetch_compose() {
+    [ ! -x "$compose_program" ] || return 0
+    command -v go >/dev/null || {
+        echo "bench: building Docker Compose needs Go; or name a docker-compose program: COMPOSE=/path/to/docker-compose" >&2
+        return 1
+    }
+    echo "bench: building Docker Compose $compose_version" >&2
+    mkdir -p "$cache/gobin"
+    GOBIN=$cache/gobin go install "github.com/docker/compose/v5/cmd@$compose_version"
+    mv "$cache/gobin/cmd" "$compose_program"
+}
+
+compose() {
     [ ! -x "$compose_program" ] || return 0
     command -v go >/dev/null || {
         echo "bench: building Docker Compose needs Go; or name a docker-compose program: COMPOSE=/path/to/docker-compose" >&2
@@ -38,7 +48,7 @@ compose_up() { compose up --quiet-pull --wait; }
 compose_topics() {
     local topic partitions
     while read -r topic partitions; do
-        compose exec -T kafka-0 java -Xmx256M -cp '/opt/kafka/libs/*:/opt/kafka-tools/*' \
+        compose exec -T kafka-0 java -Xmx256M -cp '/opt/kafka/libs/*' \
             org.apache.kafka.tools.TopicCommand --bootstrap-server kafka-0:9092 \
             --create --topic "$topic" --partitions "$partitions" --replication-factor 3 </dev/null || return
     done <"$compose_dir/topics.txt"
