@@ -11,8 +11,13 @@ use crate::stack::StackName;
 
 /// Exit codes, shown at the end of every long help.
 const EXIT_CODES: &str = "\
-Exit codes: 0 done · 1 the operation failed · 2 usage, or an invalid stack file · 3 no runtime reachable ·
-4 not ready by the deadline · 130 / 143 interrupted";
+Exit codes:
+  0          done
+  1          the operation failed
+  2          usage, or an invalid stack file
+  3          no runtime can run the stack here
+  4          not ready by the deadline
+  130, 143   interrupted by Ctrl-C or SIGTERM";
 
 /// The messaging layer of a personal-safety platform on this machine: ZooKeeper ×3, Kafka ×3 and
 /// Mosquitto, real ones, seeded and proven ready.

@@ -105,7 +105,7 @@ fn a_second_up_waits_for_the_first() {
     if !On::Process.is_here() {
         return;
     }
-    let home = Home::new(On::Process, 19_000);
+    let home = Home::new(On::Process, 19_500);
     let arguments = home.up_arguments();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let first = home.spawn(&arguments);

@@ -9,7 +9,7 @@ fn two_stacks_stand_side_by_side() {
     }
     let first = Home::new(On::Process, 23_000);
     let second_on = if On::Docker.is_here() { On::Docker } else { On::Process };
-    let second = Home::new(second_on, 24_000);
+    let second = Home::new(second_on, 10_000);
     first.up();
     second.up();
     first.ok(&["pub", "audit.access", "for the first only"]);

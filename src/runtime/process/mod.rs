@@ -82,7 +82,8 @@ impl Runtime for Process {
     async fn target(&self, stack: &Stack) -> Result<Target> {
         let found = tools::find(self.needs_jars(stack))?;
         let class_path = match &self.kafka_home {
-            Some(home) => jars::of_distribution(home)?,
+            // Absolute, as services run in directories of their own.
+            Some(home) => jars::of_distribution(&std::path::absolute(home)?)?,
             None => jars::cache_dir(&self.paths.cache, stack).join("*").display().to_string(),
         };
         Ok(Target::Process(Layout {

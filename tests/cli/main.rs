@@ -1,0 +1,11 @@
+//! The command line without a broker: exact output, exit codes, and machines on which something is missing.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "the test runner shows it where it matters")]
+#![allow(unreachable_pub, reason = "modules of one test binary")]
+
+mod help;
+mod machine;
+mod missing;
+mod output;
+mod usage;

@@ -1,0 +1,164 @@
+//! Machines on which something is missing: exit code 3, the cause, and what to do about it.
+
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+
+use crate::machine::{Finished, Machine, finish};
+
+const JAVA_8: &str = r#"echo 'openjdk version "1.8.0_402"' >&2"#;
+const JAVA_17: &str = r#"echo 'openjdk version "17.0.15" 2025-04-15' >&2"#;
+const MOSQUITTO_2: &str = "echo 'mosquitto version 2.0.22'; exit 3";
+
+fn as_processes(machine: &Machine) -> Finished {
+    let finished = machine.run(&["up", "--runtime", "process"]);
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert_eq!(finished.stdout, "");
+    nothing_is_left(machine);
+    finished
+}
+
+fn nothing_is_left(machine: &Machine) {
+    let stacks = std::fs::read_dir(machine.path().join(".local/share/sosstack/stacks"));
+    let left: Vec<_> = stacks.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn everything_missing_is_named_at_once() {
+    let machine = Machine::bare().with_fake("mosquitto", "echo 'mosquitto version 1.6.15'; exit 3");
+    let finished = as_processes(&machine);
+    insta::assert_snapshot!(finished.stderr, @r"
+    error: there is no Java (needed: 11 or later); ~/bin/mosquitto is not Mosquitto 2.x: mosquitto version 1.6.15; there is no Maven (needed once, to fetch Kafka's and ZooKeeper's jars; --kafka-home does without)
+    try: sudo apt-get install openjdk-17-jre-headless mosquitto maven (or your system's packages of these names)
+    ");
+}
+
+#[test]
+fn a_java_that_is_too_old_is_named_with_its_version() {
+    let machine =
+        Machine::bare().with_fake("java", JAVA_8).with_fake("mosquitto", MOSQUITTO_2).with_fake("mvn", "exit 1");
+    insta::assert_snapshot!(as_processes(&machine).stderr, @r"
+    error: ~/bin/java is Java 8, but Kafka needs 11 or later
+    try: sudo apt-get install openjdk-17-jre-headless (or your system's packages of these names)
+    ");
+}
+
+#[test]
+fn java_home_goes_before_path() {
+    let machine =
+        Machine::bare().with_fake("java", JAVA_17).with_fake("mosquitto", MOSQUITTO_2).with_fake("mvn", "exit 1");
+    let home = machine.path().join("jdk");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::rename(Machine::bare().with_fake("java", JAVA_8).path().join("bin"), home.join("bin")).unwrap();
+    let mut command = machine.command(&["up", "--runtime", "process"]);
+    let finished = finish(command.env("JAVA_HOME", &home), machine.path());
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert!(finished.stderr.contains("~/jdk/bin/java is Java 8"), "{finished:?}");
+}
+
+#[test]
+fn a_machine_without_maven_needs_it_once() {
+    let machine = Machine::bare().with_fake("java", JAVA_17).with_fake("mosquitto", MOSQUITTO_2);
+    insta::assert_snapshot!(as_processes(&machine).stderr, @r"
+    error: there is no Maven (needed once, to fetch Kafka's and ZooKeeper's jars; --kafka-home does without)
+    try: sudo apt-get install maven (or your system's packages of these names)
+    ");
+}
+
+/// The real Maven, whose only repository is a port on which nobody listens.
+#[test]
+fn a_maven_that_fetches_nothing_is_quoted() {
+    let Some(machine) = Machine::bare().with_fake("mosquitto", MOSQUITTO_2).with_own("mvn") else { return };
+    let settings = "<settings><mirrors><mirror><id>dead</id><mirrorOf>*</mirrorOf>\
+                    <url>http://127.0.0.1:1/</url></mirror></mirrors></settings>";
+    std::fs::create_dir(machine.path().join(".m2")).unwrap();
+    let machine = machine.with_file(".m2/settings.xml", settings);
+    let mut command = machine.command(&["up", "--runtime", "process"]);
+    command.env("PATH", format!("{}:{}", machine.path().join("bin").display(), std::env::var("PATH").unwrap()));
+    // Java asks the system for the home directory, not the environment.
+    command.env("MAVEN_OPTS", format!("-Duser.home={}", machine.path().display()));
+    let finished = finish(&mut command, machine.path());
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert!(finished.stderr.contains("error: Maven could not fetch Kafka's and ZooKeeper's jars: "), "{finished:?}");
+    assert!(finished.stderr.contains("127.0.0.1:1"), "Maven's own words say where it looked: {finished:?}");
+    assert!(finished.stderr.contains("or use an unpacked Kafka 3.x: --kafka-home DIR"), "{finished:?}");
+    nothing_is_left(&machine);
+}
+
+/// Mosquitto is looked for outside PATH too, so one that is installed has to be hidden: in a mount namespace of the
+/// test's own, which only root may have.
+#[test]
+fn a_machine_without_mosquitto_is_told_so() {
+    let hide = "for file in /usr/sbin/mosquitto /usr/local/sbin/mosquitto; do
+        [ ! -e $file ] || mount --bind /dev/null $file || exit 99
+    done
+    exec \"$@\"";
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", hide, "sh"]);
+        command
+    };
+    if !unshare().arg("true").output().is_ok_and(|output| output.status.success()) {
+        println!("SKIPPED: this user may not hide a program in a mount namespace");
+        return;
+    }
+    let machine = Machine::bare().with_fake("java", JAVA_17).with_fake("mvn", "exit 1");
+    let plain = machine.command(&["up", "--runtime", "process"]);
+    let mut command = unshare();
+    command.arg(plain.get_program()).args(plain.get_args()).current_dir(machine.path());
+    for (name, value) in plain.get_envs() {
+        // unshare itself has to be found; the program of that name is asked for its own PATH below.
+        if name != "PATH" {
+            command.env(name, value.unwrap());
+        }
+    }
+    command.env("PATH", format!("{}:/usr/bin:/bin", machine.path().join("bin").display()));
+    let finished = finish(&mut command, machine.path());
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert!(finished.stderr.contains("error: there is no Mosquitto (needed: 2.x)"), "{finished:?}");
+    assert!(finished.stderr.contains("sudo apt-get install mosquitto"), "{finished:?}");
+}
+
+#[test]
+fn a_kafka_home_without_kafka_is_refused() {
+    let machine = Machine::bare().with_fake("java", JAVA_17).with_fake("mosquitto", MOSQUITTO_2);
+    let finished = machine.run(&["up", "--runtime", "process", "--kafka-home", "nowhere"]);
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    insta::assert_snapshot!(finished.stderr, @r"
+    error: ~/nowhere/libs cannot be read: No such file or directory (os error 2)
+    try: give --kafka-home the folder of an unpacked Kafka 3.x (the one that holds bin and libs)
+    ");
+}
+
+#[test]
+fn a_docker_that_is_not_there_is_told_from_one_that_does_not_answer() {
+    let machine = Machine::bare();
+    let absent = machine.run(&["up", "--runtime", "docker"]);
+    assert_eq!(absent.code, Some(3), "{absent:?}");
+    insta::assert_snapshot!(absent.stderr, @r"
+    error: no Docker daemon answers at unix://~/docker.sock, which DOCKER_HOST names: there is no such socket
+    try: start that daemon, correct or unset DOCKER_HOST, or run without Docker: --runtime process
+    ");
+    // The socket of a daemon that has ended.
+    drop(UnixListener::bind(machine.socket()).unwrap());
+    let down = machine.run(&["up", "--runtime", "docker"]);
+    assert_eq!(down.code, Some(3), "{down:?}");
+    assert!(down.stderr.contains("which DOCKER_HOST names: Connection refused"), "{down:?}");
+    nothing_is_left(&machine);
+}
+
+#[test]
+fn where_neither_runtime_works_both_reasons_are_given() {
+    let machine = Machine::bare().with_fake("java", JAVA_17).with_fake("mosquitto", MOSQUITTO_2);
+    let finished = machine.run(&["up"]);
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    insta::assert_snapshot!(finished.stderr, @"
+    • running as plain processes, since Docker cannot be used: no Docker daemon answers at unix://~/docker.sock, which DOCKER_HOST names: there is no such socket
+    error: nothing here can run the stack
+      with Docker: no Docker daemon answers at unix://~/docker.sock, which DOCKER_HOST names: there is no such socket
+      as processes: there is no Maven (needed once, to fetch Kafka's and ZooKeeper's jars; --kafka-home does without)
+    try: sudo apt-get install maven (or your system's packages of these names)
+      or: start that daemon, correct or unset DOCKER_HOST, or run without Docker: --runtime process
+    ");
+    nothing_is_left(&machine);
+}
