@@ -90,7 +90,7 @@ compose_round() {
     measure compose up-running compose_up
     measure compose status compose ps
     measure compose down compose_down
-    measure compose up-data compose_up
+    measure compose up-data compose_up_again
     compose_remove
 }
 

@@ -44,6 +44,17 @@ compose() { "$compose_program" --file "$compose_dir/compose.yaml" "$@"; }
 
 compose_up() { compose up --quiet-pull --wait; }
 
+# Until it succeeds, as its user would: after `down`, a broker that was killed finds its old session still in ZooKeeper,
+# ends and is started again, and a container that ends while Compose waits for its health fails the whole `up`.
+compose_up_again() {
+    local tries=0
+    until compose_up; do
+        tries=$((tries + 1))
+        echo "bench: Compose's up with data failed ($tries)" >&2
+        [ "$tries" -lt 5 ] || return 1
+    done
+}
+
 # One call a topic, as scripts beside Compose files have it.
 compose_topics() {
     local topic partitions
