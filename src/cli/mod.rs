@@ -199,7 +199,11 @@ pub enum TopicCommand {
 pub enum DeviceCommand {
     /// List devices and their owners
     #[command(visible_alias = "ls")]
-    List,
+    List {
+        /// Also their passwords, for provisioning: as CSV (id,owner,password)
+        #[arg(long)]
+        passwords: bool,
+    },
     /// Show one device: owner and the topics it reaches
     Show {
         #[arg(value_name = "ID")]
@@ -208,6 +212,32 @@ pub enum DeviceCommand {
         #[arg(long)]
         password: bool,
     },
+    /// Enrol devices in the running broker; nobody else is disconnected
+    Add(DeviceAddArgs),
+    /// End devices' logins, connections included
+    #[command(visible_alias = "rm")]
+    Remove {
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+    },
+    /// Give devices, or the backend's user sos_service, new passwords
+    Rotate {
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct DeviceAddArgs {
+    /// The device's id, which is also its MQTT user name
+    #[arg(value_name = "ID", required_unless_present = "from")]
+    pub id: Option<String>,
+    /// The user to whom it belongs
+    #[arg(long, value_name = "USER", requires = "id")]
+    pub owner: Option<String>,
+    /// Many devices: a CSV file (id,owner) or a YAML list of {id, owner}; - reads CSV from stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "owner"])]
+    pub from: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

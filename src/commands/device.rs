@@ -1,34 +1,127 @@
 //! `sosstack device`
 
 use std::fmt::Write;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::Context;
-use crate::cli::DeviceCommand;
+use crate::cli::{DeviceAddArgs, DeviceCommand};
 use crate::config::mosquitto::reach;
+use crate::event::{Event, Report};
 use crate::failure::Failure;
-use crate::lifecycle::connect;
+use crate::lifecycle::devices::{self, Changed};
+use crate::lifecycle::{connect, up::Up};
 use crate::secrets::{Accounts, accounts::Enrolled};
-use crate::stack::StackName;
+use crate::stack::Device;
 use crate::stack::device::SERVICE_USER;
+use crate::stack::device_list::{self, Format};
 use crate::ui::{Table, Ui};
 
-pub(super) fn run(context: &Context, command: &DeviceCommand) -> Result<()> {
+pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()> {
+    match command {
+        DeviceCommand::List { .. } | DeviceCommand::Show { .. } => look(context, command),
+        DeviceCommand::Add(args) => {
+            let devices = devices_of(args)?;
+            change(context, "device add", async |up, report| devices::add(up, &devices, report).await).await
+        }
+        DeviceCommand::Remove { ids } => {
+            change(context, "device remove", async |up, report| devices::remove(up, ids, report).await).await
+        }
+        DeviceCommand::Rotate { ids } => {
+            change(context, "device rotate", async |up, report| devices::rotate(up, ids, report).await).await?;
+            if ids.iter().any(|id| id == SERVICE_USER) {
+                let words = "backends that were logged in as sos_service are disconnected; they reconnect with the \
+                             new password, which sosstack env prints";
+                context.ui.report(Event::Warning(words.to_owned()));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn look(context: &Context, command: &DeviceCommand) -> Result<()> {
     let name = context.load(None)?.stack.name;
     let accounts = Accounts::read(&context.paths.stack(&name))?.ok_or_else(|| connect::not_running(&name))?;
     match command {
-        DeviceCommand::List => list(context, &accounts),
         DeviceCommand::Show { id, password: true } => {
             let password = match id.as_str() {
                 SERVICE_USER => &accounts.service.password,
-                id => &find(&accounts, &name, id)?.account.password,
+                id => &accounts.find(id, &name)?.account.password,
             };
             Ui::print(&format!("{password}\n"))
         }
-        DeviceCommand::Show { id, password: false } => show(context, id, find(&accounts, &name, id)?),
+        DeviceCommand::Show { id, password: false } => show(context, id, accounts.find(id, &name)?),
+        DeviceCommand::List { passwords: true } => list_passwords(context, &accounts),
+        _ => list(context, &accounts),
     }
+}
+
+/// Runs a change under the stack's lock and says what came of it.
+async fn change(
+    context: &Context,
+    command: &str,
+    work: impl AsyncFnOnce(&Up<'_>, Report<'_>) -> Result<Changed>,
+) -> Result<()> {
+    let name = context.load(None)?.stack.name;
+    let _lock = context.lock(&name, command).await?;
+    let (stack, found) = context.running().await?;
+    let up = Up {
+        stack: &stack,
+        runtime: &*found.runtime,
+        paths: &context.paths,
+        timeout: Duration::from_secs(30),
+        retain: true,
+    };
+    let changed = context.shutdown.guard(work(&up, &|event| context.ui.report(event))).await?;
+    if context.ui.is_json() {
+        return Ui::print_json(&json!({
+            "changed": changed.changed, "unchanged": changed.unchanged, "live": changed.live,
+        }));
+    }
+    let unchanged = match changed.unchanged.len() {
+        0 => String::new(),
+        count => format!(", {count} unchanged"),
+    };
+    context.ui.say(&match changed.changed.as_slice() {
+        [one] => format!("{one}: done{unchanged}"),
+        all => format!("{} devices: done{unchanged}", all.len()),
+    });
+    Ok(())
+}
+
+/// The devices that the arguments name, checked.
+fn devices_of(args: &DeviceAddArgs) -> Result<Vec<Device>> {
+    let refuse = |cause: String| Failure::Usage {
+        cause,
+        remedy: "a device id is written device-12345, a user id user-7; sosstack device add --help".to_owned(),
+    };
+    if let Some(file) = &args.from {
+        let (text, format) = list_file(file)?;
+        return Ok(device_list::read(&text, format).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", file.display())).collect();
+            refuse(lines.join("\n  "))
+        })?);
+    }
+    let device = Device { id: args.id.clone().unwrap_or_default(), owner: args.owner.clone() };
+    Ok(vec![device_list::check(device).map_err(refuse)?])
+}
+
+fn list_file(file: &Path) -> Result<(String, Format)> {
+    if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().lock().read_to_string(&mut text).context("reading devices from stdin")?;
+        return Ok((text, Format::Csv));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::Usage {
+        cause: format!("{} cannot be read: {error}", file.display()),
+        remedy: "name a CSV file (id,owner) or a YAML list of {id, owner}".to_owned(),
+    })?;
+    let is_yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    Ok((text, if is_yaml { Format::Yaml } else { Format::Csv }))
 }
 
 fn list(context: &Context, accounts: &Accounts) -> Result<()> {
@@ -43,6 +136,22 @@ fn list(context: &Context, accounts: &Accounts) -> Result<()> {
     Ui::print(&table.render())
 }
 
+/// Ids, user ids and passwords hold nothing that CSV would have to quote but, perhaps, quotes and commas.
+fn list_passwords(context: &Context, accounts: &Accounts) -> Result<()> {
+    if context.ui.is_json() {
+        let devices = accounts.devices.iter().map(
+            |(id, device)| json!({ "id": id, "owner": device.owner, "password": device.account.password }),
+        );
+        return Ui::print_json(&devices.collect::<Vec<_>>());
+    }
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["id", "owner", "password"])?;
+    for (id, device) in &accounts.devices {
+        writer.write_record([id, device.owner.as_deref().unwrap_or(""), &device.account.password])?;
+    }
+    Ui::print(&String::from_utf8(writer.into_inner().context("writing CSV")?)?)
+}
+
 fn show(context: &Context, id: &str, device: &Enrolled) -> Result<()> {
     let (writes, reads) = reach(id, device.owner.as_deref());
     if context.ui.is_json() {
@@ -55,16 +164,4 @@ fn show(context: &Context, id: &str, device: &Enrolled) -> Result<()> {
         }
     }
     Ui::print(&text)
-}
-
-pub(super) fn find<'a>(accounts: &'a Accounts, name: &StackName, id: &str) -> Result<&'a Enrolled> {
-    accounts.devices.get(id).ok_or_else(|| {
-        let similar = crate::similar::similar(id, accounts.devices.keys().map(String::as_str));
-        let hint = similar.map(|similar| format!("did you mean {similar}? ")).unwrap_or_default();
-        Failure::Failed {
-            cause: format!("stack {name} has no device {id:?}"),
-            remedy: format!("{hint}sosstack device list shows all"),
-        }
-        .into()
-    })
 }

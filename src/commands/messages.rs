@@ -102,7 +102,7 @@ fn payload(argument: &str) -> Result<Vec<u8>> {
 fn login(context: &Context, name: &StackName, endpoints: &Endpoints, device: Option<&str>) -> Result<Login> {
     let Some(device) = device else { return Ok(Login::service(endpoints)) };
     let accounts = Accounts::read(&context.paths.stack(name))?.context("the stack has no accounts")?;
-    let enrolled = super::device::find(&accounts, name, device)?;
+    let enrolled = accounts.find(device, name)?;
     Ok(Login { username: device.to_owned(), password: enrolled.account.password.clone() })
 }
 

@@ -56,7 +56,7 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
         Command::Sub(args) => messages::subscribe(context, args).await,
         Command::Tail(args) => messages::tail(context, args).await,
         Command::Topic(command) => topic::run(context, command).await,
-        Command::Device(command) => device::run(context, command),
+        Command::Device(command) => device::run(context, command).await,
         Command::Seed(args) => seed::run(context, args).await,
         Command::Config(args) => config::run(context, args).await,
         Command::Stop(args) => stop::run(context, args).await,
@@ -81,10 +81,16 @@ impl Context {
     /// # Errors
     /// [`Failure::NotRunning`] when no runtime has instances of it.
     async fn running(&self) -> Result<(Stack, Found)> {
-        let stack = self.load(None)?.stack;
+        let mut stack = self.load(None)?.stack;
         let found = choose::find(&self.paths, None, &stack.name).await?;
         match found {
-            Some(found) if !found.inventory.instances.is_empty() => Ok((stack, found)),
+            Some(found) if !found.inventory.instances.is_empty() => {
+                // A stack keeps its ports for life: a file without an offset means those.
+                if let Some(offset) = found.inventory.port_offset.filter(|_| stack.ports.offset == 0) {
+                    stack.ports.offset = offset;
+                }
+                Ok((stack, found))
+            }
             _ => Err(connect::not_running(&stack.name)),
         }
     }

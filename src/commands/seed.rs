@@ -11,10 +11,7 @@ use crate::ui::Ui;
 pub(super) async fn run(context: &Context, args: &SeedArgs) -> Result<()> {
     let name = context.load(None)?.stack.name;
     let _lock = context.lock(&name, "seed").await?;
-    let (mut stack, found) = context.running().await?;
-    if let Some(offset) = found.inventory.port_offset.filter(|_| stack.ports.offset == 0) {
-        stack.ports.offset = offset;
-    }
+    let (stack, found) = context.running().await?;
     let request =
         Up { stack: &stack, runtime: &*found.runtime, paths: &context.paths, timeout: args.timeout, retain: true };
     let seeded = context.shutdown.guard(up::seed(&request, &|event| context.ui.report(event))).await?;

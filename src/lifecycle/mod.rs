@@ -1,6 +1,7 @@
 //! Up, down, status, ready, seed. Speaks only to the runtime trait and to the three protocols.
 
 pub mod connect;
+pub mod devices;
 pub mod down;
 pub mod evidence;
 pub mod lock;

@@ -18,7 +18,7 @@ use crate::event::{self, Event, Report};
 use crate::failure::Failure;
 use crate::kafka::admin::Admin;
 use crate::paths::Paths;
-use crate::runtime::{Inventory, Runtime};
+use crate::runtime::{Instance, Inventory, Runtime, State};
 use crate::secrets::{Accounts, Authority, ServerCertificate};
 use crate::shutdown::Shutdown;
 use crate::stack::{Role, Service, Stack};
@@ -97,17 +97,28 @@ async fn render(up: &Up<'_>) -> Result<Prepared> {
     Ok(Prepared { workloads, secrets, inventory, secrets_are_new })
 }
 
-/// Enrols the devices that the stack names in the running Mosquitto, and makes its topics.
+/// Has the running Mosquitto load whatever changed in its accounts; whether one runs.
 ///
 /// # Errors
-/// When Mosquitto cannot be reloaded, or the brokers refuse or do not answer in time.
-pub async fn seed(up: &Up<'_>, report: Report<'_>) -> Result<Seeded> {
+/// When it cannot be told to.
+pub async fn reload(up: &Up<'_>) -> Result<bool> {
     let prepared = render(up).await?;
     let steps = plan::plan(&prepared.workloads, &prepared.inventory);
     for step in steps.iter().filter(|step| matches!(step, Step::Reload(_))) {
         carry_out(up, step).await?;
     }
-    let endpoints = connect::endpoints(&up.stack.name, &prepared.inventory, up.paths)?;
+    let runs = |instance: &Instance| instance.service.role == Role::Mosquitto && instance.state == State::Running;
+    Ok(prepared.inventory.instances.iter().any(runs))
+}
+
+/// Enrols the devices that the stack names in the running Mosquitto, and makes its topics.
+///
+/// # Errors
+/// When Mosquitto cannot be reloaded, or the brokers refuse or do not answer in time.
+pub async fn seed(up: &Up<'_>, report: Report<'_>) -> Result<Seeded> {
+    reload(up).await?;
+    let inventory = up.runtime.inventory(&up.stack.name).await?;
+    let endpoints = connect::endpoints(&up.stack.name, &inventory, up.paths)?;
     let deadline = Instant::now() + up.timeout;
     let admin = Admin::new(&endpoints.kafka)?;
     let cluster = admin.cluster(up.timeout).await?;

@@ -21,6 +21,8 @@ const LARGEST_PACKET: u32 = 268_435_455;
 /// Requests that may wait for the connection's loop.
 const QUEUE: usize = 64;
 
+const REFUSED_LOGIN: &str = "wrong user name or password";
+
 /// Who logs in.
 #[derive(Clone)]
 pub struct Login {
@@ -111,6 +113,11 @@ pub fn is_connack(event: &Event) -> bool {
     matches!(event, Event::Incoming(Packet::ConnAck(_)))
 }
 
+/// Whether an error of [`Connection::open`] is the server's word that user name or password are wrong.
+pub fn is_refused_login(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.to_string().contains(REFUSED_LOGIN))
+}
+
 fn options(address: &Address, transport: &Transport, login: &Login, patience: Duration) -> Result<MqttOptions> {
     let id = format!("sosstack-{:016x}", u64::from_ne_bytes(crate::secrets::random()));
     let host = match transport {
@@ -152,7 +159,7 @@ fn words(error: ConnectionError, address: &Address, username: &str) -> anyhow::E
     match error {
         ConnectionError::ConnectionRefused(
             ConnectReturnCode::NotAuthorized | ConnectReturnCode::BadUserNamePassword,
-        ) => anyhow!("{address} refuses the login of {username}: wrong user name or password"),
+        ) => anyhow!("{address} refuses the login of {username}: {REFUSED_LOGIN}"),
         ConnectionError::ConnectionRefused(code) => anyhow!("{address} refuses the connection: {code:?}"),
         ConnectionError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             anyhow!("nothing listens on {address}")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::connection::{Connection, Login, Transport};
+use super::connection::{Connection, Login, Transport, is_refused_login};
 use super::publish::{Publication, Verdict, publish};
 use super::subscribe::Subscription;
 use crate::endpoints::Endpoints;
@@ -38,7 +38,7 @@ async fn a_wrong_password_is_refused(endpoints: &Endpoints, patience: Duration) 
     let wrong = Login { username: PROBE_USER.to_owned(), password: "not the password".to_owned() };
     match Connection::open(&endpoints.mqtt, &Transport::Tcp, &wrong, patience).await {
         Ok(_) => bail!("{} lets in anybody: a wrong password was accepted", endpoints.mqtt),
-        Err(error) if error.to_string().contains("wrong user name or password") => Ok(()),
+        Err(error) if is_refused_login(&error) => Ok(()),
         Err(error) => Err(error),
     }
 }

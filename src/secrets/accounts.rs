@@ -1,6 +1,6 @@
 //! Everyone who may log in to Mosquitto: the backend, the readiness probe and the devices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -11,8 +11,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::{password, random};
+use crate::failure::Failure;
 use crate::paths::{ensure_private_dir, write_atomic};
-use crate::stack::Device;
+use crate::stack::{Device, StackName};
 use crate::stack::device::{PROBE_USER, SERVICE_USER};
 
 /// Mosquitto's own default for `$7$` hashes. Passwords here are random, so a dictionary is no threat.
@@ -54,6 +55,9 @@ pub struct Accounts {
     pub service: Account,
     pub probe: Account,
     pub devices: BTreeMap<String, Enrolled>,
+    /// Devices that somebody removed: a stack file that still names them does not bring them back.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub removed: BTreeSet<String>,
 }
 
 impl Accounts {
@@ -71,7 +75,8 @@ impl Accounts {
         serde_json::from_slice(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
     }
 
-    /// Reads the accounts or makes them, and enrols every device that is not yet; deletes none.
+    /// Reads the accounts or makes them, and enrols every device that is not yet; deletes none, and
+    /// brings none back that was removed.
     ///
     /// # Errors
     /// When the directory or file cannot be read or written.
@@ -81,13 +86,16 @@ impl Accounts {
             service: Account::generate(),
             probe: Account::generate(),
             devices: BTreeMap::new(),
+            removed: BTreeSet::new(),
         });
         for device in devices {
-            accounts
-                .devices
-                .entry(device.id.clone())
-                .and_modify(|enrolled| enrolled.owner.clone_from(&device.owner))
-                .or_insert_with(|| Enrolled { owner: device.owner.clone(), account: Account::generate() });
+            if accounts.removed.contains(&device.id) {
+                continue;
+            }
+            accounts.enrol(device);
+            if let Some(enrolled) = accounts.devices.get_mut(&device.id) {
+                enrolled.owner.clone_from(&device.owner);
+            }
         }
         if existing.as_ref() != Some(&accounts) {
             accounts.write(stack_dir)?;
@@ -95,7 +103,55 @@ impl Accounts {
         Ok(accounts)
     }
 
-    fn write(&self, stack_dir: &Path) -> Result<()> {
+    /// An enrolled device.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] that names a similar one, when there is none of this id.
+    pub fn find(&self, id: &str, stack: &StackName) -> Result<&Enrolled, Failure> {
+        self.devices.get(id).ok_or_else(|| {
+            let similar = crate::similar::similar(id, self.devices.keys().map(String::as_str));
+            let hint = similar.map(|similar| format!("did you mean {similar}? ")).unwrap_or_default();
+            Failure::Failed {
+                cause: format!("stack {stack} has no device {id:?}"),
+                remedy: format!("{hint}sosstack device list shows all"),
+            }
+        })
+    }
+
+    /// Gives a device a login of its own; whether it had none.
+    pub fn enrol(&mut self, device: &Device) -> bool {
+        self.removed.remove(&device.id);
+        let is_new = !self.devices.contains_key(&device.id);
+        if is_new {
+            let enrolled = Enrolled { owner: device.owner.clone(), account: Account::generate() };
+            self.devices.insert(device.id.clone(), enrolled);
+        }
+        is_new
+    }
+
+    /// Takes a device's login away for good; whether it had one.
+    pub fn remove(&mut self, id: &str) -> bool {
+        let was_there = self.devices.remove(id).is_some();
+        if was_there {
+            self.removed.insert(id.to_owned());
+        }
+        was_there
+    }
+
+    /// Gives a device or the backend another password; whether there is such a login.
+    pub fn rotate(&mut self, user: &str) -> bool {
+        let account = match user {
+            SERVICE_USER => Some(&mut self.service),
+            device => self.devices.get_mut(device).map(|enrolled| &mut enrolled.account),
+        };
+        account.map(|account| *account = Account::generate()).is_some()
+    }
+
+    /// Keeps the accounts, at once or not at all.
+    ///
+    /// # Errors
+    /// When the directory or file cannot be written.
+    pub fn write(&self, stack_dir: &Path) -> Result<()> {
         ensure_private_dir(stack_dir)?;
         let text = serde_json::to_vec_pretty(self).context("accounts are plain data")?;
         write_atomic(&stack_dir.join("accounts.json"), &text, 0o600)
@@ -132,6 +188,21 @@ mod tests {
         assert_eq!(first.devices["a"].account.password, second.devices["a"].account.password);
         assert_eq!(second.devices["a"].owner.as_deref(), Some("u2"));
         assert!(second.devices.contains_key("b"));
+    }
+
+    #[test]
+    fn a_removed_device_stays_away_until_it_is_enrolled_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let device = Device { id: "a".to_owned(), owner: None };
+        let mut accounts = Accounts::ensure(dir.path(), std::slice::from_ref(&device)).unwrap();
+        let first = accounts.devices["a"].account.password.clone();
+        assert!(accounts.remove("a") && !accounts.remove("a"));
+        accounts.write(dir.path()).unwrap();
+        let mut accounts = Accounts::ensure(dir.path(), std::slice::from_ref(&device)).unwrap();
+        assert!(!accounts.devices.contains_key("a"));
+        assert!(accounts.enrol(&device) && !accounts.enrol(&device));
+        assert_ne!(accounts.devices["a"].account.password, first);
+        assert!(accounts.rotate("a") && accounts.rotate(SERVICE_USER) && !accounts.rotate("b"));
     }
 
     #[test]

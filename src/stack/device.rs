@@ -9,10 +9,32 @@ pub const PROBE_USER: &str = "sosstack-probe";
 
 /// A device and the user to whom it belongs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Device {
     /// Also its MQTT user name.
     pub id: String,
     /// The user id whose `emergency/{userId}/…` and `geofence/{userId}/…` it may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+}
+
+/// Why a text cannot be a device id; None where it can.
+pub fn id_problem(id: &str) -> Option<&'static str> {
+    let reserved = [SERVICE_USER, PROBE_USER, "bridge", "exporter"];
+    if reserved.contains(&id) || id.starts_with('$') { Some("it is reserved") } else { owner_problem(id) }
+}
+
+/// Why a text cannot be a user id: it is a level of a topic, and with a device id also a name in the password file
+/// and in the access control list.
+pub fn owner_problem(id: &str) -> Option<&'static str> {
+    let forbidden = |c: char| "/+#:%".contains(c) || c.is_whitespace() || c.is_control();
+    if id.is_empty() {
+        Some("it is empty")
+    } else if id.len() > 64 {
+        Some("it is longer than 64 bytes")
+    } else if id.contains(forbidden) {
+        Some("it may not hold blanks, control characters, or any of / + # : %")
+    } else {
+        None
+    }
 }

@@ -4,6 +4,7 @@
 //! a [`Stack`] is complete and valid.
 
 pub mod device;
+pub mod device_list;
 pub mod heap;
 pub mod load;
 mod merge;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::device::{PROBE_USER, SERVICE_USER};
+use super::device;
 use super::shape::Problem;
 use super::spec::{Scalar, Spec};
 use super::{Ports, Stack};
@@ -234,14 +234,14 @@ impl Findings {
 
     fn devices(&mut self, user: &Spec) {
         let mut seen: HashMap<&str, usize> = HashMap::new();
-        for (index, device) in user.devices.iter().flatten().enumerate() {
+        for (index, spec) in user.devices.iter().flatten().enumerate() {
             let path = format!("devices[{index}]");
-            if let Some(problem) = mqtt_name_problem(&device.id) {
-                self.add(format!("{path}.id"), format!("{:?} is no device id: {problem}", device.id));
-            } else if let Some(first) = seen.insert(&device.id, index) {
-                self.add(format!("{path}.id"), format!("{} stands twice: also devices[{first}]", device.id));
+            if let Some(problem) = device::id_problem(&spec.id) {
+                self.add(format!("{path}.id"), format!("{:?} is no device id: {problem}", spec.id));
+            } else if let Some(first) = seen.insert(&spec.id, index) {
+                self.add(format!("{path}.id"), format!("{} stands twice: also devices[{first}]", spec.id));
             }
-            if let Some((owner, problem)) = device.owner.as_ref().and_then(|o| Some((o, user_id_problem(o)?))) {
+            if let Some((owner, problem)) = spec.owner.as_ref().and_then(|o| Some((o, device::owner_problem(o)?))) {
                 self.add(format!("{path}.owner"), format!("{owner:?} is no user id: {problem}"));
             }
         }
@@ -292,23 +292,4 @@ fn topic_name_problem(name: &str) -> Option<&'static str> {
 
 fn collide(a: &str, b: &str) -> bool {
     a != b && a.replace('.', "_") == b.replace('.', "_")
-}
-
-fn mqtt_name_problem(id: &str) -> Option<&'static str> {
-    let reserved = [SERVICE_USER, PROBE_USER, "bridge", "exporter"];
-    if reserved.contains(&id) || id.starts_with('$') { Some("it is reserved") } else { user_id_problem(id) }
-}
-
-/// A level of a topic, a name in the password file and in the access control list: all of it.
-fn user_id_problem(id: &str) -> Option<&'static str> {
-    let forbidden = |c: char| "/+#:%".contains(c) || c.is_whitespace() || c.is_control();
-    if id.is_empty() {
-        Some("it is empty")
-    } else if id.len() > 64 {
-        Some("it is longer than 64 bytes")
-    } else if id.contains(forbidden) {
-        Some("it may not hold blanks, control characters, or any of / + # : %")
-    } else {
-        None
-    }
 }

@@ -32,6 +32,8 @@ use record::Record;
 
 /// Keeps the port offset of a stack for as long as it has data.
 const OFFSET_FILE: &str = "port-offset";
+/// Keeps which unpacked Kafka a stack runs from, so that later commands need not be told again.
+const KAFKA_HOME_FILE: &str = "kafka-home";
 
 /// Services as plain processes of this user.
 #[derive(Debug, Clone)]
@@ -54,14 +56,29 @@ impl Process {
         self.paths.stack(stack).join("volumes")
     }
 
+    /// The unpacked Kafka to be used, as named now or when the stack was made. Absolute, as services run in
+    /// directories of their own.
+    fn kafka_home(&self, stack: &StackName) -> Option<PathBuf> {
+        let named = self.kafka_home.as_ref().and_then(|home| std::path::absolute(home).ok());
+        let kept = || fs::read_to_string(self.paths.stack(stack).join(KAFKA_HOME_FILE)).ok().map(PathBuf::from);
+        named.or_else(kept)
+    }
+
     fn needs_jars(&self, stack: &Stack) -> bool {
-        self.kafka_home.is_none() && !jars::cache_dir(&self.paths.cache, stack).is_dir()
+        self.kafka_home(&stack.name).is_none() && !jars::cache_dir(&self.paths.cache, stack).is_dir()
     }
 
     fn record(&self, stack: &StackName, service: Service) -> Result<(PathBuf, Record)> {
         let dir = self.service_dir(stack, service);
         let record = Record::read(&dir)?.with_context(|| format!("stack {stack} has no {service}"))?;
         Ok((dir, record))
+    }
+
+    /// Removes what is kept for as long as the stack has data.
+    fn forget_choices(&self, stack: &StackName) {
+        for file in [OFFSET_FILE, KAFKA_HOME_FILE] {
+            let _ = fs::remove_file(self.paths.stack(stack).join(file));
+        }
     }
 
     /// The services that have a record, sorted.
@@ -81,9 +98,8 @@ impl Runtime for Process {
 
     async fn target(&self, stack: &Stack) -> Result<Target> {
         let found = tools::find(self.needs_jars(stack))?;
-        let class_path = match &self.kafka_home {
-            // Absolute, as services run in directories of their own.
-            Some(home) => jars::of_distribution(&std::path::absolute(home)?)?,
+        let class_path = match self.kafka_home(&stack.name) {
+            Some(home) => jars::of_distribution(&home)?,
             None => jars::cache_dir(&self.paths.cache, stack).join("*").display().to_string(),
         };
         Ok(Target::Process(Layout {
@@ -141,6 +157,9 @@ impl Runtime for Process {
         let root = self.paths.stack(&stack.name);
         ensure_private_dir(&root.join("services"))?;
         ensure_private_dir(&root.join("volumes"))?;
+        if let Some(home) = self.kafka_home(&stack.name) {
+            write_atomic(&root.join(KAFKA_HOME_FILE), home.as_os_str().as_encoded_bytes(), 0o600)?;
+        }
         write_atomic(&root.join(OFFSET_FILE), format!("{}\n", stack.ports.offset).as_bytes(), 0o600)
     }
 
@@ -214,7 +233,7 @@ impl Runtime for Process {
             gone(fs::remove_dir_all(&dir)).with_context(|| format!("removing {}", dir.display()))?;
         }
         if fs::remove_dir(&root).is_ok() {
-            let _ = fs::remove_file(self.paths.stack(stack).join(OFFSET_FILE));
+            self.forget_choices(stack);
         }
         Ok(())
     }
@@ -224,7 +243,7 @@ impl Runtime for Process {
         // Each goes only when it is empty; what is not ours keeps its directory.
         let _ = fs::remove_dir(root.join("services"));
         if fs::remove_dir(root.join("volumes")).is_ok() {
-            let _ = fs::remove_file(root.join(OFFSET_FILE));
+            self.forget_choices(stack);
         }
         let _ = fs::remove_dir(root);
         Ok(())
