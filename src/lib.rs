@@ -13,6 +13,7 @@
 //! | [`workload`], [`target`] | what to run, as plain data, and where |
 //! | [`runtime`] | the one trait; Docker (only bollard user) and plain processes |
 //! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
+//! | [`doctor`] | what is wrong with this machine or a stack, and its remedy |
 //! | [`secrets`] | accounts, the local certificate authority |
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
 //! | [`message`], [`tail`] | the envelope that pub, sub and tail share; the merged stream |
@@ -24,6 +25,7 @@ pub mod address;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod doctor;
 pub mod endpoints;
 pub mod event;
 pub mod failure;

@@ -86,7 +86,7 @@ impl Workload {
 }
 
 /// The first 64 bits of SHA-256, hexadecimal.
-fn short_digest(bytes: &[u8]) -> String {
+pub(crate) fn short_digest(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     let first = digest.as_ref().first_chunk().expect("SHA-256 has 32 bytes");
     format!("{:016x}", u64::from_be_bytes(*first))

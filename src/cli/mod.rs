@@ -77,6 +77,8 @@ pub enum Command {
     Up(UpArgs),
     /// Show each service's state, health, ports, uptime and memory
     Status(StatusArgs),
+    /// Check this machine and every layer of the stack; each finding comes with its remedy
+    Doctor,
     /// Show what the services wrote, merged by time
     Logs(LogsArgs),
     /// Print addresses and credentials for programs
@@ -101,10 +103,25 @@ pub enum Command {
     Stop(ServicesArgs),
     /// Start stopped services
     Start(StartArgs),
+    /// Stop services and start them again, proven ready
+    Restart(StartArgs),
     /// Remove the stack's services; its data stays unless --volumes
     Down(DownArgs),
     /// List all stacks on this machine
     List,
+    /// The stack's container images, also as a file for machines that reach no registry
+    #[command(subcommand)]
+    Images(ImagesCommand),
+    /// Remove what nobody needs: caches of unused versions, remains of stacks; says what, and asks
+    Prune(PruneArgs),
+    /// Make archives of classes, by which the next start is faster; `up` runs it in the background
+    #[command(hide = true)]
+    MakeArchives,
+    /// Print completions for a shell
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Which runtime to use.
@@ -193,6 +210,37 @@ pub enum TopicCommand {
         #[arg(value_name = "TOPIC")]
         name: String,
     },
+    /// Make a topic; all its replicas are in sync when this returns
+    Create(TopicSettings),
+    /// Add partitions to a topic or change its settings
+    Alter {
+        #[command(flatten)]
+        settings: TopicSettings,
+        /// Take a setting back to its default; may be repeated
+        #[arg(long, value_name = "KEY")]
+        reset: Vec<String>,
+    },
+    /// Delete topics with all their messages; asks first
+    #[command(visible_alias = "rm")]
+    Delete {
+        #[arg(value_name = "TOPIC", required = true)]
+        names: Vec<String>,
+        /// Do not ask
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct TopicSettings {
+    #[arg(value_name = "TOPIC")]
+    pub name: String,
+    /// How many partitions it has in all [default: 3 for a new topic]
+    #[arg(long, short = 'p', value_name = "N")]
+    pub partitions: Option<u16>,
+    /// A setting by Kafka's own name, such as retention.ms=3600000; may be repeated
+    #[arg(long, short = 'c', value_name = "KEY=VALUE", value_parser = setting)]
+    pub config: Vec<(String, String)>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -270,6 +318,33 @@ pub struct StartArgs {
     pub timeout: Duration,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum ImagesCommand {
+    /// List the stack's images: whether they are here, size, id and digest
+    #[command(visible_alias = "ls")]
+    List,
+    /// Write the stack's images into one file; those that are missing are pulled first
+    Save {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Give Docker the images of such a file
+    Load {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Only say what would be removed
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
 #[derive(Debug, Args)]
 pub struct DownArgs {
     /// Also remove the stack's data and credentials; asks first
@@ -278,6 +353,11 @@ pub struct DownArgs {
     /// Do not ask
     #[arg(long, short = 'y', requires = "volumes")]
     pub yes: bool,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// `90s`, `5m`, `1h30m`, `500ms`; a bare number is seconds.

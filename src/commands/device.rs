@@ -139,9 +139,10 @@ fn list(context: &Context, accounts: &Accounts) -> Result<()> {
 /// Ids, user ids and passwords hold nothing that CSV would have to quote but, perhaps, quotes and commas.
 fn list_passwords(context: &Context, accounts: &Accounts) -> Result<()> {
     if context.ui.is_json() {
-        let devices = accounts.devices.iter().map(
-            |(id, device)| json!({ "id": id, "owner": device.owner, "password": device.account.password }),
-        );
+        let devices = accounts
+            .devices
+            .iter()
+            .map(|(id, device)| json!({ "id": id, "owner": device.owner, "password": device.account.password }));
         return Ui::print_json(&devices.collect::<Vec<_>>());
     }
     let mut writer = csv::Writer::from_writer(Vec::new());

@@ -3,9 +3,8 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, confirm};
 use crate::cli::DownArgs;
-use crate::failure::Failure;
 use crate::lifecycle::down;
 use crate::runtime::Inventory;
 use crate::runtime::choose;
@@ -21,7 +20,11 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
         return finish(context, &name, &Inventory::default(), false);
     };
     if args.volumes && !args.yes {
-        confirm(&name, &found.inventory)?;
+        let question = format!(
+            "Remove stack {name} with all its messages, sessions and credentials ({} volumes)?",
+            found.inventory.volumes.len()
+        );
+        confirm(&question, "nothing was removed", "sosstack down --volumes --yes")?;
     }
     down::down(&*found.runtime, &context.paths, &name, &found.inventory, args.volumes, &|event| {
         context.ui.report(event);
@@ -33,27 +36,6 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
         context.ui.say(&format!("Stack {name} is down; its data is kept. To remove that too: sosstack down --volumes"));
     }
     finish(context, &name, &found.inventory, args.volumes)
-}
-
-/// Nothing is removed unless somebody said so.
-fn confirm(name: &StackName, inventory: &Inventory) -> Result<()> {
-    let question = format!(
-        "Remove stack {name} with all its messages, sessions and credentials ({} volumes)?",
-        inventory.volumes.len()
-    );
-    match Ui::confirm(&question) {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::Failed {
-            cause: "nothing was removed".to_owned(),
-            remedy: "sosstack down (without --volumes) keeps the data".to_owned(),
-        }
-        .into()),
-        None => Err(Failure::Usage {
-            cause: "removing data needs a yes, and there is no terminal to ask on".to_owned(),
-            remedy: "sosstack down --volumes --yes".to_owned(),
-        }
-        .into()),
-    }
 }
 
 fn finish(context: &Context, name: &StackName, inventory: &Inventory, volumes: bool) -> Result<()> {

@@ -1,17 +1,24 @@
 //! One file a verb: from arguments to a call, and from the result to what is printed.
 
+mod archives;
+mod completions;
 mod config;
 mod device;
+mod doctor;
 mod down;
 mod env;
+mod images;
 mod list;
 mod logs;
 mod messages;
+mod prune;
+mod restart;
 mod seed;
 mod start;
 mod status;
 mod stop;
 mod topic;
+mod topic_change;
 mod up;
 
 use std::time::{Duration, Instant};
@@ -50,6 +57,7 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
     match command {
         Command::Up(args) => up::run(context, args).await,
         Command::Status(args) => status::run(context, args).await,
+        Command::Doctor => doctor::run(context).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Env(args) => env::run(context, args).await,
         Command::Pub(args) => messages::publish(context, args).await,
@@ -61,8 +69,13 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
         Command::Config(args) => config::run(context, args).await,
         Command::Stop(args) => stop::run(context, args).await,
         Command::Start(args) => start::run(context, args).await,
+        Command::Restart(args) => restart::run(context, args).await,
         Command::Down(args) => down::run(context, args).await,
         Command::List => list::run(context).await,
+        Command::Images(command) => images::run(context, command).await,
+        Command::Prune(args) => prune::run(context, args).await,
+        Command::MakeArchives => archives::run(context).await,
+        Command::Completions { shell } => completions::run(*shell),
     }
 }
 
@@ -106,6 +119,24 @@ impl Context {
     async fn lock(&self, name: &StackName, command: &str) -> Result<Lock> {
         let deadline = Instant::now() + LOCK_PATIENCE;
         Lock::acquire(&self.paths, name, command, deadline, &|event| self.ui.report(event), &self.shutdown).await
+    }
+}
+
+/// Asks before something is lost for good; `command` is how to say yes where there is no terminal.
+///
+/// # Errors
+/// When the answer is no, or nobody can answer.
+fn confirm(question: &str, otherwise: &str, command: &str) -> Result<()> {
+    match Ui::confirm(question) {
+        Some(true) => Ok(()),
+        Some(false) => {
+            Err(Failure::Failed { cause: otherwise.to_owned(), remedy: format!("to do it: {command}") }.into())
+        }
+        None => Err(Failure::Usage {
+            cause: "losing data needs a yes, and there is no terminal to ask on".to_owned(),
+            remedy: command.to_owned(),
+        }
+        .into()),
     }
 }
 

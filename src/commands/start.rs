@@ -1,11 +1,15 @@
 //! `sosstack start`
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde_json::json;
 
 use super::{Context, selected};
 use crate::cli::StartArgs;
 use crate::lifecycle::start::{self, Start};
+use crate::runtime::Runtime;
+use crate::stack::{Service, Stack};
 use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &StartArgs) -> Result<()> {
@@ -13,19 +17,24 @@ pub(super) async fn run(context: &Context, args: &StartArgs) -> Result<()> {
     let _lock = context.lock(&name, "start").await?;
     let (stack, found) = context.running().await?;
     let services = selected(&found.inventory, &args.services.services)?;
-    let request = Start {
-        stack: &stack,
-        runtime: &*found.runtime,
-        paths: &context.paths,
-        services: &services,
-        timeout: args.timeout,
-    };
+    start(context, &stack, &*found.runtime, &services, args.timeout).await
+}
+
+/// Starts services and says whether the stack was proven ready.
+pub(super) async fn start(
+    context: &Context,
+    stack: &Stack,
+    runtime: &dyn Runtime,
+    services: &[Service],
+    timeout: Duration,
+) -> Result<()> {
+    let request = Start { stack, runtime, paths: &context.paths, services, timeout };
     let proven = context.shutdown.guard(start::start(&request, &|event| context.ui.report(event))).await?;
     if !proven {
         context.ui.say("Started. Other services of the stack are stopped, so it was not proven ready: sosstack status");
     }
     if context.ui.is_json() {
-        Ui::print_json(&json!({ "stack": name, "started": services, "proven_ready": proven }))?;
+        Ui::print_json(&json!({ "stack": stack.name, "started": services, "proven_ready": proven }))?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Context;
+use super::topic_change::{self, Target};
 use crate::cli::TopicCommand;
 use crate::failure::Failure;
 use crate::kafka::admin::{Admin, Cluster, TopicState};
@@ -20,7 +21,11 @@ pub(super) async fn run(context: &Context, command: &TopicCommand) -> Result<()>
     let (stack, endpoints) = context.endpoints().await?;
     let admin = Admin::new(&endpoints.kafka)?;
     let cluster = context.shutdown.guard(admin.cluster(PATIENCE)).await.map_err(|error| unanswered(&error))?;
+    let target = Target { stack: &stack, admin: &admin, cluster: &cluster };
     match command {
+        TopicCommand::Create(settings) => topic_change::create(context, &target, settings).await,
+        TopicCommand::Alter { settings, reset } => topic_change::alter(context, &target, settings, reset).await,
+        TopicCommand::Delete { names, yes } => topic_change::delete(context, &target, names, *yes).await,
         TopicCommand::List => list(context, &stack, &cluster),
         TopicCommand::Describe { name } => describe(context, &admin, &cluster, name).await,
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, archives};
 use crate::cli::{RuntimeArg, UpArgs};
 use crate::event::{Event, Report};
 use crate::failure::Failure;
@@ -44,6 +44,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<()> {
         lock.remove();
     }
     let (runtime, ready) = result?;
+    archives::make_in_background(context, &*runtime, &name).await;
     show(context, stack, &*runtime, &ready, started.elapsed())
 }
 

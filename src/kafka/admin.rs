@@ -139,6 +139,16 @@ impl Admin {
         refusals("adding partitions to", results.into_iter().filter_map(Result::err))
     }
 
+    /// Deletes topics, with all their messages.
+    ///
+    /// # Errors
+    /// When the request fails, or a topic is refused; all refusals are named.
+    pub async fn delete_topics(&self, topics: &[String], deadline: Duration) -> Result<()> {
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let results = self.client.delete_topics(&names, &options(deadline)).await.context("deleting topics")?;
+        refusals("deleting", results.into_iter().filter_map(Result::err))
+    }
+
     /// The settings that a topic has of its own, defaults left out.
     ///
     /// # Errors

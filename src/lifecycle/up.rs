@@ -97,6 +97,22 @@ async fn render(up: &Up<'_>) -> Result<Prepared> {
     Ok(Prepared { workloads, secrets, inventory, secrets_are_new })
 }
 
+/// The services that `up` would make anew or reload, as their configuration is not the stack's. Changes nothing.
+///
+/// # Errors
+/// When the runtime does not answer or the stack's files cannot be read.
+pub async fn differing(up: &Up<'_>) -> Result<Vec<Service>> {
+    let dir = up.paths.stack(&up.stack.name);
+    let (Some(accounts), Some(certificate)) = (Accounts::read(&dir)?, ServerCertificate::read(&dir)?) else {
+        return Ok(Vec::new());
+    };
+    let target = up.runtime.target(up.stack).await?;
+    let inventory = up.runtime.inventory(&up.stack.name).await?;
+    let steps = plan::plan(&workloads(up.stack, &target, &Secrets { accounts, certificate }), &inventory);
+    let differs = |step: &&Step| !matches!(step, Step::Keep(_) | Step::Start(_));
+    Ok(steps.iter().filter(differs).map(Step::service).collect())
+}
+
 /// Has the running Mosquitto load whatever changed in its accounts; whether one runs.
 ///
 /// # Errors

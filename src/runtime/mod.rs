@@ -3,6 +3,7 @@
 //! Narrow on purpose: what a workload needs done, not what Docker offers.
 
 pub mod choose;
+mod classes;
 pub mod docker;
 pub mod process;
 
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Report;
 use crate::shutdown::Shutdown;
-use crate::stack::{Service, Stack, StackName};
+use crate::stack::{Role, Service, Stack, StackName};
 use crate::target::Target;
 use crate::workload::{ConfigFile, PublishedPort, Workload};
 
@@ -168,6 +169,12 @@ pub trait Runtime: Send + Sync {
 
     /// Log lines merged by time.
     async fn logs(&self, stack: &StackName, query: LogQuery) -> Result<BoxStream<'static, Result<LogLine>>>;
+
+    /// The roles whose next start would be faster with an archive of classes, and for which one can be made now.
+    async fn missing_archives(&self, stack: &StackName) -> Result<Vec<Role>>;
+
+    /// Makes a role's archive of classes; takes seconds of one processor. Idempotent.
+    async fn make_archive(&self, stack: &StackName, role: Role) -> Result<()>;
 
     /// In words, which of this runtime's own things holds a host port, with the command that frees it.
     async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>>;

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::{password, random};
 use crate::failure::Failure;
 use crate::paths::{ensure_private_dir, write_atomic};
-use crate::stack::{Device, StackName};
 use crate::stack::device::{PROBE_USER, SERVICE_USER};
+use crate::stack::{Device, StackName};
 
 /// Mosquitto's own default for `$7$` hashes. Passwords here are random, so a dictionary is no threat.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(101).unwrap();

@@ -93,6 +93,19 @@ impl Authority {
 }
 
 impl ServerCertificate {
+    /// Reads the server's certificate; None when the stack has none yet.
+    ///
+    /// # Errors
+    /// When its file cannot be read or is damaged.
+    pub fn read(stack_dir: &Path) -> Result<Option<Self>> {
+        read(&stack_dir.join("server.json"))
+    }
+
+    /// Until when it is valid.
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
     /// Reads the server's certificate, or has `authority` issue one when there is none, it is for
     /// other names, or it ends within 30 days.
     ///

@@ -27,6 +27,7 @@ pub use name::StackName;
 pub use ports::Ports;
 pub use service::{Role, Service};
 pub use topic::Topic;
+pub use validate::topic_problems;
 
 /// The whole messaging layer of one platform.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::device;
 use super::shape::Problem;
-use super::spec::{Scalar, Spec};
+use super::spec::{Scalar, Spec, TopicSpec};
 use super::{Ports, Stack};
 use crate::similar::similar;
 
@@ -82,6 +82,21 @@ pub(super) fn problems(user: &Spec, stack: &Stack) -> Vec<Problem> {
     found.topics(user, stack);
     found.devices(user);
     found.0
+}
+
+/// Everything wrong with one topic that is to be made or changed by hand, by the stack file's own rules.
+pub fn topic_problems(
+    name: &str,
+    partitions: Option<u16>,
+    config: &BTreeMap<String, String>,
+    stack: &Stack,
+) -> Vec<String> {
+    let config = config.iter().map(|(key, value)| (key.clone(), Scalar::Text(value.clone()))).collect();
+    let topic = TopicSpec { name: name.to_owned(), partitions, config: Some(config), description: None };
+    let mut found = Findings(Vec::new());
+    found.topic("topic", &topic, stack);
+    let shorter = |path: &str| path.strip_prefix("topic.").unwrap_or(path).to_owned();
+    found.0.into_iter().map(|problem| format!("{}: {}", shorter(&problem.path), problem.words)).collect()
 }
 
 struct Findings(Vec<Problem>);
@@ -200,20 +215,25 @@ impl Findings {
         let mut seen: HashMap<&str, usize> = HashMap::new();
         for (index, topic) in user.topics.iter().flatten().enumerate() {
             let path = format!("topics[{index}]");
-            if let Some(problem) = topic_name_problem(&topic.name) {
-                self.add(format!("{path}.name"), format!("{:?} is no topic name: {problem}", topic.name));
-            } else if let Some(first) = seen.insert(&topic.name, index) {
+            if let Some(first) = seen.insert(&topic.name, index).filter(|_| topic_name_problem(&topic.name).is_none()) {
                 self.add(format!("{path}.name"), format!("{} stands twice: also topics[{first}]", topic.name));
-            } else if let Some(other) = stack.topics.iter().find(|other| collide(&other.name, &topic.name)) {
-                let words = "Kafka's metrics take '.' and '_' for the same";
-                self.add(format!("{path}.name"), format!("{} collides with {}: {words}", topic.name, other.name));
             }
-            if topic.partitions.is_some_and(|partitions| !(1..=MOST_PARTITIONS).contains(&partitions)) {
-                self.add(format!("{path}.partitions"), format!("a topic has 1 to {MOST_PARTITIONS} partitions"));
-            }
-            for (key, value) in topic.config.iter().flatten() {
-                self.topic_setting(&format!("{path}.config.{key}"), key, value, stack);
-            }
+            self.topic(&path, topic, stack);
+        }
+    }
+
+    fn topic(&mut self, path: &str, topic: &TopicSpec, stack: &Stack) {
+        if let Some(problem) = topic_name_problem(&topic.name) {
+            self.add(format!("{path}.name"), format!("{:?} is no topic name: {problem}", topic.name));
+        } else if let Some(other) = stack.topics.iter().find(|other| collide(&other.name, &topic.name)) {
+            let words = "Kafka's metrics take '.' and '_' for the same";
+            self.add(format!("{path}.name"), format!("{} collides with {}: {words}", topic.name, other.name));
+        }
+        if topic.partitions.is_some_and(|partitions| !(1..=MOST_PARTITIONS).contains(&partitions)) {
+            self.add(format!("{path}.partitions"), format!("a topic has 1 to {MOST_PARTITIONS} partitions"));
+        }
+        for (key, value) in topic.config.iter().flatten() {
+            self.topic_setting(&format!("{path}.config.{key}"), key, value, stack);
         }
     }
 

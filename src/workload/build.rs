@@ -43,7 +43,11 @@ fn zookeeper_workload(stack: &Stack, service: Service, target: &Target) -> Workl
     let mut properties = vec![("zookeeper.preAllocSize", "64".to_owned())];
     let (java, class_path) = match target {
         // Relative to the image's working directory, which carries the version in its name.
-        Target::Docker => ("java".to_owned(), "/conf:lib/*".to_owned()),
+        Target::Docker => {
+            // Named instead of found on the class path: an archive of classes cannot be mapped for one with folders.
+            properties.push(("logback.configurationFile", "/conf/logback.xml".to_owned()));
+            ("java".to_owned(), "lib/*".to_owned())
+        }
         Target::Process(layout) => {
             let log4j = config.join("log4j.properties");
             files.push(public(log4j.clone(), jvm::log4j(Some(&config.join("service.log")))));
@@ -62,9 +66,25 @@ fn zookeeper_workload(stack: &Stack, service: Service, target: &Target) -> Workl
         files,
         volumes: vec![data, log],
         scratch: vec![PathBuf::from("/logs")],
-        ports: zookeeper_ports(stack, service, target),
+        ports: ports(stack, service, target),
         aliases: cluster_names(stack, service),
         stop_grace: Duration::from_secs(10),
+    }
+}
+
+/// The host ports of a service.
+pub fn ports(stack: &Stack, service: Service, target: &Target) -> Vec<PublishedPort> {
+    let ports = &stack.ports;
+    match service.role {
+        Role::Zookeeper => zookeeper_ports(stack, service, target),
+        Role::Kafka => {
+            vec![published(target, PortName::Kafka, ports.kafka(service.ordinal), kafka::EXTERNAL_PORT)]
+        }
+        Role::Mosquitto => vec![
+            published(target, PortName::Mqtt, ports.mqtt(), 1883),
+            published(target, PortName::Mqtts, ports.mqtts(), 8883),
+            published(target, PortName::MqttWs, ports.mqtt_ws(), 9001),
+        ],
     }
 }
 
@@ -102,7 +122,6 @@ fn kafka_workload(stack: &Stack, service: Service, target: &Target) -> Workload 
     let mut command = jvm::java(&java, stack.kafka.heap, &class_path, &properties);
     command.push("kafka.Kafka".to_owned());
     command.push(config.join("server.properties").display().to_string());
-    let host = stack.ports.kafka(service.ordinal);
     Workload {
         service,
         image: stack.kafka.image.clone(),
@@ -111,7 +130,7 @@ fn kafka_workload(stack: &Stack, service: Service, target: &Target) -> Workload 
         files,
         volumes: vec![data],
         scratch: vec![PathBuf::from("/etc/kafka/secrets"), PathBuf::from("/mnt/shared/config")],
-        ports: vec![published(target, PortName::Kafka, host, kafka::EXTERNAL_PORT)],
+        ports: ports(stack, service, target),
         aliases: cluster_names(stack, service),
         stop_grace: Duration::from_secs(30),
     }
@@ -123,7 +142,6 @@ fn mosquitto_workload(stack: &Stack, service: Service, target: &Target, secrets:
         Target::Process(layout) => (config_dir(target, service), layout.mosquitto.display().to_string()),
     };
     let data = volume(target, service, "data", "/mosquitto/data");
-    let ports = &stack.ports;
     Workload {
         service,
         image: stack.mosquitto.image.clone(),
@@ -138,11 +156,7 @@ fn mosquitto_workload(stack: &Stack, service: Service, target: &Target, secrets:
         ],
         volumes: vec![data],
         scratch: vec![PathBuf::from("/mosquitto/log")],
-        ports: vec![
-            published(target, PortName::Mqtt, ports.mqtt(), 1883),
-            published(target, PortName::Mqtts, ports.mqtts(), 8883),
-            published(target, PortName::MqttWs, ports.mqtt_ws(), 9001),
-        ],
+        ports: ports(stack, service, target),
         aliases: cluster_names(stack, service),
         stop_grace: Duration::from_secs(10),
     }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::harness::{Home, send_signal};
@@ -61,7 +62,7 @@ fn tail_shows_both_brokers(home: &Home) {
     seen.sort_by_key(|line| line.contains("tail\":2"));
     assert!(seen[0].contains("emergency.created") && seen[0].contains(r#"{"tail":1}"#), "{seen:?}");
     assert!(seen[1].contains("device/device-12345/telemetry") && seen[1].contains(r#"{"tail":2}"#), "{seen:?}");
-    send_signal(&tail, "-INT");
+    send_signal(tail.id(), Signal::INT);
     assert_eq!(tail.wait().unwrap().code(), Some(0), "Ctrl-C is how a tail ends");
 }
 

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::harness::{Finished, Home, On, eventually, processes_mentioning, send_signal};
 
 #[test]
@@ -23,7 +25,7 @@ fn ctrl_c_undoes_what_this_run_made_in_docker() {
 }
 
 /// Interrupts an `up` when a line of its progress appears.
-fn interrupt(home: &Home, more: &[&str], signal: &str, when: &str) -> Finished {
+fn interrupt(home: &Home, more: &[&str], signal: Signal, when: &str) -> Finished {
     let mut arguments = home.up_arguments();
     arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
     let mut up = home.spawn(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
@@ -32,23 +34,23 @@ fn interrupt(home: &Home, more: &[&str], signal: &str, when: &str) -> Finished {
     while !seen.contains(when) {
         assert!(lines.read_line(&mut seen).unwrap() > 0, "up ended before {when:?}: {seen}");
     }
-    send_signal(&up, signal);
+    send_signal(up.id(), signal);
     lines.read_to_string(&mut seen).unwrap();
     let code = up.wait().unwrap().code();
     Finished { code, stdout: String::new(), stderr: seen }
 }
 
 fn interrupted_early_and_late(home: &Home) {
-    let early = interrupt(home, &[], "-INT", "Starting services");
+    let early = interrupt(home, &[], Signal::INT, "Starting services");
     assert_eq!(early.code, Some(130), "{early:?}");
     home.assert_nothing_left();
-    let late = interrupt(home, &[], "-TERM", "all brokers registered");
+    let late = interrupt(home, &[], Signal::TERM, "all brokers registered");
     assert_eq!(late.code, Some(143), "{late:?}");
     home.assert_nothing_left();
 }
 
 fn retained(home: &Home) {
-    let kept = interrupt(home, &["--retain"], "-INT", "Starting services");
+    let kept = interrupt(home, &["--retain"], Signal::INT, "Starting services");
     assert_eq!(kept.code, Some(130), "{kept:?}");
     let dir = home.stack_dir().display().to_string();
     assert_eq!(processes_mentioning(&dir).len(), 7, "all services go on");
@@ -130,7 +132,7 @@ fn a_killed_up_is_healed_by_the_next_one() {
             continue;
         }
         let home = Home::new(on, offset);
-        let killed = interrupt(&home, &[], "-KILL", "Starting services");
+        let killed = interrupt(&home, &[], Signal::KILL, "Starting services");
         assert_eq!(killed.code, None, "{killed:?}");
         home.up();
         assert_eq!(home.json(&["status"])["healthy"], true);

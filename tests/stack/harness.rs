@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -30,7 +31,9 @@ impl On {
         }
         let here = match self {
             Self::Docker => succeeds(Command::new("docker").arg("info")),
-            Self::Process => ["java", "mosquitto", "mvn"].iter().all(|p| succeeds(Command::new("which").arg(p))),
+            Self::Process => {
+                succeeds(Command::new("java").arg("-version")) && succeeds(Command::new("mvn").arg("-version"))
+            }
         };
         if !here {
             println!("SKIPPED: this machine has no {} runtime", self.as_str());
@@ -229,8 +232,10 @@ pub fn processes_mentioning(text: &str) -> Vec<String> {
     entries.filter_map(command_line).filter(|line| line.contains(text)).collect()
 }
 
-pub fn send_signal(child: &Child, signal: &str) {
-    assert!(succeeds(Command::new("kill").args([signal, &child.id().to_string()])));
+/// Sends a signal by the system call: not every machine has a `kill` program.
+pub fn send_signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 fn walk(dir: &Path) -> Vec<PathBuf> {

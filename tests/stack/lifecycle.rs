@@ -4,10 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::clients;
-use crate::harness::{Home, On};
+use crate::harness::{Home, On, send_signal};
 
 #[test]
 fn a_stack_lives_its_life_as_processes() {
@@ -188,15 +189,13 @@ fn one_service_stops_and_starts(home: &Home) {
 fn a_killed_broker_is_healed(home: &Home) {
     let status = home.json(&["status"]);
     let handle = status["services"][3]["handle"].as_str().unwrap().to_owned();
-    let mut kill = match home.on {
-        On::Process => Command::new("kill"),
-        On::Docker => Command::new("docker"),
-    };
-    let arguments: &[&str] = match home.on {
-        On::Process => &["-9", &handle],
-        On::Docker => &["kill", "--signal", "KILL", &handle],
-    };
-    assert!(kill.args(arguments).output().unwrap().status.success());
+    match home.on {
+        On::Process => send_signal(handle.parse().unwrap(), Signal::KILL),
+        On::Docker => {
+            let killed = Command::new("docker").args(["kill", "--signal", "KILL", &handle]).output().unwrap();
+            assert!(killed.status.success(), "{killed:?}");
+        }
+    }
     home.ok(&["up"]);
     assert_eq!(home.json(&["status"])["healthy"], true);
 }

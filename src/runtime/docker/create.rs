@@ -12,9 +12,9 @@ use bollard::models::{
 use bollard::query_parameters::{CreateContainerOptionsBuilder, InspectNetworkOptions, RemoveVolumeOptions};
 
 use super::labels::{self, ContainerLabels};
-use super::{answers, names, remove, upload};
+use super::{answers, archives, names, remove, upload};
 use crate::failure::Failure;
-use crate::runtime::Created;
+use crate::runtime::{Created, classes};
 use crate::stack::{Stack, StackName};
 use crate::workload::{PublishedPort, Volume, Workload};
 
@@ -67,7 +67,12 @@ async fn create_parts(docker: &Docker, stack: &Stack, workload: &Workload, creat
     }
     let name = names::container(&stack.name, workload.service);
     let tar = upload::of_workload(workload)?;
-    create_container(docker, &name, &workload.image, container_body(stack, workload)).await?;
+    let mut body = container_body(stack, workload);
+    // Not part of the workload: with or without an archive it is the same service.
+    let (classes, archive) = archives::classes_of(docker, workload).await?;
+    body.entrypoint = Some(classes::apply(&workload.command, &classes));
+    body.host_config.get_or_insert_default().mounts.get_or_insert_default().extend(archive);
+    create_container(docker, &name, &workload.image, body).await?;
     let sent = upload::send(docker, &name, tar).await;
     if sent.is_err() {
         let _ = remove::container(docker, &name).await;

@@ -12,6 +12,8 @@ use crate::workload::PublishedPort;
 
 /// The stack that a thing belongs to; what all lists are filtered by.
 pub(super) const STACK: &str = "sosstack.stack";
+/// On what all stacks share and any may make again.
+pub(super) const CACHE: &str = "sosstack.cache";
 const SERVICE: &str = "sosstack.service";
 const CONFIG_HASH: &str = "sosstack.config-hash";
 const PORT_OFFSET: &str = "sosstack.port-offset";
@@ -74,6 +76,11 @@ pub(super) fn of_volume(stack: &StackName, port_offset: u16, volume: &str) -> Ma
     let mut labels = shared(stack, port_offset);
     labels.insert(VOLUME.to_owned(), volume.to_owned());
     labels
+}
+
+/// Labels of what all stacks share.
+pub(super) fn of_cache() -> Map {
+    Map::from([(CACHE.to_owned(), "classes".to_owned()), (VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned())])
 }
 
 fn shared(stack: &StackName, port_offset: u16) -> Map {

@@ -1,8 +1,10 @@
 //! Docker: the only user of bollard. Labels are the only state, and nothing is mounted from this machine.
 
 mod answers;
+mod archives;
 mod connect;
 mod create;
+pub mod images;
 mod inventory;
 mod labels;
 mod log_text;
@@ -14,6 +16,7 @@ mod pull;
 mod remove;
 mod upload;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -24,13 +27,14 @@ use bollard::query_parameters::{
 };
 use futures_util::stream::BoxStream;
 
-use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind};
+use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, classes};
 use crate::event::Report;
 use crate::failure::Failure;
 use crate::shutdown::Shutdown;
-use crate::stack::{Service, Stack, StackName};
+use crate::stack::{Role, Service, Stack, StackName};
 use crate::target::Target;
 use crate::workload::{ConfigFile, Workload};
+use images::Image;
 
 /// A Docker (or Podman) daemon that has answered.
 #[derive(Debug, Clone)]
@@ -46,6 +50,48 @@ impl Docker {
     /// [`Failure::NoRuntime`], which tells apart: none installed, not running, not allowed, wrongly named.
     pub async fn connect() -> Result<Self> {
         Ok(Self { client: connect::connect().await? })
+    }
+
+    /// The daemon's version, such as `20.10.24`.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn version(&self) -> Result<String> {
+        let version = self.client.version().await.context("asking Docker for its version")?;
+        Ok(version.version.unwrap_or_else(|| "unknown".to_owned()))
+    }
+
+    /// An image as the daemon has it.
+    ///
+    /// # Errors
+    /// When the daemon does not answer.
+    pub async fn image(&self, name: &str) -> Result<Image> {
+        images::inspect(&self.client, name).await
+    }
+
+    /// Pulls what is not on this machine.
+    ///
+    /// # Errors
+    /// [`Failure::NoRuntime`] with the daemon's own words.
+    pub async fn pull_missing(&self, images: &[String], report: Report<'_>) -> Result<()> {
+        let missing = self.missing_images(images).await?;
+        Ok(pull::pull_all(&self.client, &missing, report).await?)
+    }
+
+    /// Writes images into one archive, whole or not at all; its size in bytes.
+    ///
+    /// # Errors
+    /// When an image is not here, or the file cannot be written.
+    pub async fn save_images(&self, images: &[String], file: &Path, report: Report<'_>) -> Result<u64> {
+        images::save(&self.client, images, file, report).await
+    }
+
+    /// Loads an archive of images; the names that the daemon loaded.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no such archive.
+    pub async fn load_images(&self, file: &Path) -> Result<Vec<String>> {
+        images::load(&self.client, file).await
     }
 
     /// Those of the images that are not on this machine, each once, sorted.
@@ -151,6 +197,20 @@ impl Runtime for Docker {
         let wanted = |service: &Service| query.services.is_empty() || query.services.contains(service);
         let services: Vec<_> = existing.into_iter().filter(wanted).collect();
         logs::logs(&self.client, stack, &services, &query).await
+    }
+
+    async fn missing_archives(&self, stack: &StackName) -> Result<Vec<Role>> {
+        let mut missing = Vec::new();
+        for role in classes::ROLES {
+            if archives::is_missing(&self.client, stack, role).await? {
+                missing.push(role);
+            }
+        }
+        Ok(missing)
+    }
+
+    async fn make_archive(&self, stack: &StackName, role: Role) -> Result<()> {
+        archives::make(&self.client, stack, role).await
     }
 
     async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {

@@ -10,6 +10,11 @@ pub(super) fn volume(stack: &StackName, volume: &str) -> String {
     format!("sosstack-{stack}-{volume}")
 }
 
+/// Of an archive of classes, which all stacks share.
+pub(super) fn archive(key: &str) -> String {
+    format!("sosstack-classes-{key}")
+}
+
 pub(super) fn network(stack: &StackName) -> String {
     format!("sosstack-{stack}")
 }

@@ -1,6 +1,7 @@
 //! Puts files into containers, running or not: one tar a container, so nothing is mounted from this
 //! machine and remote daemons work alike.
 
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -39,6 +40,16 @@ pub(super) fn of_files(files: &[ConfigFile], user: u32) -> Result<Vec<u8>> {
     tar.finish()
 }
 
+/// A directory that belongs to the user, and some files.
+pub(super) fn of_directory_and_files(directory: &Path, files: &[ConfigFile], user: u32) -> Result<Vec<u8>> {
+    let mut tar = Archive::new(user);
+    tar.directory(directory)?;
+    for file in files {
+        tar.file(file)?;
+    }
+    tar.finish()
+}
+
 pub(super) fn live_hash_file(hash: &str) -> ConfigFile {
     ConfigFile { path: LIVE_HASH.into(), contents: hash.to_owned(), secret: false, live: true }
 }
@@ -54,17 +65,25 @@ pub(super) async fn send(docker: &Docker, container: &str, tar: Vec<u8>) -> Resu
 
 /// The live hash that a container keeps; None when it has none.
 pub(super) async fn read_live_hash(docker: &Docker, container: &str) -> Result<Option<String>> {
-    let options = DownloadFromContainerOptionsBuilder::new().path(LIVE_HASH).build();
+    let bytes = read_file(docker, container, LIVE_HASH).await?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// One file of a container; None when it has none.
+pub(super) async fn read_file(docker: &Docker, container: &str, path: &str) -> Result<Option<Vec<u8>>> {
+    let options = DownloadFromContainerOptionsBuilder::new().path(path).build();
     let download = docker.download_from_container(container, Some(options));
     let whole = download.try_fold(Vec::new(), |mut bytes, chunk| async move {
         bytes.extend_from_slice(&chunk);
         Ok(bytes)
     });
-    let describe = || format!("reading {LIVE_HASH} of container {container}");
+    let describe = || format!("reading {path} of container {container}");
     let Some(bytes) = answers::found(whole.await).with_context(describe)? else { return Ok(None) };
     let mut archive = tar::Archive::new(bytes.as_slice());
     let Some(entry) = archive.entries().with_context(describe)?.next() else { return Ok(None) };
-    Ok(Some(std::io::read_to_string(entry.with_context(describe)?).with_context(describe)?))
+    let mut contents = Vec::new();
+    entry.with_context(describe)?.read_to_end(&mut contents).with_context(describe)?;
+    Ok(Some(contents))
 }
 
 /// A tar in memory whose entries all belong to one user.

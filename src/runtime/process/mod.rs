@@ -3,6 +3,7 @@
 //! One directory a stack, below it one a service (configuration, log, record) and one a volume.
 //! There is no supervisor: what dies stays dead until `up` or `start`.
 
+mod archives;
 mod identity;
 mod jars;
 mod log_files;
@@ -21,11 +22,11 @@ use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use rustix::process::Signal;
 
-use super::{Created, Instance, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind};
+use super::{Created, Instance, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, classes};
 use crate::event::Report;
 use crate::paths::{Paths, ensure_private_dir, write_atomic};
 use crate::shutdown::Shutdown;
-use crate::stack::{Service, Stack, StackName};
+use crate::stack::{Role, Service, Stack, StackName};
 use crate::target::{Layout, Target};
 use crate::workload::{ConfigFile, Workload};
 use record::Record;
@@ -34,6 +35,11 @@ use record::Record;
 const OFFSET_FILE: &str = "port-offset";
 /// Keeps which unpacked Kafka a stack runs from, so that later commands need not be told again.
 const KAFKA_HOME_FILE: &str = "kafka-home";
+
+/// The folder of the jars that a stack's versions need, fetched or not.
+pub fn jars_of(paths: &Paths, stack: &Stack) -> PathBuf {
+    jars::cache_dir(&paths.cache, stack)
+}
 
 /// Services as plain processes of this user.
 #[derive(Debug, Clone)]
@@ -64,7 +70,8 @@ impl Process {
         named.or_else(kept)
     }
 
-    fn needs_jars(&self, stack: &Stack) -> bool {
+    /// Whether Kafka and ZooKeeper have to be fetched before the stack can run.
+    pub fn needs_jars(&self, stack: &Stack) -> bool {
         self.kafka_home(&stack.name).is_none() && !jars::cache_dir(&self.paths.cache, stack).is_dir()
     }
 
@@ -189,6 +196,9 @@ impl Runtime for Process {
         record.stopped = false;
         record.process = None;
         record.started = Some(Timestamp::now());
+        // Not part of the workload: with or without an archive it is the same service.
+        let classes = archives::classes_of(&self.paths.cache, service, &dir, &record.workload.command);
+        record.workload.command = classes::apply(&record.workload.command, &classes);
         record.write(&dir)?;
         record.process = Some(spawn::spawn(&record.workload.command, &dir)?);
         record.write(&dir)
@@ -262,6 +272,21 @@ impl Runtime for Process {
         let services = self.services(stack).into_iter().filter(wanted);
         let services: Vec<_> = services.map(|service| (service, self.service_dir(stack, service))).collect();
         Ok(logs::logs(&services, &query))
+    }
+
+    async fn missing_archives(&self, stack: &StackName) -> Result<Vec<Role>> {
+        let is_missing = |role: &Role| {
+            let first = self.record(stack, Service { role: *role, ordinal: 0 });
+            first.is_ok_and(|(dir, record)| {
+                archives::is_missing(&self.paths.cache, *role, &dir, &record.workload.command)
+            })
+        };
+        Ok(classes::ROLES.into_iter().filter(is_missing).collect())
+    }
+
+    async fn make_archive(&self, stack: &StackName, role: Role) -> Result<()> {
+        let (dir, record) = self.record(stack, Service { role, ordinal: 0 })?;
+        archives::make(&self.paths.cache, role, &dir, &record.workload.command)
     }
 
     async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {

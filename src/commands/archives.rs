@@ -1,0 +1,36 @@
+//! Archives of classes, by which the next start is faster: made in the background, once.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+
+use super::Context;
+use crate::runtime::Runtime;
+use crate::stack::StackName;
+
+/// Others go first: 19 is the lowest priority that there is.
+const NICENESS: i32 = 19;
+
+pub(super) async fn run(context: &Context) -> Result<()> {
+    let _ = rustix::process::nice(NICENESS);
+    let (stack, found) = context.running().await?;
+    for role in found.runtime.missing_archives(&stack.name).await? {
+        found.runtime.make_archive(&stack.name, role).await?;
+    }
+    Ok(())
+}
+
+/// Starts the work and leaves it alone: whether it succeeds only decides how fast the next start is.
+pub(super) async fn make_in_background(context: &Context, runtime: &dyn Runtime, stack: &StackName) {
+    let missing = runtime.missing_archives(stack).await.unwrap_or_default();
+    let (false, Ok(program)) = (missing.is_empty(), std::env::current_exe()) else { return };
+    let mut command = Command::new(program);
+    command.args(["--quiet", "--stack", stack.as_str()]);
+    if let Some(file) = &context.global.file {
+        command.arg("--file").arg(file);
+    }
+    let quiet = command.arg("make-archives").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // A group of its own: Ctrl-C in this terminal is not meant for it.
+    let _ = quiet.process_group(0).spawn();
+}

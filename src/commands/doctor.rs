@@ -1,0 +1,78 @@
+//! `sosstack doctor`
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::Context;
+use crate::doctor::{Finding, Verdict, machine, stack};
+use crate::failure::Failure;
+use crate::lifecycle::connect;
+use crate::lifecycle::up::Up;
+use crate::runtime::choose;
+use crate::ui::{Ui, table};
+
+pub(super) async fn run(context: &Context) -> Result<()> {
+    let findings = context.shutdown.guard(findings(context)).await?;
+    if context.ui.is_json() {
+        Ui::print_json(&findings)?;
+    } else {
+        Ui::print(&shown(&findings))?;
+    }
+    let bad = findings.iter().filter(|finding| finding.verdict == Verdict::Bad).count();
+    if bad == 0 {
+        return Ok(());
+    }
+    Err(Failure::Failed {
+        cause: format!("{bad} of {} checks failed", findings.len()),
+        remedy: "what stands behind → above, then sosstack doctor again".to_owned(),
+    }
+    .into())
+}
+
+async fn findings(context: &Context) -> Result<Vec<Finding>> {
+    let mut stack = match context.load(None) {
+        Ok(loaded) => loaded.stack,
+        // Everything else follows from the file.
+        Err(error) => return Ok(vec![Finding::of_error("stack file", &error, "correct it; docs/stack-file.md")]),
+    };
+    let found = choose::find(&context.paths, None, &stack.name).await?;
+    if let Some(offset) =
+        found.as_ref().and_then(|found| found.inventory.port_offset).filter(|_| stack.ports.offset == 0)
+    {
+        stack.ports.offset = offset;
+    }
+    let running = found.as_ref().map(|found| (&found.inventory, found.runtime.kind()));
+    let mut findings = machine::check(&stack, &context.paths, running).await;
+    if let Some(found) = found.as_ref().filter(|found| !found.inventory.instances.is_empty()) {
+        let up = Up {
+            stack: &stack,
+            runtime: &*found.runtime,
+            paths: &context.paths,
+            timeout: Duration::from_secs(10),
+            retain: true,
+        };
+        match connect::endpoints(&stack.name, &found.inventory, &context.paths) {
+            Ok(endpoints) => findings.extend(stack::check(&up, &found.inventory, &endpoints).await),
+            Err(error) => findings.push(Finding::of_error("secrets", &error, "sosstack up")),
+        }
+    }
+    Ok(findings)
+}
+
+fn shown(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for Finding { subject, verdict, words, remedy } in findings {
+        let (mark, style) = match verdict {
+            Verdict::Good => ("✓", table::GOOD),
+            Verdict::Warning => ("!", table::WARNING),
+            Verdict::Bad => ("✗", table::ERROR),
+        };
+        let _ = writeln!(text, "{style}{mark}{style:#} {subject:15} {words}");
+        if let Some(remedy) = remedy {
+            let _ = writeln!(text, "  {:15} → {remedy}", "");
+        }
+    }
+    text
+}

@@ -1,0 +1,21 @@
+//! `sosstack restart`
+
+use anyhow::Result;
+
+use super::{Context, selected, start};
+use crate::cli::StartArgs;
+use crate::event;
+use crate::lifecycle::down;
+
+pub(super) async fn run(context: &Context, args: &StartArgs) -> Result<()> {
+    let name = context.load(None)?.stack.name;
+    let _lock = context.lock(&name, "restart").await?;
+    let (stack, found) = context.running().await?;
+    let services = selected(&found.inventory, &args.services.services)?;
+    event::step(&|event| context.ui.report(event), "Stopping services", async {
+        down::stop_in_order(&*found.runtime, &name, &services).await?;
+        anyhow::Ok(((), format!("{} stopped", services.len())))
+    })
+    .await?;
+    start::start(context, &stack, &*found.runtime, &services, args.timeout).await
+}

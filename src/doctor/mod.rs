@@ -1,0 +1,52 @@
+//! What is wrong with this machine or a stack, and its remedy. Looks and asks; changes nothing.
+
+pub mod machine;
+pub mod stack;
+
+use serde::Serialize;
+
+/// How serious a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Good,
+    /// Works, but not for long or not as well as it could.
+    Warning,
+    /// Something does not work until the remedy is applied.
+    Bad,
+}
+
+/// What one check found; one element of `sosstack doctor --output json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at, such as `ports` or `ZooKeeper`.
+    pub subject: &'static str,
+    pub verdict: Verdict,
+    pub words: String,
+    /// What to do about it: a sentence or a command to type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    fn good(subject: &'static str, words: impl Into<String>) -> Self {
+        Self { subject, verdict: Verdict::Good, words: words.into(), remedy: None }
+    }
+
+    fn warning(subject: &'static str, words: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { subject, verdict: Verdict::Warning, words: words.into(), remedy: Some(remedy.into()) }
+    }
+
+    /// Something that does not work.
+    pub fn bad(subject: &'static str, words: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { subject, verdict: Verdict::Bad, words: words.into(), remedy: Some(remedy.into()) }
+    }
+
+    /// As bad as an error; its own remedy goes before `otherwise`.
+    pub fn of_error(subject: &'static str, error: &anyhow::Error, otherwise: &str) -> Self {
+        let failure = error.downcast_ref::<crate::failure::Failure>();
+        let remedy = failure.and_then(crate::failure::Failure::remedy).unwrap_or(otherwise);
+        Self::bad(subject, format!("{error:#}"), remedy)
+    }
+}

@@ -1,0 +1,123 @@
+//! What nobody needs any more: caches of versions that no stack uses, remains of stacks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::{connect, down};
+use crate::event::Report;
+use crate::paths::Paths;
+use crate::runtime::{Inventory, Runtime, RuntimeKind};
+use crate::secrets::Accounts;
+use crate::stack::{Stack, StackName};
+
+/// One thing that may go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Waste {
+    /// A file or folder in the cache or data directory.
+    Path { path: PathBuf, bytes: u64, why: String },
+    /// Containers, volumes or folders of a stack whose credentials are gone: nobody can use it.
+    Stack { stack: StackName, runtime: RuntimeKind, services: usize, volumes: usize, why: String },
+}
+
+/// Finds waste; `runtimes` are those that answer.
+///
+/// # Errors
+/// When a runtime does not tell its stacks.
+pub async fn find(stack: &Stack, paths: &Paths, runtimes: &[Box<dyn Runtime>]) -> Result<Vec<Waste>> {
+    let mut waste = Vec::new();
+    let mut living: Vec<(StackName, Inventory)> = Vec::new();
+    for runtime in runtimes {
+        for name in runtime.stacks().await? {
+            let inventory = runtime.inventory(&name).await?;
+            if Accounts::read(&paths.stack(&name)).is_ok_and(|accounts| accounts.is_none()) {
+                waste.push(Waste::Stack {
+                    stack: name.clone(),
+                    runtime: runtime.kind(),
+                    services: inventory.instances.len(),
+                    volumes: inventory.volumes.len(),
+                    why: "its credentials are gone, so nobody can use it".to_owned(),
+                });
+            }
+            living.push((name, inventory));
+        }
+    }
+    waste.extend(caches(stack, paths, &living));
+    // Without Docker's answer it is not known which of its stacks are alive.
+    if runtimes.iter().any(|runtime| runtime.kind() == RuntimeKind::Docker) {
+        waste.extend(remains(paths, &living));
+    }
+    Ok(waste)
+}
+
+/// Removes one thing.
+///
+/// # Errors
+/// When it cannot be removed.
+pub async fn remove(waste: &Waste, paths: &Paths, runtimes: &[Box<dyn Runtime>], report: Report<'_>) -> Result<()> {
+    match waste {
+        Waste::Path { path, .. } => {
+            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            removed.with_context(|| format!("removing {}", path.display()))
+        }
+        Waste::Stack { stack, runtime, .. } => {
+            let runtime = runtimes.iter().find(|candidate| candidate.kind() == *runtime);
+            let runtime = runtime.with_context(|| connect::not_running(stack).to_string())?;
+            let inventory = runtime.inventory(stack).await?;
+            down::down(&**runtime, paths, stack, &inventory, true, report).await
+        }
+    }
+}
+
+/// Jars of versions that neither the effective stack nor any stack of processes uses, and half-fetched ones.
+fn caches(stack: &Stack, paths: &Paths, living: &[(StackName, Inventory)]) -> Vec<Waste> {
+    let current = crate::runtime::process::jars_of(paths, stack);
+    let used = |dir: &Path| {
+        let text = dir.display().to_string();
+        let of_stack = |name: &StackName| class_paths(&paths.stack(name)).iter().any(|path| path.contains(&text));
+        dir == current || living.iter().any(|(name, _)| of_stack(name))
+    };
+    let partial = |path: &Path| path.extension().is_some_and(|end| end == "partial" || end == "lock");
+    let entries = children(&paths.cache.join("jars"));
+    let unused = entries.into_iter().filter(|path| !partial(path) && !used(path));
+    unused.map(|path| waste_at(path, "jars of a version that no stack uses")).collect()
+}
+
+/// The commands that a stack of processes recorded, which name its class path.
+fn class_paths(stack_dir: &Path) -> Vec<String> {
+    let records = children(&stack_dir.join("services")).into_iter().map(|dir| dir.join("instance.json"));
+    records.filter_map(|record| fs::read_to_string(record).ok()).collect()
+}
+
+/// Credentials and locks of stacks of which nothing else is left.
+fn remains(paths: &Paths, living: &[(StackName, Inventory)]) -> Vec<Waste> {
+    let of_living = |path: &Path| {
+        let stem =
+            path.file_name().and_then(|name| name.to_str()).map(|name| name.strip_suffix(".lock").unwrap_or(name));
+        living.iter().any(|(name, _)| Some(name.as_str()) == stem)
+    };
+    let gone = children(&paths.data.join("stacks")).into_iter().filter(|path| !of_living(path));
+    gone.map(|path| waste_at(path, "remains of a stack that is gone")).collect()
+}
+
+fn waste_at(path: PathBuf, why: &str) -> Waste {
+    Waste::Path { bytes: size(&path), path, why: why.to_owned() }
+}
+
+fn children(dir: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Bytes of a file or of all files below a folder.
+fn size(path: &Path) -> u64 {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => children(path).iter().map(|child| size(child)).sum(),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    }
+}
