@@ -18,7 +18,7 @@
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
 //! | [`message`], [`tail`] | the envelope that pub, sub and tail share; the merged stream |
 //! | [`event`], [`ui`] | what work reports, and the only code that prints |
-//! | [`failure`], [`shutdown`], [`paths`], [`endpoints`] | remedies and exit codes; signals; files; addresses |
+//! | [`failure`], [`shutdown`], [`paths`], [`memo`], [`endpoints`] | remedies and exit codes; signals; files; what a stack remembers; addresses |
 //! | [`cli`], [`commands`] | clap types; one file a verb |
 
 pub mod address;
@@ -31,6 +31,7 @@ pub mod event;
 pub mod failure;
 pub mod kafka;
 pub mod lifecycle;
+pub mod memo;
 pub mod message;
 pub mod mqtt;
 pub mod paths;

@@ -32,6 +32,9 @@ pub struct Workload {
     pub ports: Vec<PublishedPort>,
     /// Names under which other containers find it.
     pub aliases: Vec<String>,
+    /// The most that a container of it may take, in bytes; plain processes are bounded by their heaps alone.
+    #[serde(default)]
+    pub memory: u64,
     /// How long it may take to end after SIGTERM before it is killed.
     pub stop_grace: Duration,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::stack::StackName;
+use crate::stack::{Profile, StackName};
 
 /// Exit codes, shown at the end of every long help.
 const EXIT_CODES: &str = "\
@@ -135,6 +135,24 @@ pub enum RuntimeArg {
     Process,
 }
 
+/// What the services are sized for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileArg {
+    /// Small heaps, and code that starts fast
+    Laptop,
+    /// Large heaps, and code that runs fast once it is warm
+    Full,
+}
+
+impl From<ProfileArg> for Profile {
+    fn from(argument: ProfileArg) -> Self {
+        match argument {
+            ProfileArg::Laptop => Self::Laptop,
+            ProfileArg::Full => Self::Full,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct UpArgs {
     /// What runs the services [default: the stack file's, else auto]
@@ -152,6 +170,12 @@ pub struct UpArgs {
     /// Remove the stack and all its data first, without asking
     #[arg(long)]
     pub fresh: bool,
+    /// Go on with empty volumes where data was removed by hand
+    #[arg(long)]
+    pub accept_data_loss: bool,
+    /// What the services are sized for [default: the stack file's, else as last time, else laptop]
+    #[arg(long, value_enum, env = "SOSSTACK_PROFILE")]
+    pub profile: Option<ProfileArg>,
     /// An unpacked Kafka 3.x distribution for plain processes, instead of jars fetched by Maven
     #[arg(long, value_name = "DIR", env = "SOSSTACK_KAFKA_HOME")]
     pub kafka_home: Option<PathBuf>,

@@ -12,7 +12,7 @@ pub(super) async fn run(context: &Context, args: &ConfigArgs) -> Result<()> {
     if args.schema {
         return Ui::print(&format!("{}\n", load::json_schema()));
     }
-    let mut stack = context.load(None)?.stack;
+    let mut stack = context.load(None, None)?.stack;
     // A stack that exists keeps its ports: those are the effective ones.
     let found = choose::find(&context.paths, None, &stack.name).await?;
     if let Some(offset) = found.and_then(|found| found.inventory.port_offset).filter(|_| stack.ports.offset == 0) {

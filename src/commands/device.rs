@@ -44,7 +44,7 @@ pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()
 }
 
 fn look(context: &Context, command: &DeviceCommand) -> Result<()> {
-    let name = context.load(None)?.stack.name;
+    let name = context.load(None, None)?.stack.name;
     let accounts = Accounts::read(&context.paths.stack(&name))?.ok_or_else(|| connect::not_running(&name))?;
     match command {
         DeviceCommand::Show { id, password: true } => {
@@ -66,7 +66,7 @@ async fn change(
     command: &str,
     work: impl AsyncFnOnce(&Up<'_>, Report<'_>) -> Result<Changed>,
 ) -> Result<()> {
-    let name = context.load(None)?.stack.name;
+    let name = context.load(None, None)?.stack.name;
     let _lock = context.lock(&name, command).await?;
     let (stack, found) = context.running().await?;
     let up = Up {
@@ -75,6 +75,7 @@ async fn change(
         paths: &context.paths,
         timeout: Duration::from_secs(30),
         retain: true,
+        accept_data_loss: false,
     };
     let changed = context.shutdown.guard(work(&up, &|event| context.ui.report(event))).await?;
     if context.ui.is_json() {

@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context) -> Result<()> {
 }
 
 async fn findings(context: &Context) -> Result<Vec<Finding>> {
-    let mut stack = match context.load(None) {
+    let mut stack = match context.load(None, None) {
         Ok(loaded) => loaded.stack,
         // Everything else follows from the file.
         Err(error) => return Ok(vec![Finding::of_error("stack file", &error, "correct it; docs/stack-file.md")]),
@@ -52,6 +52,7 @@ async fn findings(context: &Context) -> Result<Vec<Finding>> {
             paths: &context.paths,
             timeout: Duration::from_secs(10),
             retain: true,
+            accept_data_loss: false,
         };
         match connect::endpoints(&stack.name, &found.inventory, &context.paths) {
             Ok(endpoints) => findings.extend(stack::check(&up, &found.inventory, &endpoints).await),

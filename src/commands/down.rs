@@ -12,7 +12,7 @@ use crate::stack::StackName;
 use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
-    let name = context.load(None)?.stack.name;
+    let name = context.load(None, None)?.stack.name;
     let lock = context.lock(&name, "down").await?;
     let Some(found) = choose::find(&context.paths, None, &name).await? else {
         context.ui.say(&format!("Stack {name} is not there; nothing to do."));

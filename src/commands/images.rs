@@ -10,7 +10,7 @@ use crate::runtime::docker::Docker;
 use crate::ui::{Table, Ui, table};
 
 pub(super) async fn run(context: &Context, command: &ImagesCommand) -> Result<()> {
-    let stack = context.load(None)?.stack;
+    let stack = context.load(None, None)?.stack;
     let images = vec![stack.zookeeper.image, stack.kafka.image, stack.mosquitto.image];
     let docker = Docker::connect().await?;
     match command {

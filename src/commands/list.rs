@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Context;
+use crate::event::Event;
 use crate::runtime::{Inventory, RuntimeKind, State, choose};
 use crate::stack::StackName;
 use crate::ui::{Table, Ui};
@@ -24,8 +25,11 @@ pub(super) async fn run(context: &Context) -> Result<()> {
     let mut entries = Vec::new();
     for runtime in choose::available(&context.paths, None).await {
         for stack in runtime.stacks().await? {
-            let inventory = runtime.inventory(&stack).await?;
-            entries.push(entry(stack, runtime.kind(), &inventory));
+            match runtime.inventory(&stack).await {
+                Ok(inventory) => entries.push(entry(stack, runtime.kind(), &inventory)),
+                // One stack that cannot be read, such as a newer sosstack's, hides no other.
+                Err(error) => context.ui.report(Event::Warning(format!("{error:#}"))),
+            }
         }
     }
     entries.sort_by(|a, b| a.stack.cmp(&b.stack));

@@ -30,12 +30,13 @@ use crate::endpoints::Endpoints;
 use crate::failure::Failure;
 use crate::lifecycle::connect;
 use crate::lifecycle::lock::Lock;
+use crate::memo::Memo;
 use crate::paths::Paths;
 use crate::runtime::Inventory;
 use crate::runtime::choose::{self, Found};
 use crate::shutdown::Shutdown;
 use crate::stack::load::{self, Loaded, Overrides};
-use crate::stack::{Service, Stack, StackName};
+use crate::stack::{Profile, Service, Stack, StackName};
 use crate::ui::Ui;
 
 /// How long commands other than `up` wait for another one that works on the same stack.
@@ -81,12 +82,19 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
 
 impl Context {
     /// The effective stack: seed data, the stack file, and flags over both.
-    fn load(&self, port_offset: Option<u16>) -> Result<Loaded> {
+    fn load(&self, port_offset: Option<u16>, profile: Option<Profile>) -> Result<Loaded> {
         let file = match &self.global.file {
             Some(file) => Some(file.clone()),
             None => load::find_file(&std::env::current_dir()?),
         };
-        load::load(file.as_deref(), &Overrides { name: self.global.stack.clone(), port_offset })
+        let overrides = Overrides { name: self.global.stack.clone(), port_offset, profile };
+        let loaded = load::load(file.as_deref(), &overrides)?;
+        // What --profile said last holds until a flag or the file says something else.
+        let kept = Memo::read(&self.paths.stack(&loaded.stack.name))?.profile;
+        match kept.filter(|kept| loaded.profile.is_none() && *kept != loaded.stack.profile) {
+            Some(kept) => load::load(file.as_deref(), &Overrides { profile: Some(kept), ..overrides }),
+            None => Ok(loaded),
+        }
     }
 
     /// The stack and what runs it.
@@ -94,7 +102,7 @@ impl Context {
     /// # Errors
     /// [`Failure::NotRunning`] when no runtime has instances of it.
     async fn running(&self) -> Result<(Stack, Found)> {
-        let mut stack = self.load(None)?.stack;
+        let mut stack = self.load(None, None)?.stack;
         let found = choose::find(&self.paths, None, &stack.name).await?;
         match found {
             Some(found) if !found.inventory.instances.is_empty() => {

@@ -9,7 +9,7 @@ use crate::runtime::choose;
 use crate::ui::{Table, Ui, table};
 
 pub(super) async fn run(context: &Context, args: &PruneArgs) -> Result<()> {
-    let stack = context.load(None)?.stack;
+    let stack = context.load(None, None)?.stack;
     let runtimes = choose::available(&context.paths, None).await;
     let waste = prune::find(&stack, &context.paths, &runtimes).await?;
     if context.ui.is_json() {

@@ -8,7 +8,7 @@ use crate::event;
 use crate::lifecycle::down;
 
 pub(super) async fn run(context: &Context, args: &StartArgs) -> Result<()> {
-    let name = context.load(None)?.stack.name;
+    let name = context.load(None, None)?.stack.name;
     let _lock = context.lock(&name, "restart").await?;
     let (stack, found) = context.running().await?;
     let services = selected(&found.inventory, &args.services.services)?;

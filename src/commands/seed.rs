@@ -9,11 +9,17 @@ use crate::lifecycle::up::{self, Up};
 use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &SeedArgs) -> Result<()> {
-    let name = context.load(None)?.stack.name;
+    let name = context.load(None, None)?.stack.name;
     let _lock = context.lock(&name, "seed").await?;
     let (stack, found) = context.running().await?;
-    let request =
-        Up { stack: &stack, runtime: &*found.runtime, paths: &context.paths, timeout: args.timeout, retain: true };
+    let request = Up {
+        stack: &stack,
+        runtime: &*found.runtime,
+        paths: &context.paths,
+        timeout: args.timeout,
+        retain: true,
+        accept_data_loss: false,
+    };
     let seeded = context.shutdown.guard(up::seed(&request, &|event| context.ui.report(event))).await?;
     if context.ui.is_json() {
         return Ui::print_json(&json!({ "created_topics": seeded.created, "changed_topics": seeded.changed }));

@@ -13,7 +13,7 @@ use crate::stack::{Service, Stack};
 use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &StartArgs) -> Result<()> {
-    let name = context.load(None)?.stack.name;
+    let name = context.load(None, None)?.stack.name;
     let _lock = context.lock(&name, "start").await?;
     let (stack, found) = context.running().await?;
     let services = selected(&found.inventory, &args.services.services)?;

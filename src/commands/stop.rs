@@ -10,7 +10,7 @@ use crate::lifecycle::down;
 use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &ServicesArgs) -> Result<()> {
-    let name = context.load(None)?.stack.name;
+    let name = context.load(None, None)?.stack.name;
     let _lock = context.lock(&name, "stop").await?;
     let (_, found) = context.running().await?;
     let services = selected(&found.inventory, &args.services)?;

@@ -12,22 +12,24 @@ use crate::failure::Failure;
 use crate::lifecycle::down;
 use crate::lifecycle::lock::Lock;
 use crate::lifecycle::up::{self, Prepared, Ready, Up};
+use crate::memo::Memo;
 use crate::runtime::choose::{self, Found};
 use crate::runtime::{Runtime, RuntimeKind};
-use crate::stack::Stack;
 use crate::stack::load::RuntimeChoice;
+use crate::stack::{Profile, Stack};
 use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<()> {
     let started = Instant::now();
     let report: Report<'_> = &|event| context.ui.report(event);
-    let mut loaded = context.load(args.port_offset)?;
+    let profile = args.profile.map(Profile::from);
+    let mut loaded = context.load(args.port_offset, profile)?;
     let name = loaded.stack.name.clone();
     let lock = Lock::acquire(&context.paths, &name, "up", started + args.timeout, report, &context.shutdown).await?;
     let found = context.shutdown.guard(choose::find(&context.paths, args.kafka_home.clone(), &name)).await?;
     let kept_offset = found.as_ref().and_then(|found| found.inventory.port_offset).filter(|_| !args.fresh);
     if args.port_offset.is_none() && loaded.stack.ports.offset == 0 && kept_offset.is_some() {
-        loaded = context.load(kept_offset)?;
+        loaded = context.load(kept_offset, profile)?;
     }
     let choice = args.runtime.map_or(loaded.runtime.unwrap_or(RuntimeChoice::Auto), from_argument);
     let found = match found {
@@ -42,6 +44,9 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<()> {
     let left_nothing = result.is_err() && !context.paths.stack(&name).exists();
     if left_nothing {
         lock.remove();
+    }
+    if profile.is_some() && context.paths.stack(&name).exists() {
+        Memo::update(&context.paths.stack(&name), |memo| memo.profile = profile)?;
     }
     let (runtime, ready) = result?;
     archives::make_in_background(context, &*runtime, &name).await;
@@ -121,7 +126,14 @@ async fn prepare(
 }
 
 fn request<'a>(context: &'a Context, args: &UpArgs, stack: &'a Stack, runtime: &'a dyn Runtime) -> Up<'a> {
-    Up { stack, runtime, paths: &context.paths, timeout: args.timeout, retain: args.retain }
+    Up {
+        stack,
+        runtime,
+        paths: &context.paths,
+        timeout: args.timeout,
+        retain: args.retain,
+        accept_data_loss: args.accept_data_loss,
+    }
 }
 
 fn from_argument(argument: RuntimeArg) -> RuntimeChoice {

@@ -3,22 +3,29 @@
 use std::path::Path;
 
 use super::properties::Properties;
-use crate::stack::Heap;
+use crate::stack::{Heap, Profile};
 
 /// `java` with its options, up to and without the main class.
 ///
-/// Serial collection and the first compiler tier start fastest and use the least memory; the heap
-/// grows to `heap` only when it is needed.
-pub fn java(java: &str, heap: Heap, class_path: &str, system_properties: &[(&str, String)]) -> Vec<String> {
-    let mut command = vec![
-        java.to_owned(),
-        format!("-Xmx{heap}"),
-        "-Xms32M".to_owned(),
-        "-XX:+UseSerialGC".to_owned(),
-        "-XX:TieredStopAtLevel=1".to_owned(),
-        "-XX:+ExitOnOutOfMemoryError".to_owned(),
-        "-Djava.awt.headless=true".to_owned(),
-    ];
+/// On a laptop: serial collection and the first compiler tier, which start fastest and use the least memory. For
+/// load: concurrent collection and all tiers. Either way the heap grows to `heap` only when it is needed.
+pub fn java(
+    java: &str,
+    profile: Profile,
+    heap: Heap,
+    class_path: &str,
+    system_properties: &[(&str, String)],
+) -> Vec<String> {
+    let mut command = vec![java.to_owned(), format!("-Xmx{heap}"), "-Xms32M".to_owned()];
+    command.extend(
+        match profile {
+            Profile::Laptop => ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"].as_slice(),
+            Profile::Full => ["-XX:+UseG1GC"].as_slice(),
+        }
+        .iter()
+        .map(|option| (*option).to_owned()),
+    );
+    command.extend(["-XX:+ExitOnOutOfMemoryError".to_owned(), "-Djava.awt.headless=true".to_owned()]);
     command.extend(system_properties.iter().map(|(key, value)| format!("-D{key}={value}")));
     command.extend(["-cp".to_owned(), class_path.to_owned()]);
     command

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::up::all;
 use crate::event::{self, Report};
+use crate::memo::Memo;
 use crate::paths::Paths;
 use crate::runtime::{Inventory, Runtime};
 use crate::stack::{Role, Service, StackName};
@@ -70,5 +71,6 @@ pub fn forget_secrets(paths: &Paths, name: &StackName) {
     for file in ["accounts.json", "authority.json", "server.json", "ca.pem"] {
         let _ = fs::remove_file(dir.join(file));
     }
+    Memo::forget(&dir);
     let _ = fs::remove_dir(dir);
 }

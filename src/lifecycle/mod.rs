@@ -5,6 +5,7 @@ pub mod devices;
 pub mod down;
 pub mod evidence;
 pub mod lock;
+pub mod lost;
 pub mod plan;
 mod poll;
 pub mod ports;

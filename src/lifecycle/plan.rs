@@ -82,6 +82,7 @@ mod tests {
             scratch: Vec::new(),
             ports: Vec::new(),
             aliases: Vec::new(),
+            memory: 0,
             stop_grace: Duration::from_secs(1),
         }
     }

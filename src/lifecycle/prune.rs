@@ -32,7 +32,11 @@ pub async fn find(stack: &Stack, paths: &Paths, runtimes: &[Box<dyn Runtime>]) -
     let mut living: Vec<(StackName, Inventory)> = Vec::new();
     for runtime in runtimes {
         for name in runtime.stacks().await? {
-            let inventory = runtime.inventory(&name).await?;
+            // A stack that cannot be read, such as a newer sosstack's, is alive.
+            let Ok(inventory) = runtime.inventory(&name).await else {
+                living.push((name, Inventory::default()));
+                continue;
+            };
             if Accounts::read(&paths.stack(&name)).is_ok_and(|accounts| accounts.is_none()) {
                 waste.push(Waste::Stack {
                     stack: name.clone(),

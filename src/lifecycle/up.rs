@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use futures_util::future::join_all;
 
 use super::evidence;
+use super::lost;
 use super::plan::{self, Step};
 use super::ports;
 use super::ready::{self, Proof, Unready};
@@ -17,6 +18,7 @@ use crate::endpoints::Endpoints;
 use crate::event::{self, Event, Report};
 use crate::failure::Failure;
 use crate::kafka::admin::Admin;
+use crate::memo::Memo;
 use crate::paths::Paths;
 use crate::runtime::{Instance, Inventory, Runtime, State};
 use crate::secrets::{Accounts, Authority, ServerCertificate};
@@ -34,6 +36,8 @@ pub struct Up<'a> {
     pub timeout: Duration,
     /// Keep what this run made although it was interrupted.
     pub retain: bool,
+    /// Go on with empty volumes where data was removed by hand.
+    pub accept_data_loss: bool,
 }
 
 /// A stack that is ready.
@@ -89,6 +93,8 @@ async fn render(up: &Up<'_>) -> Result<Prepared> {
     let inventory = runtime.inventory(&stack.name).await?;
     let dir = paths.stack(&stack.name);
     let secrets_are_new = Accounts::read(&dir)?.is_none();
+    // First of all: should this run be killed, the next one knows where to look.
+    Memo::update(&dir, |memo| memo.runtime = Some(runtime.kind()))?;
     let accounts = Accounts::ensure(&dir, &stack.devices)?;
     let authority = Authority::ensure(&dir, &stack.name)?;
     let certificate = ServerCertificate::ensure(&dir, &authority, &certificate_names(stack))?;
@@ -168,6 +174,11 @@ async fn converge(
     report: Report<'_>,
     shutdown: &Shutdown,
 ) -> Result<Ready> {
+    let dir = up.paths.stack(&up.stack.name);
+    let lost = lost::volumes(&prepared.workloads, &Memo::read(&dir)?, &prepared.inventory);
+    if let Some(refusal) = lost::refusal(up.stack, &lost, up.accept_data_loss) {
+        return Err(refusal.into());
+    }
     let steps = plan::plan(&prepared.workloads, &prepared.inventory);
     let was_up = steps.iter().all(Step::is_keep);
     shutdown.guard(ensure_ports_free(up, prepared, &steps)).await?;
@@ -184,7 +195,10 @@ async fn converge(
     let started = Instant::now();
     let proven = shutdown.guard(async { Ok(prove_or_find_dead(up.runtime, &proof, report).await) }).await?;
     match proven {
-        Ok(seeded) => Ok(Ready { endpoints, seeded, was_up }),
+        Ok(seeded) => {
+            Memo::update(&dir, |memo| memo.volumes = inventory.volumes.iter().cloned().collect())?;
+            Ok(Ready { endpoints, seeded, was_up })
+        }
         Err(unready) => Err(evidence::not_ready(up.runtime, &up.stack.name, unready, started.elapsed()).await.into()),
     }
 }

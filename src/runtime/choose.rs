@@ -8,6 +8,7 @@ use super::docker::Docker;
 use super::process::Process;
 use super::{Inventory, Runtime, RuntimeKind, State};
 use crate::failure::Failure;
+use crate::memo::Memo;
 use crate::paths::Paths;
 use crate::stack::StackName;
 
@@ -20,14 +21,21 @@ pub struct Found {
 /// Looks for a stack in both runtimes; one with instances comes before one with data only.
 ///
 /// # Errors
-/// When a runtime answers, but not with an inventory. That Docker is not there is no error.
+/// When a runtime answers, but not with an inventory; [`Failure::NoRuntime`] when the stack is in Docker, which does not
+/// answer. Else that Docker is not there is no error.
 pub async fn find(paths: &Paths, kafka_home: Option<PathBuf>, name: &StackName) -> Result<Option<Found>> {
     let mut found: Vec<Found> = Vec::new();
-    for runtime in available(paths, kafka_home).await {
+    let (runtimes, docker_refused) = connected(paths, kafka_home).await;
+    for runtime in runtimes {
         let inventory = runtime.inventory(name).await?;
         if !inventory.instances.is_empty() || !inventory.volumes.is_empty() || inventory.exists {
             found.push(Found { runtime, inventory });
         }
+    }
+    if let (true, Some(refusal)) = (found.is_empty(), docker_refused)
+        && Memo::read(&paths.stack(name))?.runtime == Some(RuntimeKind::Docker)
+    {
+        return Err(unreachable(name, &refusal));
     }
     let runs = |found: &Found| found.inventory.instances.iter().any(|instance| instance.state == State::Running);
     found.sort_by_key(|found| (!runs(found), found.inventory.instances.is_empty()));
@@ -36,11 +44,25 @@ pub async fn find(paths: &Paths, kafka_home: Option<PathBuf>, name: &StackName) 
 
 /// Every runtime that answers: processes always, Docker when its daemon does.
 pub async fn available(paths: &Paths, kafka_home: Option<PathBuf>) -> Vec<Box<dyn Runtime>> {
+    connected(paths, kafka_home).await.0
+}
+
+/// The runtimes that answer, and why Docker does not.
+async fn connected(paths: &Paths, kafka_home: Option<PathBuf>) -> (Vec<Box<dyn Runtime>>, Option<anyhow::Error>) {
     let mut runtimes: Vec<Box<dyn Runtime>> = vec![Box::new(Process::new(paths, kafka_home))];
-    if let Ok(docker) = Docker::connect().await {
-        runtimes.push(Box::new(docker));
+    match Docker::connect().await {
+        Ok(docker) => {
+            runtimes.push(Box::new(docker));
+            (runtimes, None)
+        }
+        Err(error) => (runtimes, Some(error)),
     }
-    runtimes
+}
+
+/// A stack whose runtime is away is not gone: to say so, or to make an empty one, would look like a loss.
+fn unreachable(name: &StackName, refusal: &anyhow::Error) -> anyhow::Error {
+    let remedy = refusal.downcast_ref::<Failure>().and_then(Failure::remedy).unwrap_or("start Docker");
+    Failure::NoRuntime { cause: format!("stack {name} is in Docker: {refusal:#}"), remedy: remedy.to_owned() }.into()
 }
 
 /// Connects to the runtime that was asked for.

@@ -16,10 +16,22 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Report;
+use crate::failure::Failure;
 use crate::shutdown::Shutdown;
 use crate::stack::{Role, Service, Stack, StackName};
 use crate::target::Target;
 use crate::workload::{ConfigFile, PublishedPort, Workload};
+
+/// How labels and records are written. A sosstack leaves alone what a newer one wrote in another way.
+pub const FORMAT: u32 = 1;
+
+/// The refusal to touch a stack of another format.
+fn newer(stack: &StackName, format: u32) -> Failure {
+    Failure::Failed {
+        cause: format!("stack {stack} was made by a newer sosstack (format {format}; this one knows {FORMAT})"),
+        remedy: "update sosstack; nothing was changed".to_owned(),
+    }
+}
 
 /// Which runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use serde_yaml::Value;
 use super::positions::{Position, Positions};
 use super::shape::{self, Problem};
 use super::spec::{Extends, PortsSpec, Spec};
-use super::{Stack, StackName, merge, validate};
+use super::{Profile, Stack, StackName, merge, validate};
 use crate::failure::Failure;
 
 pub use super::spec::RuntimeChoice;
@@ -22,6 +22,7 @@ const FILE_NAMES: [&str; 2] = ["sosstack.yaml", "sosstack.yml"];
 pub struct Overrides {
     pub name: Option<StackName>,
     pub port_offset: Option<u16>,
+    pub profile: Option<Profile>,
 }
 
 /// The effective stack.
@@ -29,6 +30,8 @@ pub struct Overrides {
 pub struct Loaded {
     pub stack: Stack,
     pub runtime: Option<RuntimeChoice>,
+    /// The profile that the file or a flag names.
+    pub profile: Option<Profile>,
     pub file: Option<PathBuf>,
 }
 
@@ -55,7 +58,8 @@ pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Loaded> {
     let semantic = validate::problems(&spec, &stack).into_iter();
     problems.extend(semantic.filter(|problem| !is_within(&broken, &problem.path)));
     if problems.is_empty() {
-        return Ok(Loaded { stack, runtime: spec.runtime, file: file.map(Path::to_owned) });
+        let file = file.map(Path::to_owned);
+        return Ok(Loaded { stack, runtime: spec.runtime, profile: spec.profile, file });
     }
     Err(Failure::InvalidStackFile { problems: located(problems, &positions, shown.as_deref(), overrides) }.into())
 }
@@ -110,6 +114,7 @@ fn apply(spec: &mut Spec, overrides: &Overrides) {
     if overrides.name.is_some() {
         spec.name.clone_from(&overrides.name);
     }
+    spec.profile = overrides.profile.or(spec.profile);
     if overrides.port_offset.is_some() {
         spec.ports.get_or_insert_with(PortsSpec::default).offset = overrides.port_offset;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::spec::{Extends, Scalar, Spec};
-use super::{Device, Ensemble, Heap, Kafka, Mosquitto, Ports, Stack, StackName, Topic};
+use super::{Device, Ensemble, Kafka, Mosquitto, Ports, Profile, Stack, StackName, Topic};
 
 const STACK: &str = include_str!("../../seed-data/stack.yaml");
 const TOPICS: &str = include_str!("../../seed-data/topics.yaml");
@@ -29,6 +29,7 @@ pub(super) fn stack(user: &Spec) -> Stack {
         name: user_or_seed.name(),
         namespace: user_or_seed.text(|spec| spec.namespace.clone()),
         domain: user_or_seed.text(|spec| spec.domain.clone()),
+        profile: user.profile.unwrap_or_default(),
         ports: user_or_seed.ports(),
         zookeeper: ensemble,
         kafka,
@@ -57,6 +58,10 @@ impl Layers<'_> {
         self.value(|spec| spec.name.clone())
     }
 
+    fn profile(&self) -> Profile {
+        self.user.profile.unwrap_or_default()
+    }
+
     fn ports(&self) -> Ports {
         let port =
             |get: fn(&super::spec::PortsSpec) -> Option<u16>| self.value(|spec| spec.ports.as_ref().and_then(get));
@@ -74,12 +79,13 @@ impl Layers<'_> {
 
     fn ensemble(&self) -> Ensemble {
         let version = self.text(|spec| spec.zookeeper.as_ref()?.version.clone());
-        let image = self.user.zookeeper.as_ref().and_then(|zookeeper| zookeeper.image.clone());
+        let own = self.user.zookeeper.as_ref();
+        let image = own.and_then(|zookeeper| zookeeper.image.clone());
         Ensemble {
             image: image.unwrap_or_else(|| format!("zookeeper:{version}")),
             version,
             nodes: self.value(|spec| spec.zookeeper.as_ref()?.nodes),
-            heap: self.value::<Heap>(|spec| spec.zookeeper.as_ref()?.heap),
+            heap: own.and_then(|zookeeper| zookeeper.heap).unwrap_or(self.profile().zookeeper_heap()),
         }
     }
 
@@ -90,7 +96,7 @@ impl Layers<'_> {
             image: own.and_then(|kafka| kafka.image.clone()).unwrap_or_else(|| format!("apache/kafka:{version}")),
             version,
             brokers: self.value(|spec| spec.kafka.as_ref()?.brokers),
-            heap: self.value(|spec| spec.kafka.as_ref()?.heap),
+            heap: own.and_then(|kafka| kafka.heap).unwrap_or(self.profile().kafka_heap()),
             config: own.and_then(|kafka| kafka.config.as_ref()).map(texts).unwrap_or_default(),
         }
     }

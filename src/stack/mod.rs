@@ -11,6 +11,7 @@ mod merge;
 pub mod name;
 pub mod ports;
 mod positions;
+mod profile;
 pub mod service;
 mod shape;
 mod spec;
@@ -25,6 +26,7 @@ pub use device::Device;
 pub use heap::Heap;
 pub use name::StackName;
 pub use ports::Ports;
+pub use profile::Profile;
 pub use service::{Role, Service};
 pub use topic::Topic;
 pub use validate::topic_problems;
@@ -37,6 +39,7 @@ pub struct Stack {
     pub namespace: String,
     /// The cluster's DNS domain.
     pub domain: String,
+    pub profile: Profile,
     pub ports: Ports,
     pub zookeeper: Ensemble,
     pub kafka: Kafka,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Heap, StackName};
+use super::{Heap, Profile, StackName};
 
 /// A sosstack stack file. Whatever it leaves out is as in the built-in stack.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
@@ -18,6 +18,8 @@ pub(super) struct Spec {
     pub(super) extends: Option<Extends>,
     /// What runs the services.
     pub(super) runtime: Option<RuntimeChoice>,
+    /// What the services are sized for: a laptop, or load.
+    pub(super) profile: Option<Profile>,
     /// Kubernetes namespace whose names applications use, also on the Docker network.
     pub(super) namespace: Option<String>,
     /// The cluster's DNS domain.

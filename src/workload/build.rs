@@ -7,7 +7,7 @@ use super::{ConfigFile, PublishedPort, Volume, Workload};
 use crate::config::{jvm, kafka, mosquitto, zookeeper};
 use crate::secrets::{Accounts, ServerCertificate};
 use crate::stack::ports::PortName;
-use crate::stack::{Role, Service, Stack};
+use crate::stack::{Heap, Role, Service, Stack};
 use crate::target::{Target, cluster_names};
 
 /// What only this machine knows and Mosquitto needs.
@@ -55,7 +55,7 @@ fn zookeeper_workload(stack: &Stack, service: Service, target: &Target) -> Workl
             (layout.java.display().to_string(), layout.class_path.clone())
         }
     };
-    let mut command = jvm::java(&java, stack.zookeeper.heap, &class_path, &properties);
+    let mut command = jvm::java(&java, stack.profile, stack.zookeeper.heap, &class_path, &properties);
     command.push("org.apache.zookeeper.server.quorum.QuorumPeerMain".to_owned());
     command.push(config.join("zoo.cfg").display().to_string());
     Workload {
@@ -68,9 +68,19 @@ fn zookeeper_workload(stack: &Stack, service: Service, target: &Target) -> Workl
         scratch: vec![PathBuf::from("/logs")],
         ports: ports(stack, service, target),
         aliases: cluster_names(stack, service),
+        memory: jvm_memory(stack.zookeeper.heap),
         stop_grace: Duration::from_secs(10),
     }
 }
+
+/// A heap, as much again for buffers outside it, and what the JVM takes for itself: idle brokers with 256 MiB of heap
+/// take 290 MiB, loaded ones up to 600.
+fn jvm_memory(heap: Heap) -> u64 {
+    (2 * u64::from(heap.mebibytes) + 384) << 20
+}
+
+/// Room for 100,000 queued messages of a few kilobytes: a server that is killed for its size loses them.
+const MOSQUITTO_MEMORY: u64 = 1 << 30;
 
 /// The host ports of a service.
 pub fn ports(stack: &Stack, service: Service, target: &Target) -> Vec<PublishedPort> {
@@ -119,7 +129,7 @@ fn kafka_workload(stack: &Stack, service: Service, target: &Target) -> Workload 
         public(log4j.clone(), jvm::log4j(log_file.as_deref())),
     ];
     let properties = [("log4j.configuration", file_url(&log4j))];
-    let mut command = jvm::java(&java, stack.kafka.heap, &class_path, &properties);
+    let mut command = jvm::java(&java, stack.profile, stack.kafka.heap, &class_path, &properties);
     command.push("kafka.Kafka".to_owned());
     command.push(config.join("server.properties").display().to_string());
     Workload {
@@ -132,6 +142,7 @@ fn kafka_workload(stack: &Stack, service: Service, target: &Target) -> Workload 
         scratch: vec![PathBuf::from("/etc/kafka/secrets"), PathBuf::from("/mnt/shared/config")],
         ports: ports(stack, service, target),
         aliases: cluster_names(stack, service),
+        memory: jvm_memory(stack.kafka.heap),
         stop_grace: Duration::from_secs(30),
     }
 }
@@ -158,6 +169,7 @@ fn mosquitto_workload(stack: &Stack, service: Service, target: &Target, secrets:
         scratch: vec![PathBuf::from("/mosquitto/log")],
         ports: ports(stack, service, target),
         aliases: cluster_names(stack, service),
+        memory: MOSQUITTO_MEMORY,
         stop_grace: Duration::from_secs(10),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -66,15 +67,16 @@ fn tail_shows_both_brokers(home: &Home) {
     assert_eq!(tail.wait().unwrap().code(), Some(0), "Ctrl-C is how a tail ends");
 }
 
-/// Until the command says that it listens: what is sent from then on it shows.
-fn wait_until_listening(child: &mut Child) {
+/// Until the command says that it listens: what is sent from then on it shows. The rest of its stderr can be had when
+/// it has ended.
+pub fn wait_until_listening(child: &mut Child) -> JoinHandle<String> {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut seen = String::new();
     while !seen.contains("listening to ") {
         assert!(stderr.read_line(&mut seen).unwrap() > 0, "it ended without listening: {seen}");
     }
     // Read on, or the child may block on a full pipe.
-    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+    std::thread::spawn(move || std::io::read_to_string(stderr).unwrap())
 }
 
 /// kcat, the Mosquitto clients, paho over WebSocket, kafkajs, four-letter words: with what `env` prints.

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::clients;
+use crate::devices;
 use crate::harness::{Home, On, send_signal};
 
 #[test]
@@ -43,6 +44,7 @@ fn story(home: &Home) {
     one_service_stops_and_starts(home);
     a_killed_broker_is_healed(home);
     devices_are_added_without_a_restart(home);
+    devices::devices_come_and_go(home);
     data_survives_down_and_up(home);
     removing_data_needs_a_yes(home);
 }

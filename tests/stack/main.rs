@@ -8,7 +8,10 @@
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
 mod clients;
+mod crashes;
+mod devices;
 mod faults;
 mod harness;
+mod healing;
 mod lifecycle;
 mod side_by_side;

@@ -157,6 +157,7 @@ fn host_config(stack: &StackName, workload: &Workload, network: String) -> HostC
             name: Some(RestartPolicyNameEnum::UNLESS_STOPPED),
             maximum_retry_count: None,
         }),
+        memory: i64::try_from(workload.memory).ok(),
         init: Some(false),
         log_config: Some(log_config()),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),

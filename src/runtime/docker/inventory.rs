@@ -22,6 +22,10 @@ pub(super) async fn inventory(docker: &Docker, stack: &StackName) -> Result<Inve
         volume_labels(docker, Some(stack)),
         network_labels(docker, stack)
     )?;
+    let labelled = containers.iter().filter_map(|container| container.labels.as_ref()).chain(&volumes).chain(&networks);
+    if let Some(format) = labelled.map(labels::format).find(|format| *format > crate::runtime::FORMAT) {
+        return Err(crate::runtime::newer(stack, format).into());
+    }
     let instances = try_join_all(containers.iter().map(|container| instance(docker, container))).await?;
     let mut instances: Vec<_> = instances.into_iter().flatten().collect();
     instances.sort_by_key(|instance| instance.service);

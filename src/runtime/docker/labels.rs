@@ -20,6 +20,7 @@ const PORT_OFFSET: &str = "sosstack.port-offset";
 const PORTS: &str = "sosstack.ports";
 const VOLUME: &str = "sosstack.volume";
 const VERSION: &str = "sosstack.version";
+const FORMAT: &str = "sosstack.format";
 const LIVE_HASH: &str = "sosstack.live-hash";
 const LIVE_FILES: &str = "sosstack.live-files";
 
@@ -88,7 +89,13 @@ fn shared(stack: &StackName, port_offset: u16) -> Map {
         (STACK.to_owned(), stack.to_string()),
         (PORT_OFFSET.to_owned(), port_offset.to_string()),
         (VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        (FORMAT.to_owned(), crate::runtime::FORMAT.to_string()),
     ])
+}
+
+/// The format in which labels were written; 1 where they do not say.
+pub(super) fn format(labels: &Map) -> u32 {
+    labels.get(FORMAT).and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
 pub(super) fn stack(labels: &Map) -> Option<StackName> {

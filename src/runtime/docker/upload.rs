@@ -152,6 +152,7 @@ mod tests {
             scratch: vec![],
             ports: vec![],
             aliases: vec![],
+            memory: 0,
             stop_grace: Duration::from_secs(10),
         };
         let bytes = of_workload(&workload).unwrap();

@@ -77,7 +77,7 @@ impl Process {
 
     fn record(&self, stack: &StackName, service: Service) -> Result<(PathBuf, Record)> {
         let dir = self.service_dir(stack, service);
-        let record = Record::read(&dir)?.with_context(|| format!("stack {stack} has no {service}"))?;
+        let record = Record::read(stack, &dir)?.with_context(|| format!("stack {stack} has no {service}"))?;
         Ok((dir, record))
     }
 
@@ -137,7 +137,7 @@ impl Runtime for Process {
         for service in self.services(stack) {
             let dir = self.service_dir(stack, service);
             let _ = log_files::bound_console(&dir);
-            if let Some(record) = Record::read(&dir)? {
+            if let Some(record) = Record::read(stack, &dir)? {
                 instances.push(instance(service, &record));
             }
         }
@@ -206,7 +206,7 @@ impl Runtime for Process {
 
     async fn stop(&self, stack: &StackName, service: Service, grace: Duration) -> Result<()> {
         let dir = self.service_dir(stack, service);
-        let Some(mut record) = Record::read(&dir)? else { return Ok(()) };
+        let Some(mut record) = Record::read(stack, &dir)? else { return Ok(()) };
         let alive = record.alive();
         record.stopped = true;
         record.write(&dir)?;
@@ -218,7 +218,7 @@ impl Runtime for Process {
 
     async fn remove(&self, stack: &StackName, service: Service) -> Result<()> {
         let dir = self.service_dir(stack, service);
-        if let Some(record) = Record::read(&dir)?
+        if let Some(record) = Record::read(stack, &dir)?
             && let Some(identity) = record.alive()
         {
             spawn::kill(identity, &record.workload.command).await?;

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::{self, Identity};
 use crate::paths::write_atomic;
-use crate::runtime::State;
+use crate::runtime::{FORMAT, State, newer};
+use crate::stack::StackName;
 use crate::workload::Workload;
 
 const FILE: &str = "instance.json";
@@ -17,6 +18,8 @@ const FILE: &str = "instance.json";
 /// One instance of a stack of plain processes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Record {
+    #[serde(default = "oldest")]
+    format: u32,
     /// Without the contents of its files.
     pub(super) workload: Workload,
     pub(super) config_hash: String,
@@ -30,6 +33,17 @@ pub(super) struct Record {
     pub(super) process: Option<Identity>,
 }
 
+/// As much of a record as every format has.
+#[derive(Deserialize)]
+struct Written {
+    #[serde(default = "oldest")]
+    format: u32,
+}
+
+fn oldest() -> u32 {
+    1
+}
+
 impl Record {
     pub(super) fn new(workload: &Workload, port_offset: u16) -> Self {
         let (config_hash, live_hash) = (workload.config_hash(), workload.live_hash());
@@ -37,18 +51,33 @@ impl Record {
         for file in &mut workload.files {
             file.contents.clear();
         }
-        Self { workload, config_hash, live_hash, port_offset, stopped: false, started: None, process: None }
+        Self {
+            format: FORMAT,
+            workload,
+            config_hash,
+            live_hash,
+            port_offset,
+            stopped: false,
+            started: None,
+            process: None,
+        }
     }
 
     /// Reads the record of a service's directory; None when there is none.
     ///
     /// # Errors
-    /// When it cannot be read or is damaged.
-    pub(super) fn read(service_dir: &Path) -> Result<Option<Self>> {
+    /// When it cannot be read, is damaged, or was written by a newer sosstack.
+    pub(super) fn read(stack: &StackName, service_dir: &Path) -> Result<Option<Self>> {
         let path = service_dir.join(FILE);
         match fs::read(&path) {
             Ok(text) => {
-                serde_json::from_slice(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+                let damaged = || format!("{} is damaged", path.display());
+                // Its other fields may be unreadable for us when it is of another format.
+                let Written { format } = serde_json::from_slice(&text).with_context(damaged)?;
+                if format > FORMAT {
+                    return Err(newer(stack, format).into());
+                }
+                serde_json::from_slice(&text).map(Some).with_context(damaged)
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),

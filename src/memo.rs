@@ -1,0 +1,80 @@
+//! What a stack remembers beside its credentials: what was chosen when it was made, and which data it has.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::paths::{ensure_private_dir, write_atomic};
+use crate::runtime::RuntimeKind;
+use crate::stack::Profile;
+
+const FILE: &str = "stack.json";
+
+/// In the stack's directory, until its data is removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Memo {
+    /// Where the stack's services and data are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<RuntimeKind>,
+    /// As `--profile` said last; holds where neither flag nor file says another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// Volumes that were there when the stack was last proven ready: one that is missing was removed by hand.
+    #[serde(default)]
+    pub volumes: BTreeSet<String>,
+}
+
+impl Memo {
+    /// Reads a stack's memo; an empty one where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    pub fn read(stack_dir: &Path) -> Result<Self> {
+        let path = stack_dir.join(FILE);
+        match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+        }
+    }
+
+    /// Changes a stack's memo; nothing is written where nothing changes.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn update(stack_dir: &Path, change: impl FnOnce(&mut Self)) -> Result<()> {
+        let before = Self::read(stack_dir)?;
+        let mut memo = before.clone();
+        change(&mut memo);
+        if memo == before {
+            return Ok(());
+        }
+        ensure_private_dir(stack_dir)?;
+        write_atomic(&stack_dir.join(FILE), &serde_json::to_vec_pretty(&memo)?, 0o600)
+    }
+
+    /// Removes it.
+    pub fn forget(stack_dir: &Path) {
+        let _ = fs::remove_file(stack_dir.join(FILE));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_what_was_never_written_is_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Memo::read(dir.path()).unwrap(), Memo::default());
+        Memo::update(dir.path(), |memo| memo.runtime = Some(RuntimeKind::Docker)).unwrap();
+        Memo::update(dir.path(), |memo| memo.volumes = BTreeSet::from(["kafka-0-data".to_owned()])).unwrap();
+        let memo = Memo::read(dir.path()).unwrap();
+        assert_eq!((memo.runtime, memo.volumes.len()), (Some(RuntimeKind::Docker), 1));
+        Memo::forget(dir.path());
+        assert_eq!(Memo::read(dir.path()).unwrap(), Memo::default());
+    }
+}

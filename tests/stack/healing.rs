@@ -1,0 +1,199 @@
+//! What breaks is said, and heals: parts that were killed or removed by hand, data that is gone, a stack of the future.
+
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::harness::{Home, On, eventually, send_signal};
+
+#[test]
+fn broken_parts_heal_as_processes() {
+    if On::Process.is_here() {
+        broken_parts_heal(&Home::new(On::Process, 21_500));
+    }
+}
+
+#[test]
+fn broken_parts_heal_in_docker() {
+    if On::Docker.is_here() {
+        broken_parts_heal(&Home::new(On::Docker, 22_500));
+    }
+}
+
+fn broken_parts_heal(home: &Home) {
+    home.up();
+    home.ok(&["pub", "audit.access", "precious", "-k", "k"]);
+    doctor_finds_and_its_remedies_work(home);
+    a_lost_node_is_survived_and_said(home);
+    what_was_removed_by_hand_is_made_again(home);
+    everything_killed_comes_back(home);
+    lost_data_is_a_choice(home);
+    a_newer_sosstacks_stack_is_left_alone(home);
+}
+
+fn doctor_finds_and_its_remedies_work(home: &Home) {
+    let healthy = home.json(&["doctor"]);
+    assert!(healthy.as_array().unwrap().iter().all(|finding| finding["verdict"] != "bad"), "{healthy:#}");
+
+    home.ok(&["topic", "delete", "audit.changes", "--yes"]);
+    let missing = found(home, "topics", "bad");
+    assert!(missing["words"].as_str().unwrap().contains("audit.changes"), "{missing}");
+    assert_eq!(missing["remedy"], format!("sosstack seed --stack {}", home.stack));
+    home.ok(&["seed"]);
+    found(home, "topics", "good");
+
+    home.ok(&["stop", "mosquitto"]);
+    found(home, "services", "bad");
+    let remedy = found(home, "Mosquitto", "bad")["remedy"].as_str().unwrap().to_owned();
+    assert_eq!(remedy, format!("sosstack up --stack {}", home.stack));
+    home.ok(&["up"]);
+    found(home, "Mosquitto", "good");
+
+    let accounts = home.stack_dir().join("accounts.json");
+    set_mode(&accounts, 0o644);
+    let open = found(home, "secrets", "bad");
+    assert_eq!(open["remedy"], format!("chmod 600 {}", accounts.display()));
+    set_mode(&accounts, 0o600);
+
+    home.write_stack_file("kafka: {config: {log.retention.hours: 24}}");
+    let differs = found(home, "configuration", "warning");
+    assert!(differs["words"].as_str().unwrap().contains("kafka-0, kafka-1, kafka-2"), "{differs}");
+    std::fs::remove_file(home.path().join("sosstack.yaml")).unwrap();
+    found(home, "configuration", "good");
+}
+
+/// The finding about a subject, which must have this verdict.
+fn found(home: &Home, subject: &str, verdict: &str) -> Value {
+    let finished = home.run(&["doctor", "--output", "json"]);
+    let findings: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let all = findings.as_array().unwrap();
+    let bad = all.iter().any(|finding| finding["verdict"] == "bad");
+    assert_eq!(finished.code, Some(i32::from(bad)), "{findings:#}");
+    let wanted = |finding: &&Value| finding["subject"] == subject && finding["verdict"] == verdict;
+    all.iter().find(wanted).unwrap_or_else(|| panic!("no {verdict} finding about {subject}: {findings:#}")).clone()
+}
+
+fn a_lost_node_is_survived_and_said(home: &Home) {
+    home.ok(&["stop", "zookeeper-0"]);
+    home.ok(&["pub", "audit.access", "without a node"]);
+    let status = home.run(&["status"]);
+    assert_eq!(status.code, Some(1), "{status:?}");
+    found(home, "ZooKeeper", "warning");
+    home.ok(&["start", "zookeeper-0"]);
+    assert_eq!(home.json(&["status"])["healthy"], true);
+}
+
+fn what_was_removed_by_hand_is_made_again(home: &Home) {
+    match home.on {
+        On::Docker => docker(&["rm", "--force", &format!("sosstack-{}-kafka-2", home.stack)]),
+        On::Process => {
+            send_signal(handle(home, 5), Signal::KILL);
+            std::fs::remove_dir_all(home.stack_dir().join("services/kafka-2")).unwrap();
+        }
+    }
+    home.ok(&["up"]);
+    assert_eq!(home.json(&["status"])["healthy"], true);
+}
+
+/// As after the machine was switched off.
+fn everything_killed_comes_back(home: &Home) {
+    match home.on {
+        On::Docker => {
+            let names = ["zookeeper-0", "zookeeper-1", "zookeeper-2", "kafka-0", "kafka-1", "kafka-2", "mosquitto"];
+            let names: Vec<String> = names.iter().map(|name| format!("sosstack-{}-{name}", home.stack)).collect();
+            docker(
+                &[&["kill", "--signal", "KILL"], names.iter().map(String::as_str).collect::<Vec<_>>().as_slice()]
+                    .concat(),
+            );
+        }
+        On::Process => (0..7).map(|index| handle(home, index)).for_each(|pid| send_signal(pid, Signal::KILL)),
+    }
+    home.ok(&["up"]);
+    assert_eq!(home.json(&["status"])["healthy"], true);
+    let read = home.ok(&["sub", "audit.access", "--from", "beginning", "--until", "now"]);
+    assert!(read.contains("precious\n") && read.contains("without a node\n"), "{read}");
+}
+
+fn lost_data_is_a_choice(home: &Home) {
+    home.ok(&["down"]);
+    match home.on {
+        On::Docker => docker(&["volume", "rm", &format!("sosstack-{}-kafka-1-data", home.stack)]),
+        On::Process => std::fs::remove_dir_all(home.stack_dir().join("volumes/kafka-1-data")).unwrap(),
+    }
+    let refused = home.run(&["up"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("was removed by hand: kafka-1-data"), "{refused:?}");
+    assert!(refused.stderr.contains("--accept-data-loss (the brokers copy"), "{refused:?}");
+    home.ok(&["up", "--accept-data-loss"]);
+    assert_eq!(home.json(&["status"])["healthy"], true);
+    let read = home.ok(&["sub", "audit.access", "--from", "beginning", "--until", "now"]);
+    assert!(read.contains("precious\n"), "the other replicas had it: {read}");
+}
+
+fn a_newer_sosstacks_stack_is_left_alone(home: &Home) {
+    let undo: Box<dyn FnOnce()> = match home.on {
+        On::Docker => {
+            let volume = format!("sosstack-{}-of-the-future", home.stack);
+            let labels = [format!("sosstack.stack={}", home.stack), "sosstack.format=99".to_owned()];
+            docker(&["volume", "create", "--label", &labels[0], "--label", &labels[1], &volume]);
+            Box::new(move || docker(&["volume", "rm", &volume]))
+        }
+        On::Process => {
+            let record = home.stack_dir().join("services/kafka-0/instance.json");
+            let before = std::fs::read_to_string(&record).unwrap();
+            std::fs::write(&record, r#"{"format": 99, "unheard": "of"}"#).unwrap();
+            Box::new(move || std::fs::write(&record, before).unwrap())
+        }
+    };
+    for command in [&["up"][..], &["down"], &["down", "--volumes", "--yes"], &["status"]] {
+        let refused = home.run(command);
+        assert_eq!(refused.code, Some(1), "{command:?}: {refused:?}");
+        assert!(refused.stderr.contains("was made by a newer sosstack (format 99"), "{command:?}: {refused:?}");
+    }
+    undo();
+    assert_eq!(home.json(&["status"])["healthy"], true, "nothing was changed");
+}
+
+fn handle(home: &Home, index: usize) -> u32 {
+    let status = home.json(&["status"]);
+    status["services"][index]["handle"].as_str().unwrap().parse().unwrap()
+}
+
+fn docker(arguments: &[&str]) {
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    assert!(output.status.success(), "docker {arguments:?}: {output:?}");
+}
+
+fn set_mode(path: &std::path::Path, mode: u32) {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+}
+
+/// The archives of classes are made once in the background, and mapped by the next start.
+#[test]
+fn the_second_start_maps_an_archive_of_classes() {
+    for (on, offset) in [(On::Process, 20_500), (On::Docker, 18_500)] {
+        if !on.is_here() {
+            continue;
+        }
+        let home = Home::new(on, offset);
+        home.up();
+        // Made by an earlier test's stack, or by this one's just now.
+        home.ok(&["make-archives"]);
+        home.ok(&["down"]);
+        home.up();
+        let status = home.json(&["status"]);
+        assert_eq!(status["healthy"], true);
+        let handle = status["services"][3]["handle"].as_str().unwrap().to_owned();
+        let command = match on {
+            On::Process => std::fs::read_to_string(format!("/proc/{handle}/cmdline")).unwrap().replace('\0', " "),
+            On::Docker => {
+                let output = Command::new("docker").args(["inspect", "-f", "{{.Config.Entrypoint}}", &handle]).output();
+                String::from_utf8(output.unwrap().stdout).unwrap()
+            }
+        };
+        eventually("the broker maps its archive", std::time::Duration::from_secs(1), || {
+            command.contains("-XX:SharedArchiveFile=")
+        });
+    }
+}
