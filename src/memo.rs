@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::paths::{ensure_private_dir, write_atomic};
 use crate::runtime::RuntimeKind;
-use crate::stack::Profile;
+use crate::stack::{Profile, Service};
 
 const FILE: &str = "stack.json";
 
@@ -25,6 +25,9 @@ pub struct Memo {
     /// Volumes that were there when the stack was last proven ready: one that is missing was removed by hand.
     #[serde(default)]
     pub volumes: BTreeSet<String>,
+    /// Services that a command was about to stop: one that was killed meanwhile left them ending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopping: Vec<Service>,
 }
 
 impl Memo {

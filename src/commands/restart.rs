@@ -13,7 +13,7 @@ pub(super) async fn run(context: &Context, args: &StartArgs) -> Result<()> {
     let (stack, found) = context.running().await?;
     let services = selected(&found.inventory, &args.services.services)?;
     event::step(&|event| context.ui.report(event), "Stopping services", async {
-        down::stop_in_order(&*found.runtime, &name, &services).await?;
+        down::stop_in_order(&*found.runtime, &context.paths, &name, &services).await?;
         anyhow::Ok(((), format!("{} stopped", services.len())))
     })
     .await?;

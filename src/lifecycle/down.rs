@@ -25,12 +25,24 @@ fn grace(service: Service) -> Duration {
 ///
 /// # Errors
 /// When the runtime cannot stop one.
-pub async fn stop_in_order(runtime: &dyn Runtime, name: &StackName, services: &[Service]) -> Result<()> {
+pub async fn stop_in_order(runtime: &dyn Runtime, paths: &Paths, name: &StackName, services: &[Service]) -> Result<()> {
+    let dir = paths.stack(name);
+    Memo::update(&dir, |memo| memo.stopping = services.to_vec())?;
     let stop = |service: &Service| runtime.stop(name, *service, grace(*service));
     let (zookeeper, others): (Vec<&Service>, Vec<&Service>) =
         services.iter().partition(|service| service.role == Role::Zookeeper);
     all(others.into_iter().map(stop)).await?;
-    all(zookeeper.into_iter().map(stop)).await
+    all(zookeeper.into_iter().map(stop)).await?;
+    Memo::update(&dir, |memo| memo.stopping.clear())
+}
+
+/// Finishes a stop that was killed: services that are still ending look as if they ran.
+///
+/// # Errors
+/// When the runtime cannot stop one.
+pub async fn finish_stopping(runtime: &dyn Runtime, paths: &Paths, name: &StackName) -> Result<()> {
+    let stopping = Memo::read(&paths.stack(name))?.stopping;
+    if stopping.is_empty() { Ok(()) } else { stop_in_order(runtime, paths, name, &stopping).await }
 }
 
 /// Removes a stack's instances and what they share; with `volumes` also its data and credentials.
@@ -48,7 +60,7 @@ pub async fn down(
     let services: Vec<Service> = inventory.instances.iter().map(|instance| instance.service).collect();
     if !services.is_empty() {
         event::step(report, "Stopping services", async {
-            stop_in_order(runtime, name, &services).await?;
+            stop_in_order(runtime, paths, name, &services).await?;
             anyhow::Ok(((), format!("{} stopped", services.len())))
         })
         .await?;

@@ -11,6 +11,7 @@ mod poll;
 pub mod ports;
 pub mod prune;
 pub mod ready;
+mod rescue;
 pub mod seed;
 pub mod start;
 pub mod status;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::ready::Proof;
-use super::{connect, evidence, up};
+use super::{connect, down, evidence, up};
 use crate::event::{self, Report};
 use crate::paths::Paths;
 use crate::runtime::{Runtime, State};
@@ -26,6 +26,7 @@ pub struct Start<'a> {
 /// [`crate::failure::Failure::NotReady`] as for `up`.
 pub async fn start(start: &Start<'_>, report: Report<'_>) -> Result<bool> {
     let (runtime, name) = (start.runtime, &start.stack.name);
+    down::finish_stopping(runtime, start.paths, name).await?;
     let before = runtime.inventory(name).await?;
     let runs = |service: &Service| {
         before.instances.iter().any(|instance| instance.service == *service && instance.state == State::Running)

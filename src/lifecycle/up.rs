@@ -1,6 +1,6 @@
 //! Converges a stack: makes what is missing, changes what differs, and proves it ready.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -11,6 +11,7 @@ use super::lost;
 use super::plan::{self, Step};
 use super::ports;
 use super::ready::{self, Proof, Unready};
+use super::rescue;
 use super::seed::{self, Seeded};
 use super::watch;
 use super::{connect, down};
@@ -90,11 +91,12 @@ pub async fn prepare(up: &Up<'_>, report: Report<'_>, shutdown: &Shutdown) -> Re
 async fn render(up: &Up<'_>) -> Result<Prepared> {
     let Up { stack, runtime, paths, .. } = up;
     let target = runtime.target(stack).await?;
-    let inventory = runtime.inventory(&stack.name).await?;
     let dir = paths.stack(&stack.name);
     let secrets_are_new = Accounts::read(&dir)?.is_none();
     // First of all: should this run be killed, the next one knows where to look.
     Memo::update(&dir, |memo| memo.runtime = Some(runtime.kind()))?;
+    down::finish_stopping(*runtime, paths, &stack.name).await?;
+    let inventory = runtime.inventory(&stack.name).await?;
     let accounts = Accounts::ensure(&dir, &stack.devices)?;
     let authority = Authority::ensure(&dir, &stack.name)?;
     let certificate = ServerCertificate::ensure(&dir, &authority, &certificate_names(stack))?;
@@ -184,7 +186,17 @@ async fn converge(
     shutdown.guard(ensure_ports_free(up, prepared, &steps)).await?;
     let deadline = Instant::now() + up.timeout;
     if !was_up {
-        apply(up, &steps, made, report).await?;
+        let emptied = emptied_brokers(up.stack, &lost);
+        let (last, first): (Vec<Step>, Vec<Step>) =
+            steps.into_iter().partition(|step| emptied.contains(&step.service()));
+        apply(up, &first, made, report).await?;
+        if !last.is_empty() {
+            let inventory = up.runtime.inventory(&up.stack.name).await?;
+            let endpoints = connect::endpoints(&up.stack.name, &inventory, up.paths)?;
+            let others = usize::from(up.stack.kafka.brokers) - emptied.len();
+            shutdown.guard(rescue::elect(&endpoints.kafka, others, deadline, report)).await?;
+            apply(up, &last, made, report).await?;
+        }
     }
     if shutdown.is_requested() {
         return Err(shutdown.interrupted().into());
@@ -201,6 +213,13 @@ async fn converge(
         }
         Err(unready) => Err(evidence::not_ready(up.runtime, &up.stack.name, unready, started.elapsed()).await.into()),
     }
+}
+
+/// Brokers that come back without their data, where others have it.
+fn emptied_brokers(stack: &Stack, lost: &[(Service, String)]) -> BTreeSet<Service> {
+    let emptied: BTreeSet<Service> =
+        lost.iter().map(|(service, _)| *service).filter(|service| service.role == Role::Kafka).collect();
+    if emptied.len() < usize::from(stack.kafka.replication_factor()) { emptied } else { BTreeSet::new() }
 }
 
 /// Proves readiness unless a service dies first.
@@ -242,7 +261,7 @@ async fn apply(up: &Up<'_>, steps: &[Step], made: &mut Made, report: Report<'_>)
         steps.iter().filter(|step| matches!(step, Step::Replace(_) | Step::Remove(_))).map(Step::service).collect();
     if !replaced.is_empty() {
         event::step(report, "Stopping what changed", async {
-            down::stop_in_order(runtime, &stack.name, &replaced).await?;
+            down::stop_in_order(runtime, up.paths, &stack.name, &replaced).await?;
             all(replaced.iter().map(|service| runtime.remove(&stack.name, *service))).await?;
             anyhow::Ok(((), services_in_words(&replaced)))
         })
@@ -305,7 +324,7 @@ async fn undo(up: &Up<'_>, made: &Made, prepared: &Prepared) -> Result<()> {
     let (runtime, name) = (up.runtime, &up.stack.name);
     // Data that this run made goes with it, so nothing has to be shut down in order.
     all(made.instances.iter().map(|service| runtime.remove(name, *service))).await?;
-    down::stop_in_order(runtime, name, &made.started).await?;
+    down::stop_in_order(runtime, up.paths, name, &made.started).await?;
     runtime.remove_volumes(name, &made.volumes).await?;
     if made.shared {
         runtime.retire(name).await?;

@@ -46,17 +46,14 @@ fn kill_at_random_moments(home: &Home) {
         let mut victim = home.command(&arguments).spawn().unwrap();
         // The moment is what varies: there is no condition to wait for.
         std::thread::sleep(moment);
-        match victim.try_wait().unwrap() {
-            Some(status) => {
-                assert!(status.success(), "{words:?} failed by itself");
-                if words == ["device", "add"] {
-                    promised.insert(device);
-                }
+        if let Some(status) = victim.try_wait().unwrap() {
+            assert!(status.success(), "{words:?} failed by itself");
+            if words == ["device", "add"] {
+                promised.insert(device);
             }
-            None => {
-                send_signal(victim.id(), Signal::KILL);
-                victim.wait().unwrap();
-            }
+        } else {
+            send_signal(victim.id(), Signal::KILL);
+            victim.wait().unwrap();
         }
         let healed = home.run(&["up"]);
         assert_eq!(healed.code, Some(0), "round {round}: {words:?} killed after {moment:?}: {healed:?}");

@@ -52,7 +52,7 @@ pub fn devices_come_and_go(home: &Home) {
 }
 
 fn many_at_once(home: &Home) {
-    let list: String = (0..2000).map(|n| format!("bulk-{n},user-{n}\n")).collect();
+    let list = (0..2000).map(|n| format!("bulk-{n},user-{n}")).collect::<Vec<_>>().join("\n");
     let mut add = home.command(&["device", "add", "--from", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     add.stdin.take().unwrap().write_all(list.as_bytes()).unwrap();
     assert!(add.wait().unwrap().success());

@@ -107,7 +107,12 @@ fn everything_killed_comes_back(home: &Home) {
                     .concat(),
             );
         }
-        On::Process => (0..7).map(|index| handle(home, index)).for_each(|pid| send_signal(pid, Signal::KILL)),
+        On::Process => {
+            let pids: Vec<u32> = (0..7).map(|index| handle(home, index)).collect();
+            for pid in pids {
+                send_signal(pid, Signal::KILL);
+            }
+        }
     }
     home.ok(&["up"]);
     assert_eq!(home.json(&["status"])["healthy"], true);

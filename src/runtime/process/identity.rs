@@ -21,7 +21,8 @@ pub(super) fn is_alive(identity: Identity, command: &[String]) -> bool {
     let pid = Pid::from_u32(identity.pid);
     let system = refreshed(ProcessesToUpdate::Some(&[pid]));
     system.process(pid).is_some_and(|process| {
-        process.start_time().abs_diff(identity.began) <= CLOCK_SLACK_SECONDS && runs(process, command)
+        let is_ours = process.start_time().abs_diff(identity.began) <= CLOCK_SLACK_SECONDS;
+        is_ours && (runs(process, command) || is_ending(process))
     })
 }
 
@@ -62,6 +63,14 @@ fn runs(process: &Process, command: &[String]) -> bool {
     let ended = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
     let same = process.cmd().iter().map(OsString::as_os_str).eq(command.iter().map(OsStr::new));
     !ended && same
+}
+
+/// A process that ends loses its command line first and its ports last; its first thread may be done while others
+/// still hold them.
+fn is_ending(process: &Process) -> bool {
+    let ended = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
+    let threads = || std::fs::read_dir(format!("/proc/{}/task", process.pid())).map_or(0, Iterator::count);
+    if ended { threads() > 1 } else { process.cmd().is_empty() }
 }
 
 #[cfg(test)]
