@@ -26,7 +26,7 @@ fn a_kill_at_any_moment_is_healed_in_docker() {
     }
 }
 
-/// What is killed, and how long it runs at most, in milliseconds.
+/// What is killed, and how long it runs at most, in milliseconds. `up` comes after a `down`, so that it has work to do.
 const VICTIMS: [(&[&str], u64); 4] = [(&["down"], 3000), (&["up"], 9000), (&["device", "add"], 500), (&["seed"], 700)];
 
 fn kill_at_random_moments(home: &Home) {
@@ -42,6 +42,9 @@ fn kill_at_random_moments(home: &Home) {
         let mut arguments = words.to_vec();
         if words == ["device", "add"] {
             arguments.push(&device);
+        }
+        if words == ["up"] {
+            home.ok(&["down"]);
         }
         let mut victim = home.command(&arguments).spawn().unwrap();
         // The moment is what varies: there is no condition to wait for.
