@@ -76,7 +76,7 @@ pub enum Command {
     Logs(LogsArgs),
     /// Print addresses and credentials for programs
     Env(EnvArgs),
-    /// Send one message to a Kafka topic or an MQTT topic
+    /// Send messages to a Kafka topic or an MQTT topic, each acknowledged
     Pub(messages::PubArgs),
     /// Receive messages for a program: exact, one a line
     Sub(messages::SubArgs),

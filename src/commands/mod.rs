@@ -6,7 +6,9 @@ mod down;
 mod env;
 mod list;
 mod logs;
-mod messages;
+mod publish;
+mod reach;
+mod read;
 mod seed;
 mod start;
 mod status;
@@ -52,9 +54,9 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
         Command::Status(args) => status::run(context, args).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Env(args) => env::run(context, args).await,
-        Command::Pub(args) => messages::publish(context, args).await,
-        Command::Sub(args) => messages::subscribe(context, args).await,
-        Command::Tail(args) => messages::tail(context, args).await,
+        Command::Pub(args) => publish::run(context, args).await,
+        Command::Sub(args) => read::subscribe(context, args).await,
+        Command::Tail(args) => read::tail(context, args).await,
         Command::Topic(command) => topic::run(context, command).await,
         Command::Device(command) => device::run(context, command),
         Command::Seed(args) => seed::run(context, args).await,

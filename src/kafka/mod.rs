@@ -1,7 +1,13 @@
 //! Kafka's protocol: the only user of rdkafka.
 
+pub mod access;
 pub mod admin;
 pub mod consume;
+mod follow;
+pub mod group;
+mod leaders;
+pub mod offsets;
+mod past;
 pub mod probe;
 pub mod produce;
 
@@ -18,9 +24,9 @@ pub fn unknown_topic<'a>(name: &str, existing: impl Iterator<Item = &'a str>) ->
 }
 
 /// No broker answers.
-fn unreachable(error: &anyhow::Error, servers: &[String]) -> Failure {
+fn unreachable(error: &anyhow::Error, access: &access::Access) -> Failure {
     Failure::Failed {
-        cause: format!("Kafka does not answer at {}: {error:#}", servers.join(",")),
+        cause: format!("Kafka does not answer at {}: {error:#}", access.servers.join(",")),
         remedy: "sosstack status".to_owned(),
     }
 }
