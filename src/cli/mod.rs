@@ -1,5 +1,6 @@
 //! The command line as types; nothing here does anything.
 
+pub mod clients;
 pub mod messages;
 
 use std::path::PathBuf;
@@ -85,6 +86,9 @@ pub enum Command {
     /// Kafka topics
     #[command(subcommand)]
     Topic(TopicCommand),
+    /// Kafka consumer groups
+    #[command(subcommand)]
+    Group(clients::GroupCommand),
     /// MQTT devices and their credentials
     #[command(subcommand)]
     Device(DeviceCommand),
@@ -183,7 +187,7 @@ pub enum TopicCommand {
     /// List topics with partitions and replicas
     #[command(visible_alias = "ls")]
     List,
-    /// Show partitions: leader, replicas, in-sync replicas, offsets
+    /// Show partitions, leaders, replicas, offsets, and consumer groups with their lag
     Describe {
         #[arg(value_name = "TOPIC")]
         name: String,

@@ -4,6 +4,7 @@ mod config;
 mod device;
 mod down;
 mod env;
+mod group;
 mod list;
 mod logs;
 mod publish;
@@ -58,6 +59,7 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
         Command::Sub(args) => read::subscribe(context, args).await,
         Command::Tail(args) => read::tail(context, args).await,
         Command::Topic(command) => topic::run(context, command).await,
+        Command::Group(command) => group::run(context, command).await,
         Command::Device(command) => device::run(context, command),
         Command::Seed(args) => seed::run(context, args).await,
         Command::Config(args) => config::run(context, args).await,

@@ -205,9 +205,7 @@ async fn show(context: &Context, watch: &Watch<'_>, filter: Filter, output: Outp
             let flow = match told {
                 Told::Message(message) => lock(&screen).show(message),
                 Told::Idle => {
-                    let problem = filter.take_problem();
-                    let words = problem.map(|problem| format!("--where cannot be applied to some messages: {problem}"));
-                    if let Some(words) = words {
+                    if let Some(words) = unfit(&filter) {
                         let _ = notices.send(words);
                     }
                     lock(&screen).flush()
@@ -223,8 +221,12 @@ async fn show(context: &Context, watch: &Watch<'_>, filter: Filter, output: Outp
             flow
         })
     };
-    let wanted: Wanted =
-        if filter.is_empty() { Arc::new(|_| true) } else { Arc::new(move |message| filter.wants(message)) };
+    let wanted: Wanted = if filter.is_empty() {
+        Arc::new(|_| true)
+    } else {
+        let filter = Arc::clone(&filter);
+        Arc::new(move |message| filter.wants(message))
+    };
     let mut reading = context.shutdown.guard(Reading::open(watch, &wanted, &tell)).await?;
     // From here on nothing is missed: scripts wait for this line before they publish.
     context.ui.report(Event::Note(format!("listening to {}", listed(&reading.names))));
@@ -247,10 +249,16 @@ async fn show(context: &Context, watch: &Watch<'_>, filter: Filter, output: Outp
         }
     };
     reading.close().await;
-    while let Ok(words) = heard.try_recv() {
+    while let Some(words) = heard.try_recv().ok().or_else(|| unfit(&filter)) {
         context.ui.report(Event::Warning(words));
     }
     finish(&screen, read, is_late, limits)
+}
+
+/// That the expression does not fit some messages; said once.
+fn unfit(filter: &Filter) -> Option<String> {
+    let problem = filter.take_problem()?;
+    Some(format!("--where cannot be applied to some messages: {problem}"))
 }
 
 async fn out_of_time(deadline: Option<tokio::time::Instant>) {

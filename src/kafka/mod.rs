@@ -5,6 +5,7 @@ pub mod admin;
 pub mod consume;
 mod follow;
 pub mod group;
+pub mod groups;
 mod leaders;
 pub mod offsets;
 mod past;

@@ -109,8 +109,8 @@ fn config(access: &Access, pace: Pace) -> rdkafka::ClientConfig {
         // The topic's own setting decides how it is stored; snappy is the platform's.
         .set("compression.type", "snappy")
         .set("linger.ms", pace.linger.as_millis().to_string())
-        .set("queue.buffering.max.messages", "1000000")
-        .set("queue.buffering.max.kbytes", "131072")
+        .set("queue.buffering.max.messages", "100000")
+        .set("queue.buffering.max.kbytes", "32768")
         // The broker is the judge of what is too large.
         .set("message.max.bytes", "1000000000")
         .set("batch.size", "900000")

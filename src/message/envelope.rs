@@ -27,10 +27,10 @@ impl Writer {
         out.extend_from_slice(b"\",\"topic\":");
         write_string(&message.topic, out);
         if let Some(partition) = message.partition {
-            number("partition", partition, out);
+            integer("partition", partition.into(), out);
         }
         if let Some(offset) = message.offset {
-            number("offset", offset, out);
+            integer("offset", offset, out);
         }
         if let Some(qos) = message.qos {
             number("qos", qos, out);
@@ -60,6 +60,14 @@ impl Writer {
         self.write(message, &mut line);
         String::from_utf8(line).expect("an envelope is made of text")
     }
+}
+
+/// As [`number`], for what every message of Kafka has.
+fn integer(name: &str, value: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn number(name: &str, value: impl std::fmt::Display, out: &mut Vec<u8>) {

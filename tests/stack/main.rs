@@ -8,7 +8,12 @@
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
 mod clients;
+mod envelope;
 mod faults;
+mod groups;
 mod harness;
 mod lifecycle;
+mod messages;
+mod publishing;
+mod reading;
 mod side_by_side;
