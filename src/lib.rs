@@ -17,13 +17,14 @@
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
 //! | [`message`], [`publish`], [`reading`], [`filter`] | the envelope; sending with a ledger; the merged stream; what is wanted |
 //! | [`event`], [`ui`] | what work reports, and the only code that prints |
-//! | [`failure`], [`shutdown`], [`paths`], [`endpoints`] | remedies and exit codes; signals; files; addresses |
+//! | [`failure`], [`shutdown`], [`paths`], [`endpoints`], [`contexts`] | remedies and exit codes; signals; files; addresses |
 //! | [`cli`], [`commands`] | clap types; one file a verb |
 
 pub mod address;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod contexts;
 pub mod endpoints;
 pub mod event;
 pub mod failure;

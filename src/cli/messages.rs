@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::clients::ClusterArgs;
 use super::duration;
 use crate::publish::Rate;
 use crate::reading::{From, Until};
@@ -55,6 +56,8 @@ pub struct PubArgs {
     /// How long a message may wait for its acknowledgement [default: 10s; 60s for many]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 /// How messages are printed.
@@ -133,6 +136,8 @@ pub struct SubArgs {
     pub qos: u8,
     #[command(flatten)]
     pub filter: FilterArgs,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 #[derive(Debug, Args)]
@@ -167,6 +172,8 @@ pub struct TailArgs {
     pub timeout: Option<Duration>,
     #[command(flatten)]
     pub filter: FilterArgs,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

@@ -84,11 +84,12 @@ pub enum Command {
     /// Watch topics of both brokers in one stream, for people
     Tail(messages::TailArgs),
     /// Kafka topics
-    #[command(subcommand)]
-    Topic(TopicCommand),
+    Topic(TopicArgs),
     /// Kafka consumer groups
+    Group(clients::GroupArgs),
+    /// Other clusters that pub, sub, tail, topic and group may speak to
     #[command(subcommand)]
-    Group(clients::GroupCommand),
+    Context(clients::ContextCommand),
     /// MQTT devices and their credentials
     #[command(subcommand)]
     Device(DeviceCommand),
@@ -180,6 +181,14 @@ pub struct EnvArgs {
     /// For a container on the stack's Docker network: the cluster's own names
     #[arg(long)]
     pub inside: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TopicArgs {
+    #[command(flatten)]
+    pub cluster: clients::ClusterArgs,
+    #[command(subcommand)]
+    pub command: TopicCommand,
 }
 
 #[derive(Debug, Subcommand)]

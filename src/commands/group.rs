@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::reach::Reach;
-use crate::cli::clients::{GroupCommand, ResetArgs};
+use crate::cli::clients::{GroupArgs, GroupCommand, ResetArgs};
 use crate::failure::Failure;
 use crate::kafka::groups::{Group, Groups, Progress};
 use crate::kafka::unknown_topic;
@@ -13,8 +13,8 @@ use crate::reading::PATIENCE;
 use crate::similar::similar;
 use crate::ui::{Table, Ui};
 
-pub(super) async fn run(context: &Context, command: &GroupCommand) -> Result<()> {
-    let reach = Reach::resolve(context, None).await?;
+pub(super) async fn run(context: &Context, args: &GroupArgs) -> Result<()> {
+    let reach = Reach::resolve(context, &args.cluster, None).await?;
     let access = reach.kafka.ok_or_else(Reach::no_kafka)?;
     let is_json = context.ui.is_json();
     // The client library blocks; what it found out is printed when all of it is known.
@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, command: &GroupCommand) -> Result<()>
     };
     let asked = async { tokio::task::spawn_blocking(ask).await.context("asking for groups")? };
     let (groups, known) = context.shutdown.guard(asked).await?;
-    match command {
+    match &args.command {
         GroupCommand::List => list(is_json, &known),
         GroupCommand::Describe { name } => {
             let (group, progress) = find(&known, name)?;
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, command: &GroupCommand) -> Result<()>
         }
         GroupCommand::Reset(args) => {
             let (group, progress) = find(&known, &args.name)?;
-            let (group, progress, args) = (group.clone(), progress.clone(), clone(args));
+            let (group, progress, args) = (group.clone(), progress.clone(), args.clone());
             let plan = tokio::task::spawn_blocking(move || plan(groups, &group, &progress, &args));
             let (groups, plan) = context.shutdown.guard(async { plan.await.context("planning")? }).await?;
             carry_out(context, groups, plan).await
@@ -121,10 +121,6 @@ fn describe(is_json: bool, group: &Group, progress: &[Progress]) -> Result<()> {
 /// An offset that may not be there.
 pub(super) fn number(offset: Option<i64>) -> String {
     offset.map_or("-".to_owned(), |offset| offset.to_string())
-}
-
-fn clone(args: &ResetArgs) -> ResetArgs {
-    ResetArgs { name: args.name.clone(), to: args.to, topics: args.topics.clone(), yes: args.yes }
 }
 
 /// What a reset would do.

@@ -1,6 +1,7 @@
 //! One file a verb: from arguments to a call, and from the result to what is printed.
 
 mod config;
+mod context;
 mod device;
 mod down;
 mod env;
@@ -58,8 +59,9 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
         Command::Pub(args) => publish::run(context, args).await,
         Command::Sub(args) => read::subscribe(context, args).await,
         Command::Tail(args) => read::tail(context, args).await,
-        Command::Topic(command) => topic::run(context, command).await,
-        Command::Group(command) => group::run(context, command).await,
+        Command::Topic(args) => topic::run(context, args).await,
+        Command::Group(args) => group::run(context, args).await,
+        Command::Context(command) => context::run(context, command),
         Command::Device(command) => device::run(context, command),
         Command::Seed(args) => seed::run(context, args).await,
         Command::Config(args) => config::run(context, args).await,

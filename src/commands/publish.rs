@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, args: &PubArgs) -> Result<()> {
         refuse_foreign_options(args, target)?;
     }
     let input = input(args, target.clone())?;
-    let reach = Reach::resolve(context, args.device.as_deref()).await?;
+    let reach = Reach::resolve(context, &args.cluster, args.device.as_deref()).await?;
     let ledger = Arc::new(Ledger::default());
     let stop = CancellationToken::new();
     let sent = send(context, args, &reach, input, &ledger, &stop).await;

@@ -33,7 +33,7 @@ pub(super) async fn subscribe(context: &Context, args: &SubArgs) -> Result<()> {
         (Some(Form::Raw) | None, None) => Look::Raw,
     };
     let filter = filter(&args.filter)?;
-    let reach = Reach::resolve(context, args.device.as_deref()).await?;
+    let reach = Reach::resolve(context, &args.cluster, args.device.as_deref()).await?;
     let group = args.group.clone().map(|group| Membership { group, ack: args.ack, join: args.join });
     let watch = Watch {
         addresses: &addresses,
@@ -64,7 +64,7 @@ pub(super) async fn tail(context: &Context, args: &TailArgs) -> Result<()> {
             None => Look::People(Box::new(People::new(args.pretty))),
         }))
     };
-    let reach = Reach::resolve(context, None).await?;
+    let reach = Reach::resolve(context, &args.cluster, None).await?;
     let from = args.since.unwrap_or(args.from);
     let watch = Watch {
         addresses: &addresses,

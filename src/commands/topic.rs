@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Context;
 use super::reach::Reach;
-use crate::cli::TopicCommand;
+use crate::cli::{TopicArgs, TopicCommand};
 use crate::failure::Failure;
 use crate::kafka::access::Access;
 use crate::kafka::admin::{Admin, Cluster, TopicState};
@@ -18,11 +18,11 @@ use crate::ui::{Table, Ui};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(context: &Context, command: &TopicCommand) -> Result<()> {
-    let access = Reach::resolve(context, None).await?.kafka.ok_or_else(Reach::no_kafka)?;
+pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
+    let access = Reach::resolve(context, &args.cluster, None).await?.kafka.ok_or_else(Reach::no_kafka)?;
     let admin = Admin::with(&access)?;
     let cluster = context.shutdown.guard(admin.cluster(PATIENCE)).await.map_err(|error| unanswered(&error))?;
-    match command {
+    match &args.command {
         TopicCommand::List => list(context, &cluster),
         TopicCommand::Describe { name } => describe(context, &access, &admin, &cluster, name).await,
     }

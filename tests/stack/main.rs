@@ -8,6 +8,7 @@
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
 mod clients;
+mod elsewhere;
 mod envelope;
 mod faults;
 mod groups;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::harness::{Finished, Home, On, eventually};
-use crate::{envelope, groups, publishing, reading};
+use crate::{elsewhere, envelope, groups, publishing, reading};
 
 /// Long enough for a busy machine; nothing waits that long when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +23,7 @@ fn messages_get_through_whatever_they_are() {
     publishing::every_line_is_acknowledged_or_named(&home);
     reading::messages_are_found_and_told(&home);
     groups::groups_are_read_shown_and_reset(&home);
+    elsewhere::other_clusters_are_reached(&home);
     publishing::a_restart_is_survived(&home);
 }
 
