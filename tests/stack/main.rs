@@ -18,3 +18,4 @@ mod messages;
 mod publishing;
 mod reading;
 mod side_by_side;
+mod walkthrough;

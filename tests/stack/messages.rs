@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::harness::{Finished, Home, On, eventually};
-use crate::{elsewhere, envelope, groups, publishing, reading};
+use crate::{elsewhere, envelope, groups, publishing, reading, walkthrough};
 
 /// Long enough for a busy machine; nothing waits that long when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -18,7 +18,11 @@ fn messages_get_through_whatever_they_are() {
     }
     let home = Home::new(On::Process, 25_000);
     reading::expressions_are_refused_before_anything_is_reached(&home);
+    home.write_stack_file(
+        "topics: [{ name: test.filters, partitions: 3 }, { name: test.transactions, partitions: 3 }]",
+    );
     home.up();
+    walkthrough::the_walk_through_works_as_written(&home);
     envelope::what_sub_prints_pub_sends_byte_for_byte(&home);
     publishing::every_line_is_acknowledged_or_named(&home);
     reading::messages_are_found_and_told(&home);

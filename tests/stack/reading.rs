@@ -112,8 +112,8 @@ fn filters_choose(home: &Home) {
 {"value":"a fall in words","encoding":"text"}
 {"value":null,"encoding":"null","key":"d-3"}
 "#;
-    assert_eq!(feed(home, &["pub", "device.alerts", "--envelope"], input.as_bytes()).code, Some(0));
-    let count = |more: &[&str]| lines(&read_all(home, "device.alerts", more)).len();
+    assert_eq!(feed(home, &["pub", "test.filters", "--envelope"], input.as_bytes()).code, Some(0));
+    let count = |more: &[&str]| lines(&read_all(home, "test.filters", more)).len();
     assert_eq!(count(&[]), 4);
     assert_eq!(count(&["--where", r#".value.type? == "FALL""#]), 1);
     assert_eq!(count(&["--grep", "fall"]), 1);
@@ -121,7 +121,7 @@ fn filters_choose(home: &Home) {
     assert_eq!(count(&["--key", "d-*"]), 3);
     assert_eq!(count(&["--header", "source"]), 1);
     assert_eq!(count(&["--header", "source=bri*", "--key", "d-2"]), 0);
-    let said = home.run(&["sub", "device.alerts", "--from", "beginning", "--until", "now", "--where", ".value.type"]);
+    let said = home.run(&["sub", "test.filters", "--from", "beginning", "--until", "now", "--where", ".value.type"]);
     assert_eq!(said.stdout.lines().count(), 2, "{said:?}");
     assert!(said.stderr.contains("--where cannot be applied to some messages"), "{said:?}");
 }
@@ -137,7 +137,7 @@ fn transactions_do_not_hide_the_end(home: &Home) {
     producer.init_transactions(PATIENCE).unwrap();
     for (value, commit) in [("committed", true), ("aborted", false)] {
         producer.begin_transaction().unwrap();
-        let record: BaseRecord<'_, (), str> = BaseRecord::to("dlq.failed-messages").payload(value).partition(0);
+        let record: BaseRecord<'_, (), str> = BaseRecord::to("test.transactions").payload(value).partition(0);
         producer.send(record).unwrap();
         if commit {
             producer.commit_transaction(PATIENCE).unwrap();
@@ -146,11 +146,11 @@ fn transactions_do_not_hide_the_end(home: &Home) {
             producer.abort_transaction(PATIENCE).unwrap();
         }
     }
-    assert_eq!(read_all(home, "dlq.failed-messages", &[]), b"committed\n");
-    let mut tail = Running::listen(home, &["tail", "dlq.failed-messages", "--last", "5", "--format", "{value}"]);
+    assert_eq!(read_all(home, "test.transactions", &[]), b"committed\n");
+    let mut tail = Running::listen(home, &["tail", "test.transactions", "--last", "5", "--format", "{value}"]);
     let mut shown = tail.stdout().lines().map(Result::unwrap);
     assert_eq!(shown.next().unwrap(), "committed");
-    home.ok(&["pub", "dlq.failed-messages", "present"]);
+    home.ok(&["pub", "test.transactions", "present"]);
     assert_eq!(shown.next().unwrap(), "present", "the present follows the past");
 }
 
