@@ -19,9 +19,17 @@ use super::group::{self, Membership};
 use super::{leaders, offsets, past, unreachable};
 use crate::reading::{From, Gate, PATIENCE, Tell, Told, Until, Wanted};
 
-/// Kilobytes that each partition may have waiting: people read slowly, and watch many partitions.
-const QUEUED_KBYTES_FOR_PEOPLE: usize = 1024;
-const QUEUED_KBYTES: usize = 8 * 1024;
+/// What each partition may have waiting. A small message takes many times its bytes, so both are bounded.
+struct Queued {
+    messages: &'static str,
+    kbytes: &'static str,
+    /// Bytes asked for at once.
+    fetch: &'static str,
+}
+
+/// People read slowly, and watch many partitions.
+const FOR_PEOPLE: Queued = Queued { messages: "100", kbytes: "128", fetch: "16384" };
+const FOR_PROGRAMS: Queued = Queued { messages: "100000", kbytes: "16384", fetch: "1048576" };
 
 /// What is to be read.
 pub struct Plan {
@@ -36,6 +44,8 @@ pub struct Plan {
     /// Only the newest wanted messages of the past.
     pub last: Option<usize>,
     pub group: Option<Membership>,
+    /// Little memory goes before speed.
+    pub for_people: bool,
 }
 
 /// Who hears of it.
@@ -128,14 +138,22 @@ fn run(
     if !ready(topics.clone()) {
         return Ok(());
     }
-    leaders::watch(&consumer, &topics, &cluster, ears, stop);
+    let mut consumer = consumer;
     if plan.merged {
         if past::tell(&consumer, &parts, plan.last, ears, stop)?.is_break() {
+            abandon(consumer);
             return Ok(());
         }
         ears.gate.open();
+        if plan.last.is_none() {
+            // Its partitions have queues of their own for good: the present takes another one.
+            let past = std::mem::replace(&mut consumer, Arc::new(prepare(access, plan, &ears.tell)?));
+            // It takes its time to leave, which the present does not wait for.
+            std::thread::spawn(move || drop(past));
+        }
         offsets::assign(&consumer, parts.iter().map(|part| (part, part.high)))?;
     }
+    leaders::watch(&consumer, &topics, &cluster, ears, stop);
     let read = follow(&consumer, &mut ends, plan.until, ears, stop, &mut || Ok(()));
     abandon(consumer);
     read
@@ -149,7 +167,7 @@ fn abandon(consumer: Arc<Consumer>) {
 
 fn prepare(access: &Access, plan: &Plan, tell: &Tell) -> Result<Consumer> {
     let follows = plan.until == Until::Never;
-    let queued = if plan.merged { QUEUED_KBYTES_FOR_PEOPLE } else { QUEUED_KBYTES };
+    let queued = if plan.for_people { &FOR_PEOPLE } else { &FOR_PROGRAMS };
     let mut config = access.config();
     config
         // Required by the library; without a membership nothing is committed and nobody joins.
@@ -160,10 +178,11 @@ fn prepare(access: &Access, plan: &Plan, tell: &Tell) -> Result<Consumer> {
         .set("auto.offset.reset", group::reset(plan))
         // Data is sent as soon as there is any: waiting is for partitions that have none.
         .set("fetch.wait.max.ms", if follows { "500" } else { "10" })
-        .set("fetch.queue.backoff.ms", "10")
+        .set("fetch.queue.backoff.ms", "2")
         .set("fetch.error.backoff.ms", "100")
-        .set("queued.min.messages", "1000000")
-        .set("queued.max.messages.kbytes", queued.to_string())
+        .set("queued.min.messages", queued.messages)
+        .set("queued.max.messages.kbytes", queued.kbytes)
+        .set("fetch.message.max.bytes", queued.fetch)
         .set("fetch.max.bytes", "4194304")
         .set("message.max.bytes", "4194304")
         .set("receive.message.max.bytes", "1000000000")

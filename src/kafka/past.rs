@@ -1,21 +1,23 @@
 //! The past of many partitions in the order of time.
 //!
-//! Each partition comes in its own order; the oldest head of all of them is told next. A partition that
-//! is far ahead is paused, so memory stays bounded however long the past is.
+//! Each partition comes in its own order and its own queue; the oldest head of all of them is told next.
+//! Queues are bounded, so memory is, however long the past is.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rdkafka::Offset;
 use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::KafkaError;
-use rdkafka::message::Message as _;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use tokio_util::sync::CancellationToken;
 
-use super::consume::{Consumer, Ears};
+use super::consume::{Consumer, Ears, Watcher};
 use super::follow::{fatal, view};
 use super::offsets::{Part, assign};
 use crate::message::Message;
@@ -23,24 +25,21 @@ use crate::reading::Told;
 
 /// How long the reader may be deaf to being stopped.
 const POLL: Duration = Duration::from_millis(50);
-/// Bytes of one partition that wait for the others, and then it is paused.
-const AHEAD: usize = 512 * 1024;
-/// What a message takes beside its payload, about.
-const OVERHEAD: usize = 300;
+/// How long one partition is waited for before events of all are looked at.
+const WAIT: Duration = Duration::from_millis(5);
 /// By how much a look back reaches further than the one before.
 const FURTHER: i64 = 8;
 
 /// Tells everything that was there when reading began, or the newest `last` of it.
 pub(super) fn tell(
-    consumer: &Consumer,
+    consumer: &Arc<Consumer>,
     parts: &[Part],
     last: Option<usize>,
     ears: &Ears,
     stop: &CancellationToken,
 ) -> Result<ControlFlow<()>> {
-    let ranges: Vec<Range<'_>> = parts.iter().map(|part| Range::new(part, part.start, part.high)).collect();
     match last {
-        None => merge(consumer, ranges, ears, stop),
+        None => merge(consumer, parts, ears, stop),
         Some(count) => {
             for message in newest(consumer, parts, count, ears, stop)? {
                 if (ears.tell)(Told::Message(&message.view())).is_break() {
@@ -59,9 +58,6 @@ struct Range<'a> {
     end: i64,
     /// Whether everything up to the end has come.
     is_read: bool,
-    heads: VecDeque<Message>,
-    bytes: usize,
-    is_paused: bool,
     /// The time of its first message.
     oldest: Option<i64>,
 }
@@ -69,29 +65,7 @@ struct Range<'a> {
 impl<'a> Range<'a> {
     fn new(part: &'a Part, start: i64, end: i64) -> Self {
         let is_read = start >= end;
-        Self { part, start, end, is_read, heads: VecDeque::new(), bytes: 0, is_paused: false, oldest: None }
-    }
-
-    fn size(message: &Message) -> usize {
-        OVERHEAD + message.value.as_ref().map_or(0, Vec::len) + message.key.as_ref().map_or(0, Vec::len)
-    }
-
-    fn list(&self) -> Result<TopicPartitionList> {
-        let mut list = TopicPartitionList::new();
-        let offset = Offset::Offset(self.start);
-        list.add_partition_offset(&self.part.topic, self.part.partition, offset).context("naming a partition")?;
-        Ok(list)
-    }
-
-    fn throttle(&mut self, consumer: &Consumer) -> Result<()> {
-        if !self.is_paused && self.bytes > AHEAD {
-            consumer.pause(&self.list()?).context("pausing a partition")?;
-            self.is_paused = true;
-        } else if self.is_paused && self.bytes < AHEAD / 2 {
-            consumer.resume(&self.list()?).context("resuming a partition")?;
-            self.is_paused = false;
-        }
-        Ok(())
+        Self { part, start, end, is_read, oldest: None }
     }
 }
 
@@ -105,7 +79,7 @@ fn step(
     ranges: &mut [Range<'_>],
     hit: &mut usize,
     stop: &CancellationToken,
-    keep: &mut dyn FnMut(&mut Range<'_>, &rdkafka::message::BorrowedMessage<'_>) -> Result<()>,
+    keep: &mut dyn FnMut(&BorrowedMessage<'_>),
 ) -> Result<bool> {
     if stop.is_cancelled() {
         return Ok(false);
@@ -124,7 +98,7 @@ fn step(
             let range = &mut ranges[*hit];
             if message.offset() < range.end {
                 range.oldest.get_or_insert(message.timestamp().to_millis().unwrap_or_default());
-                keep(range, &message)?;
+                keep(&message);
             }
             range.is_read |= message.offset() + 1 >= range.end;
         }
@@ -141,40 +115,69 @@ fn step(
     Ok(true)
 }
 
-fn merge(
-    consumer: &Consumer,
-    mut ranges: Vec<Range<'_>>,
-    ears: &Ears,
-    stop: &CancellationToken,
-) -> Result<ControlFlow<()>> {
-    begin(consumer, &ranges)?;
-    let mut hit = 0;
+/// A partition's own queue, and the message that it would tell next. Whoever is ahead waits in its queue,
+/// which the library does not fill further.
+struct Lane<'a> {
+    part: &'a Part,
+    queue: &'a PartitionQueue<Watcher>,
+    head: Option<BorrowedMessage<'a>>,
+    is_read: bool,
+}
+
+impl Lane<'_> {
+    /// Takes what the queue has: the next head, or that there is none to come.
+    fn advance(&mut self, consumer: &Consumer, ears: &Ears) -> Result<()> {
+        match self.queue.poll(WAIT) {
+            None => {}
+            Some(Ok(message)) => {
+                let next = message.offset() + 1;
+                self.is_read = next >= self.part.high;
+                if next <= self.part.high && (ears.wanted)(&view(&message)) {
+                    self.head = Some(message);
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => {
+                // Transaction markers and compaction leave offsets that no message has.
+                let positions = consumer.position().context("asking for positions")?;
+                let position = positions.find_partition(&self.part.topic, self.part.partition);
+                let position = position.map(|found| found.offset());
+                self.is_read = matches!(position, Some(Offset::Offset(next)) if next >= self.part.high);
+            }
+            Some(Err(error)) => fatal(&error)?,
+        }
+        Ok(())
+    }
+
+    fn time(&self) -> Option<i64> {
+        self.head.as_ref().map(|head| head.timestamp().to_millis().unwrap_or_default())
+    }
+}
+
+fn merge(consumer: &Arc<Consumer>, parts: &[Part], ears: &Ears, stop: &CancellationToken) -> Result<ControlFlow<()>> {
+    let past: Vec<&Part> = parts.iter().filter(|part| part.start < part.high).collect();
+    let queues: Option<Vec<_>> =
+        past.iter().map(|part| consumer.split_partition_queue(&part.topic, part.partition)).collect();
+    let queues = queues.context("preparing a partition's queue")?;
+    assign(consumer, past.iter().map(|part| (*part, part.start)))?;
+    let lane = |(part, queue)| Lane { part, queue, head: None, is_read: false };
+    let mut lanes: Vec<Lane<'_>> = past.into_iter().zip(&queues).map(lane).collect();
     loop {
         // As long as a partition may still send something older, nothing can be told.
-        while ranges.iter().any(|range| !range.is_read && range.heads.is_empty()) {
-            let going = step(consumer, &mut ranges, &mut hit, stop, &mut |range, message| {
-                let view = view(message);
-                if (ears.wanted)(&view) {
-                    let message = view.to_message();
-                    range.bytes += Range::size(&message);
-                    range.heads.push_back(message);
-                    range.throttle(consumer)?;
-                }
-                Ok(())
-            })?;
-            if !going {
+        while let Some(lane) = lanes.iter_mut().find(|lane| lane.head.is_none() && !lane.is_read) {
+            if stop.is_cancelled() {
                 return Ok(ControlFlow::Break(()));
+            }
+            lane.advance(consumer, ears)?;
+            if lane.head.is_none()
+                && let Some(Err(error)) = consumer.poll(Duration::ZERO)
+            {
+                fatal(&error)?;
             }
         }
-        let heads = ranges.iter().enumerate().filter_map(|(at, range)| Some((range.heads.front()?.time, at)));
-        let Some((_, oldest)) = heads.min() else { return Ok((ears.tell)(Told::Idle)) };
-        let range = &mut ranges[oldest];
-        if let Some(message) = range.heads.pop_front() {
-            range.bytes -= Range::size(&message);
-            range.throttle(consumer)?;
-            if (ears.tell)(Told::Message(&message.view())).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
+        let oldest = lanes.iter_mut().filter(|lane| lane.head.is_some()).min_by_key(|lane| lane.time());
+        let Some(head) = oldest.and_then(|lane| lane.head.take()) else { return Ok((ears.tell)(Told::Idle)) };
+        if (ears.tell)(Told::Message(&view(&head))).is_break() {
+            return Ok(ControlFlow::Break(()));
         }
     }
 }
@@ -197,7 +200,7 @@ fn newest(
         begin(consumer, &ranges)?;
         let mut hit = 0;
         while ranges.iter().any(|range| !range.is_read) {
-            let going = step(consumer, &mut ranges, &mut hit, stop, &mut |_, message| {
+            let going = step(consumer, &mut ranges, &mut hit, stop, &mut |message| {
                 let view = view(message);
                 let is_newer = found.len() < count || found.peek().is_some_and(|Reverse((time, ..))| view.time > *time);
                 if is_newer && (ears.wanted)(&view) {
@@ -207,7 +210,6 @@ fn newest(
                         found.pop();
                     }
                 }
-                Ok(())
             })?;
             if !going {
                 return Ok(Vec::new());

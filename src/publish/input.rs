@@ -15,8 +15,8 @@ use crate::filter::Query;
 use crate::message::Broker;
 use crate::message::parse::Envelope;
 
-/// Read at once.
-const CHUNK: usize = 256 * 1024;
+/// Read at once; smaller than what the allocator would ask the kernel for each time.
+const CHUNK: usize = 64 * 1024;
 /// Messages handed over at once, at most.
 const BATCH: usize = 1024;
 

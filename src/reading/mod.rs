@@ -56,6 +56,8 @@ pub struct Watch<'a> {
     pub merged: bool,
     /// Of the past, only the newest wanted messages: so many of all partitions together.
     pub last: Option<usize>,
+    /// Little memory goes before speed.
+    pub for_people: bool,
     /// Reads as a member of this group.
     pub group: Option<kafka::group::Membership>,
     /// The most that MQTT may deliver with: 0, 1 or 2.
@@ -99,6 +101,7 @@ impl Reading {
                 merged: watch.merged,
                 last: watch.last,
                 group: watch.group.clone(),
+                for_people: watch.for_people,
             };
             let ears = kafka::consume::Ears { wanted: Arc::clone(wanted), tell: Arc::clone(tell), gate: gate.clone() };
             let access = watch.kafka.context("no Kafka cluster is named")?;
