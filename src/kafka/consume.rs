@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use rdkafka::client::ClientContext;
@@ -54,6 +55,8 @@ pub struct Ears {
     pub tell: Tell,
     /// Opened when the past is over.
     pub gate: Gate,
+    /// Whether it was told that all brokers are away, which the library says again and again.
+    pub away: Arc<AtomicBool>,
 }
 
 impl Ears {
@@ -67,6 +70,7 @@ pub(super) type Consumer = BaseConsumer<Watcher>;
 /// Tells of brokers that are away; librdkafka's own log lines go nowhere.
 pub(super) struct Watcher {
     tell: Tell,
+    away: Arc<AtomicBool>,
 }
 
 impl ClientContext for Watcher {
@@ -74,7 +78,9 @@ impl ClientContext for Watcher {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let words = match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) => "Kafka: all brokers are away; trying on".to_owned(),
+            Some(RDKafkaErrorCode::AllBrokersDown) if !self.away.swap(true, Ordering::Relaxed) => {
+                "Kafka: all brokers are away; trying on".to_owned()
+            }
             Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed) => {
                 format!("Kafka: the login is refused: {reason}")
             }
@@ -123,7 +129,7 @@ fn run(
     stop: &CancellationToken,
     ready: &mut dyn FnMut(Vec<String>) -> bool,
 ) -> Result<()> {
-    let consumer = Arc::new(prepare(access, plan, &ears.tell)?);
+    let consumer = Arc::new(prepare(access, plan, ears)?);
     let metadata = consumer.fetch_metadata(None, PATIENCE).context("no Kafka broker answers");
     let cluster = cluster_of(&metadata.map_err(|error| unreachable(&error, access))?);
     let topics = offsets::resolve(&plan.topics, &cluster)?;
@@ -147,7 +153,7 @@ fn run(
         ears.gate.open();
         if plan.last.is_none() {
             // Its partitions have queues of their own for good: the present takes another one.
-            let past = std::mem::replace(&mut consumer, Arc::new(prepare(access, plan, &ears.tell)?));
+            let past = std::mem::replace(&mut consumer, Arc::new(prepare(access, plan, ears)?));
             // It takes its time to leave, which the present does not wait for.
             std::thread::spawn(move || drop(past));
         }
@@ -165,7 +171,7 @@ fn abandon(consumer: Arc<Consumer>) {
     std::mem::forget(consumer);
 }
 
-fn prepare(access: &Access, plan: &Plan, tell: &Tell) -> Result<Consumer> {
+fn prepare(access: &Access, plan: &Plan, ears: &Ears) -> Result<Consumer> {
     let follows = plan.until == Until::Never;
     let queued = if plan.for_people { &FOR_PEOPLE } else { &FOR_PROGRAMS };
     let mut config = access.config();
@@ -187,7 +193,8 @@ fn prepare(access: &Access, plan: &Plan, tell: &Tell) -> Result<Consumer> {
         .set("message.max.bytes", "4194304")
         .set("receive.message.max.bytes", "1000000000")
         .set("topic.metadata.refresh.interval.ms", "5000");
-    config.create_with_context(Watcher { tell: Arc::clone(tell) }).context("preparing the consumer")
+    let watcher = Watcher { tell: Arc::clone(&ears.tell), away: Arc::clone(&ears.away) };
+    config.create_with_context(watcher).context("preparing the consumer")
 }
 
 /// Names of topics for a message that says what is listened to.

@@ -135,6 +135,8 @@ pub(super) fn follow(
                 }
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => ends.at_end(consumer, partition),
+            // Told by the client's own events, once.
+            Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) => {}
             Some(Err(error)) => {
                 fatal(&error)?;
                 if !std::mem::replace(&mut is_away, true) {

@@ -1,6 +1,7 @@
 //! Tells of partitions that lose their leader: their messages wait, and nobody else says so.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -26,11 +27,12 @@ pub(super) fn watch(
 ) {
     let (consumer, tell, topics, stop) =
         (Arc::downgrade(consumer), Arc::clone(&ears.tell), topics.to_vec(), stop.clone());
+    let away = Arc::clone(&ears.away);
     let known = without_leader(cluster, &topics);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let Ok(runtime) = runtime else { return };
     let work = move || {
-        run(&consumer, &topics, known, &tell, || {
+        run(&consumer, &topics, known, &tell, &away, || {
             let stopped = async { tokio::time::timeout(PAUSE, stop.cancelled()).await.is_ok() };
             runtime.block_on(stopped)
         });
@@ -44,19 +46,18 @@ fn run(
     topics: &[String],
     mut known: BTreeSet<String>,
     tell: &Tell,
+    away: &AtomicBool,
     is_stopped: impl Fn() -> bool,
 ) {
-    let mut is_away = false;
     while !is_stopped() {
         let Some(consumer) = consumer.upgrade() else { return };
         let Ok(metadata) = consumer.fetch_metadata(None, PATIENCE) else {
-            is_away = true;
             continue;
         };
         let now = without_leader(&cluster_of(&metadata), topics);
         let lost = now.difference(&known).map(|name| format!("Kafka: {name} has no leader; its messages wait"));
         let found = known.difference(&now).map(|name| format!("Kafka: {name} has a leader again"));
-        let back = std::mem::take(&mut is_away).then(|| "Kafka: brokers answer again".to_owned());
+        let back = away.swap(false, Ordering::Relaxed).then(|| "Kafka: brokers answer again".to_owned());
         for words in back.into_iter().chain(lost).chain(found) {
             if tell(Told::Notice(words)).is_break() {
                 return;

@@ -40,7 +40,7 @@ fn unreachable(error: &anyhow::Error, access: &access::Access) -> Failure {
         };
     }
     Failure::Failed {
-        cause: format!("Kafka does not answer at {}: {error:#}", access.servers.join(",")),
+        cause: format!("Kafka does not answer at {}: {}", access.servers.join(","), error.root_cause()),
         remedy: "sosstack status".to_owned(),
     }
 }

@@ -103,7 +103,12 @@ impl Reading {
                 group: watch.group.clone(),
                 for_people: watch.for_people,
             };
-            let ears = kafka::consume::Ears { wanted: Arc::clone(wanted), tell: Arc::clone(tell), gate: gate.clone() };
+            let ears = kafka::consume::Ears {
+                wanted: Arc::clone(wanted),
+                tell: Arc::clone(tell),
+                gate: gate.clone(),
+                away: Arc::default(),
+            };
             let access = watch.kafka.context("no Kafka cluster is named")?;
             kafka::consume::read(access, plan, ears, stop.clone()).await.map(Some)
         };

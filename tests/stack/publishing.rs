@@ -121,7 +121,7 @@ fn payloads_come_from_files_too(home: &Home) {
     assert_eq!(subscriber.finish().0, b"line\nline\0\nline\nline\0\nfrom\nstdin\n");
 }
 
-/// Mosquitto is stopped and started under a publisher and a subscriber.
+/// All brokers are stopped and started under a publisher and subscribers.
 pub fn a_restart_is_survived(home: &Home) {
     let mut subscriber = Running::listen(home, &["sub", "device/restart/telemetry"]);
     let mut publisher = home.command(&["pub", "device/restart/telemetry", "--lines", "--qos", "1", "--rate", "100/s"]);
@@ -135,10 +135,15 @@ pub fn a_restart_is_survived(home: &Home) {
     write("before\n");
     let mut received = std::io::BufRead::lines(subscriber.stdout());
     assert_eq!(received.next().unwrap().unwrap(), "before");
-    home.ok(&["stop", "mosquitto"]);
+    let mut tail = Running::listen(home, &["tail", "location.realtime", "--format", "{value}"]);
+    home.ok(&["stop", "mosquitto", "kafka"]);
     subscriber.wait_for("connecting again");
+    tail.wait_for("all brokers are away");
     write("meanwhile\n");
-    home.ok(&["start", "mosquitto"]);
+    home.ok(&["start", "mosquitto", "kafka"]);
+    tail.wait_for("brokers answer again");
+    home.ok(&["pub", "location.realtime", "Kafka is back"]);
+    assert_eq!(std::io::BufRead::lines(tail.stdout()).next().unwrap().unwrap(), "Kafka is back");
     subscriber.wait_for("messages sent in between may have been missed");
     write("after\n");
     drop(stdin);
