@@ -16,31 +16,34 @@
 //! | [`doctor`] | what is wrong with this machine or a stack, and its remedy |
 //! | [`secrets`] | accounts, the local certificate authority |
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
-//! | [`message`], [`tail`] | the envelope that pub, sub and tail share; the merged stream |
+//! | [`message`], [`publish`], [`reading`], [`filter`] | the envelope; sending with a ledger; the merged stream; what is wanted |
 //! | [`event`], [`ui`] | what work reports, and the only code that prints |
-//! | [`failure`], [`shutdown`], [`paths`], [`memo`], [`endpoints`] | remedies and exit codes; signals; files; what a stack remembers; addresses |
+//! | [`failure`], [`shutdown`], [`paths`], [`memo`], [`endpoints`], [`contexts`] | remedies and exit codes; signals; files; what a stack remembers; addresses |
 //! | [`cli`], [`commands`] | clap types; one file a verb |
 
 pub mod address;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod contexts;
 pub mod doctor;
 pub mod endpoints;
 pub mod event;
 pub mod failure;
+pub mod filter;
 pub mod kafka;
 pub mod lifecycle;
 pub mod memo;
 pub mod message;
 pub mod mqtt;
 pub mod paths;
+pub mod publish;
+pub mod reading;
 pub mod runtime;
 pub mod secrets;
 pub mod shutdown;
 pub mod similar;
 pub mod stack;
-pub mod tail;
 pub mod target;
 pub mod ui;
 pub mod workload;

@@ -1,5 +1,6 @@
 //! The command line as types; nothing here does anything.
 
+pub mod clients;
 pub mod messages;
 
 use std::path::PathBuf;
@@ -83,15 +84,19 @@ pub enum Command {
     Logs(LogsArgs),
     /// Print addresses and credentials for programs
     Env(EnvArgs),
-    /// Send one message to a Kafka topic or an MQTT topic
+    /// Send messages to a Kafka topic or an MQTT topic, each acknowledged
     Pub(messages::PubArgs),
     /// Receive messages for a program: exact, one a line
     Sub(messages::SubArgs),
     /// Watch topics of both brokers in one stream, for people
     Tail(messages::TailArgs),
     /// Kafka topics
+    Topic(TopicArgs),
+    /// Kafka consumer groups
+    Group(clients::GroupArgs),
+    /// Other clusters that pub, sub, tail, topic and group may speak to
     #[command(subcommand)]
-    Topic(TopicCommand),
+    Context(clients::ContextCommand),
     /// MQTT devices and their credentials
     #[command(subcommand)]
     Device(DeviceCommand),
@@ -224,12 +229,20 @@ pub struct EnvArgs {
     pub inside: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct TopicArgs {
+    #[command(flatten)]
+    pub cluster: clients::ClusterArgs,
+    #[command(subcommand)]
+    pub command: TopicCommand,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum TopicCommand {
     /// List topics with partitions and replicas
     #[command(visible_alias = "ls")]
     List,
-    /// Show partitions: leader, replicas, in-sync replicas, offsets
+    /// Show partitions, leaders, replicas, offsets, and consumer groups with their lag
     Describe {
         #[arg(value_name = "TOPIC")]
         name: String,

@@ -3,15 +3,19 @@
 mod archives;
 mod completions;
 mod config;
+mod context;
 mod device;
 mod doctor;
 mod down;
 mod env;
+mod group;
 mod images;
 mod list;
 mod logs;
-mod messages;
 mod prune;
+mod publish;
+mod reach;
+mod read;
 mod restart;
 mod seed;
 mod start;
@@ -61,10 +65,12 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
         Command::Doctor => doctor::run(context).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Env(args) => env::run(context, args).await,
-        Command::Pub(args) => messages::publish(context, args).await,
-        Command::Sub(args) => messages::subscribe(context, args).await,
-        Command::Tail(args) => messages::tail(context, args).await,
-        Command::Topic(command) => topic::run(context, command).await,
+        Command::Pub(args) => publish::run(context, args).await,
+        Command::Sub(args) => read::subscribe(context, args).await,
+        Command::Tail(args) => read::tail(context, args).await,
+        Command::Topic(args) => topic::run(context, args).await,
+        Command::Group(args) => group::run(context, args).await,
+        Command::Context(command) => context::run(context, command),
         Command::Device(command) => device::run(context, command).await,
         Command::Seed(args) => seed::run(context, args).await,
         Command::Config(args) => config::run(context, args).await,

@@ -3,31 +3,35 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::Context;
+use super::reach::Reach;
 use super::topic_change::{self, Target};
-use crate::cli::TopicCommand;
+use crate::cli::{TopicArgs, TopicCommand};
 use crate::failure::Failure;
+use crate::kafka::access::Access;
 use crate::kafka::admin::{Admin, Cluster, TopicState};
+use crate::kafka::groups::{Group, Groups, Progress};
 use crate::kafka::unknown_topic;
 use crate::stack::Stack;
 use crate::ui::{Table, Ui};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(context: &Context, command: &TopicCommand) -> Result<()> {
-    let (stack, endpoints) = context.endpoints().await?;
-    let admin = Admin::new(&endpoints.kafka)?;
+pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
+    let access = Reach::resolve(context, &args.cluster, None).await?.kafka.ok_or_else(Reach::no_kafka)?;
+    let admin = Admin::with(&access)?;
     let cluster = context.shutdown.guard(admin.cluster(PATIENCE)).await.map_err(|error| unanswered(&error))?;
+    let stack = context.load(None, None)?.stack;
     let target = Target { stack: &stack, admin: &admin, cluster: &cluster };
-    match command {
+    match &args.command {
         TopicCommand::Create(settings) => topic_change::create(context, &target, settings).await,
         TopicCommand::Alter { settings, reset } => topic_change::alter(context, &target, settings, reset).await,
         TopicCommand::Delete { names, yes } => topic_change::delete(context, &target, names, *yes).await,
         TopicCommand::List => list(context, &stack, &cluster),
-        TopicCommand::Describe { name } => describe(context, &admin, &cluster, name).await,
+        TopicCommand::Describe { name } => describe(context, &access, &admin, &cluster, name).await,
     }
 }
 
@@ -55,12 +59,13 @@ fn list(context: &Context, stack: &Stack, cluster: &Cluster) -> Result<()> {
     Ui::print(&table.render())
 }
 
-async fn describe(context: &Context, admin: &Admin, cluster: &Cluster, name: &str) -> Result<()> {
+async fn describe(context: &Context, access: &Access, admin: &Admin, cluster: &Cluster, name: &str) -> Result<()> {
     let Some(topic) = cluster.topic(name) else {
         return Err(unknown_topic(name, cluster.topics.iter().map(|topic| topic.name.as_str())).into());
     };
     let watermarks = context.shutdown.guard(admin.watermarks(topic, PATIENCE)).await?;
     let config = context.shutdown.guard(admin.topic_config(name, PATIENCE)).await?;
+    let groups = context.shutdown.guard(readers(access.clone(), name.to_owned())).await?;
     if context.ui.is_json() {
         let partitions = topic.partitions.iter().zip(&watermarks).map(|(partition, (first, next))| {
             json!({
@@ -71,6 +76,8 @@ async fn describe(context: &Context, admin: &Admin, cluster: &Cluster, name: &st
         let mut body = summary(topic);
         body["config"] = json!(config);
         body["detail"] = json!(partitions.collect::<Vec<_>>());
+        let reader = |(group, lag): &(Group, i64)| json!({ "group": group.name, "state": group.state, "members": group.members.len(), "lag": lag });
+        body["groups"] = json!(groups.iter().map(reader).collect::<Vec<_>>());
         return Ui::print_json(&body);
     }
     let mut table = Table::new(&["PARTITION", "LEADER", "REPLICAS", "ISR", "FIRST", "NEXT", "MESSAGES"]);
@@ -89,7 +96,35 @@ async fn describe(context: &Context, admin: &Admin, cluster: &Cluster, name: &st
     for (key, value) in &config {
         let _ = writeln!(text, "{key}={value}");
     }
+    if !groups.is_empty() {
+        let mut table = Table::new(&["GROUP", "STATE", "MEMBERS", "LAG"]);
+        for (group, lag) in &groups {
+            table.row(vec![
+                group.name.clone().into(),
+                group.state.clone().into(),
+                group.members.len().to_string().into(),
+                lag.to_string().into(),
+            ]);
+        }
+        let _ = write!(text, "\n{}", table.render());
+    }
     Ui::print(&text)
+}
+
+/// The groups that read a topic, each with how far it is behind.
+async fn readers(access: Access, topic: String) -> Result<Vec<(Group, i64)>> {
+    let ask = move || {
+        let groups = Groups::connect(&access, PATIENCE)?;
+        let mut readers = Vec::new();
+        for group in groups.list()? {
+            let progress = groups.progress_in(&group.name, std::slice::from_ref(&topic))?;
+            if progress.iter().any(|one| one.committed.is_some()) {
+                readers.push((group, progress.iter().filter_map(Progress::lag).sum()));
+            }
+        }
+        Ok(readers)
+    };
+    tokio::task::spawn_blocking(ask).await.context("asking for groups")?
 }
 
 fn summary(topic: &TopicState) -> serde_json::Value {

@@ -37,7 +37,10 @@ pub(super) async fn create(context: &Context, target: &Target<'_>, settings: &To
     let request = TopicRequest {
         name: settings.name.clone(),
         partitions: settings.partitions.unwrap_or(PARTITIONS).into(),
-        replication_factor: target.stack.kafka.replication_factor().into(),
+        // Another cluster than the stack may be smaller.
+        replication_factor: i32::try_from(target.cluster.brokers.len())
+            .unwrap_or(i32::MAX)
+            .min(target.stack.kafka.replication_factor().into()),
         config,
     };
     let partitions = request.partitions;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rdkafka::ClientConfig;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
+
+use super::access::Access;
 
 /// An administrator's connection to a cluster.
 #[derive(Clone)]
@@ -74,13 +75,19 @@ impl Admin {
     /// # Errors
     /// When the client library refuses the settings.
     pub fn new(bootstrap_servers: &[String]) -> Result<Self> {
-        let client = ClientConfig::new()
-            .set("bootstrap.servers", bootstrap_servers.join(","))
+        Self::with(&Access::open(bootstrap_servers))
+    }
+
+    /// As [`Admin::new`], with a login where the cluster asks for one.
+    ///
+    /// # Errors
+    /// When the client library refuses the settings.
+    pub fn with(access: &Access) -> Result<Self> {
+        let client = access
+            .config()
             // A stack that is starting answers soon: ask often.
             .set("reconnect.backoff.ms", "20")
             .set("reconnect.backoff.max.ms", "100")
-            .set("socket.connection.setup.timeout.ms", "5000")
-            .set("log_level", "0")
             .create()
             .context("preparing the Kafka client")?;
         Ok(Self { client: Arc::new(client) })
@@ -96,11 +103,7 @@ impl Admin {
             .await
             .context("asking for metadata")?
             .context("no Kafka broker answers")?;
-        let mut brokers: Vec<i32> = metadata.brokers().iter().map(rdkafka::metadata::MetadataBroker::id).collect();
-        brokers.sort_unstable();
-        let mut topics: Vec<TopicState> = metadata.topics().iter().map(topic_state).collect();
-        topics.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Cluster { brokers, topics })
+        Ok(cluster_of(&metadata))
     }
 
     /// Makes topics in one request. A topic that exists already is fine.
@@ -202,6 +205,15 @@ impl Admin {
         };
         tokio::task::spawn_blocking(fetch).await.context("asking for offsets")?.context("reading offsets")
     }
+}
+
+/// The cluster that metadata describes.
+pub(super) fn cluster_of(metadata: &rdkafka::metadata::Metadata) -> Cluster {
+    let mut brokers: Vec<i32> = metadata.brokers().iter().map(rdkafka::metadata::MetadataBroker::id).collect();
+    brokers.sort_unstable();
+    let mut topics: Vec<TopicState> = metadata.topics().iter().map(topic_state).collect();
+    topics.sort_by(|a, b| a.name.cmp(&b.name));
+    Cluster { brokers, topics }
 }
 
 fn options(deadline: Duration) -> AdminOptions {

@@ -1,7 +1,14 @@
 //! Kafka's protocol: the only user of rdkafka.
 
+pub mod access;
 pub mod admin;
 pub mod consume;
+mod follow;
+pub mod group;
+pub mod groups;
+mod leaders;
+pub mod offsets;
+mod past;
 pub mod probe;
 pub mod produce;
 
@@ -18,9 +25,22 @@ pub fn unknown_topic<'a>(name: &str, existing: impl Iterator<Item = &'a str>) ->
 }
 
 /// No broker answers.
-fn unreachable(error: &anyhow::Error, servers: &[String]) -> Failure {
+fn unreachable(error: &anyhow::Error, access: &access::Access) -> Failure {
+    if let Some(login) = &access.login {
+        return Failure::Failed {
+            cause: format!(
+                "Kafka at {} lets {} not in, or does not answer: {error:#}",
+                access.servers.join(","),
+                login.username
+            ),
+            remedy: format!(
+                "check the password in {}, and that the brokers speak SASL PLAIN",
+                crate::contexts::KAFKA_PASSWORD
+            ),
+        };
+    }
     Failure::Failed {
-        cause: format!("Kafka does not answer at {}: {error:#}", servers.join(",")),
+        cause: format!("Kafka does not answer at {}: {}", access.servers.join(","), error.root_cause()),
         remedy: "sosstack status".to_owned(),
     }
 }

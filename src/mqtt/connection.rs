@@ -1,27 +1,21 @@
-//! One MQTT 5 connection, over TCP, TLS or WebSocket, with errors in words.
+//! One MQTT 5 connection, over TCP, TLS or WebSocket, as the readiness probe tries them all.
 
-use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Packet};
+use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
 use rumqttc::{Outgoing, TlsConfiguration};
 use tokio::time::timeout;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use super::access;
 use crate::endpoints::{Address, Endpoints};
 
 /// The protocol's own limit; a smaller one makes Mosquitto drop what is larger without a word.
 const LARGEST_PACKET: u32 = 268_435_455;
 /// Requests that may wait for the connection's loop.
 const QUEUE: usize = 64;
-
-const REFUSED_LOGIN: &str = "wrong user name or password";
 
 /// Who logs in.
 #[derive(Clone)]
@@ -113,11 +107,6 @@ pub fn is_connack(event: &Event) -> bool {
     matches!(event, Event::Incoming(Packet::ConnAck(_)))
 }
 
-/// Whether an error of [`Connection::open`] is the server's word that user name or password are wrong.
-pub fn is_refused_login(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.to_string().contains(REFUSED_LOGIN))
-}
-
 fn options(address: &Address, transport: &Transport, login: &Login, patience: Duration) -> Result<MqttOptions> {
     let id = format!("sosstack-{:016x}", u64::from_ne_bytes(crate::secrets::random()));
     let host = match transport {
@@ -133,34 +122,15 @@ fn options(address: &Address, transport: &Transport, login: &Login, patience: Du
         .set_transport(match transport {
             Transport::Tcp => rumqttc::Transport::Tcp,
             Transport::WebSocket => rumqttc::Transport::Ws,
-            Transport::Tls { ca_file } => rumqttc::Transport::Tls(tls(ca_file)?),
+            Transport::Tls { ca_file } => rumqttc::Transport::Tls(TlsConfiguration::Rustls(access::tls(ca_file)?)),
         });
     Ok(options)
-}
-
-fn tls(ca_file: &PathBuf) -> Result<TlsConfiguration> {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| {
-        // Docker's client may have installed the same one before.
-        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-    });
-    let reading = || format!("reading the authority's certificate {}", ca_file.display());
-    let pem = fs::read(ca_file).with_context(reading)?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        roots.add(certificate.with_context(reading)?).with_context(reading)?;
-    }
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    Ok(TlsConfiguration::Rustls(Arc::new(config)))
 }
 
 /// The error as a user can use it.
 fn words(error: ConnectionError, address: &Address, username: &str) -> anyhow::Error {
     match error {
-        ConnectionError::ConnectionRefused(
-            ConnectReturnCode::NotAuthorized | ConnectReturnCode::BadUserNamePassword,
-        ) => anyhow!("{address} refuses the login of {username}: {REFUSED_LOGIN}"),
-        ConnectionError::ConnectionRefused(code) => anyhow!("{address} refuses the connection: {code:?}"),
+        ConnectionError::ConnectionRefused(code) => access::refused(code, address, username),
         ConnectionError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             anyhow!("nothing listens on {address}")
         }

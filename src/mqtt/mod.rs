@@ -1,6 +1,8 @@
 //! MQTT 5: the only user of rumqttc.
 
+pub mod access;
 pub mod connection;
+pub mod link;
 pub mod probe;
 pub mod publish;
 pub mod subscribe;

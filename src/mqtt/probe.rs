@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish};
 
-use super::connection::{Connection, Login, Transport, is_refused_login};
-use super::publish::{Publication, Verdict, publish};
+use super::access::{Access, is_refused_login};
+use super::connection::{Connection, Login, Transport};
+use super::link::{Link, Session};
 use super::subscribe::Subscription;
 use crate::endpoints::Endpoints;
-use crate::message::Received;
 use crate::secrets::Account;
 use crate::stack::device::PROBE_USER;
 
@@ -46,17 +48,19 @@ async fn a_wrong_password_is_refused(endpoints: &Endpoints, patience: Duration) 
 /// The probe is a device without topics: whatever device it writes for is not its own.
 async fn a_stranger_is_refused(endpoints: &Endpoints, probe: &Account, patience: Duration) -> Result<()> {
     let login = Login { username: PROBE_USER.to_owned(), password: probe.password.clone() };
-    let mut connection = Connection::open(&endpoints.mqtt, &Transport::Tcp, &login, patience).await?;
-    let foreign = Publication {
-        topic: "device/sosstack-stranger/telemetry".to_owned(),
-        payload: b"{}".to_vec(),
-        qos: 1,
-        retain: false,
-        headers: Vec::new(),
-    };
-    let verdict = publish(&mut connection, foreign, patience).await?;
-    ensure!(verdict == Verdict::NotAuthorized, "a device may write another device's telemetry ({verdict:?})");
-    connection.close(patience).await
+    let access = Access { login: Some(login), ..Access::service(endpoints) };
+    let mut link = Link::open(&access, &Session::fresh(), patience).await?;
+    let topic = "device/sosstack-stranger/telemetry";
+    let foreign = Publish { pkid: 1, ..Publish::new(topic, QoS::AtLeastOnce, &b"{}"[..], None) };
+    link.queue(&Packet::Publish(foreign))?;
+    let answer = tokio::time::timeout(patience, link.next()).await.context("no answer to a publish")??;
+    let Packet::PubAck(ack) = answer else { bail!("the answer to a publish is {answer:?}") };
+    ensure!(
+        ack.reason == PubAckReason::NotAuthorized,
+        "a device may write another device's telemetry ({:?})",
+        ack.reason
+    );
+    link.close(patience).await
 }
 
 /// Connected clients, without this one.
@@ -65,13 +69,10 @@ async fn a_stranger_is_refused(endpoints: &Endpoints, probe: &Account, patience:
 /// When Mosquitto does not answer within `patience`.
 pub async fn clients(endpoints: &Endpoints, patience: Duration) -> Result<u64> {
     let ask = async {
-        let login = Login::service(endpoints);
-        let connection = Connection::open(&endpoints.mqtt, &Transport::Tcp, &login, patience).await?;
-        let mut subscription = Subscription::new(connection, &[CLIENTS.to_owned()], 0).await?;
-        let Received::Message(message) = subscription.next().await? else { bail!("the connection was lost") };
-        let text = String::from_utf8(message.value.unwrap_or_default()).context("reading the count")?;
+        let access = Access::service(endpoints);
+        let subscription = Subscription::open(&access, &[CLIENTS.to_owned()], 0, patience).await?;
+        let text = String::from_utf8(subscription.one(patience).await?).context("reading the count")?;
         let count = text.trim().parse::<u64>().context("reading the count")?;
-        subscription.close(patience).await?;
         anyhow::Ok(count)
     };
     tokio::time::timeout(patience, ask).await.context("Mosquitto did not tell its number of clients in time")?

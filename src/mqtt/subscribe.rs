@@ -1,18 +1,21 @@
 //! A subscription that survives the loss of its connection, and says so.
 
-use std::collections::VecDeque;
+use std::borrow::Cow;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use jiff::Timestamp;
-use rumqttc::v5::Event as MqttEvent;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Filter, Packet, Publish, SubscribeReasonCode};
-
+use rumqttc::v5::mqttbytes::v5::{
+    Filter, Packet, PubAck, PubComp, PubRec, Publish, PublishProperties, Subscribe, SubscribeReasonCode,
+};
+use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{Connection, is_connack};
-use crate::message::{Broker, Message, Received, Sink};
+use super::access::Access;
+use super::link::{Link, Session};
+use crate::message::{Broker, Properties, View};
+use crate::reading::{Tell, Told};
 
 /// How long the server may take to end the connection when we leave.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -21,121 +24,181 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Filters that were granted by the server.
 pub struct Subscription {
-    connection: Connection,
+    access: Access,
+    link: Link,
     filters: Vec<Filter>,
-    /// Retained messages that overtook the acknowledgement of the subscription.
-    early: VecDeque<Publish>,
-    lost: bool,
+    patience: Duration,
 }
 
 impl Subscription {
-    /// Subscribes with at most this QoS (0, 1 or 2) and waits until the server has granted it.
+    /// Connects, subscribes with at most this QoS (0, 1 or 2) and waits until the server has granted it.
     ///
     /// # Errors
-    /// When a filter is refused or the connection is lost.
-    pub async fn new(connection: Connection, filters: &[String], qos: u8) -> Result<Self> {
+    /// When the server cannot be reached, or refuses the login or a filter.
+    pub async fn open(access: &Access, filters: &[String], qos: u8, patience: Duration) -> Result<Self> {
         let qos = match qos {
             0 => QoS::AtMostOnce,
             1 => QoS::AtLeastOnce,
             _ => QoS::ExactlyOnce,
         };
-        let filters = filters.iter().map(|filter| Filter::new(filter.clone(), qos)).collect();
-        let mut subscription = Self { connection, filters, early: VecDeque::new(), lost: false };
+        let filter = |path: &String| {
+            // A live message says, too, whether it was published to be kept.
+            Filter { preserve_retain: true, ..Filter::new(path.clone(), qos) }
+        };
+        let filters: Vec<Filter> = filters.iter().map(filter).collect();
+        let link = Link::open(access, &Session::fresh(), patience).await?;
+        let mut subscription = Self { access: access.clone(), link, filters, patience };
         subscription.subscribe().await?;
         Ok(subscription)
     }
 
-    /// The next message, or that the connection was lost. It is made again when this is awaited again,
-    /// for as long as it takes.
+    /// Tells everything until it is told to break off or `stop` is cancelled, then disconnects.
+    /// A lost connection is made again, for as long as it takes.
     ///
     /// # Errors
     /// When the server refuses to take the subscription again.
-    pub async fn next(&mut self) -> Result<Received> {
-        if let Some(message) = self.early.pop_front() {
-            return Ok(Received::Message(envelope(message)));
-        }
-        if std::mem::take(&mut self.lost) {
-            self.reconnect().await?;
-            let words = "MQTT: connected again; messages sent in between may have been missed";
-            return Ok(Received::Notice(words.to_owned()));
-        }
+    pub async fn run(mut self, tell: &Tell, stop: &CancellationToken) -> Result<()> {
         loop {
-            match self.connection.next().await {
-                Ok(MqttEvent::Incoming(Packet::Publish(message))) => return Ok(Received::Message(envelope(message))),
-                Ok(_) => {}
-                Err(error) => {
-                    self.lost = true;
-                    return Ok(Received::Notice(format!("MQTT: {error}; connecting again")));
-                }
-            }
-        }
-    }
-
-    /// Sends everything into `sink` until `stop` is cancelled or nobody listens, then disconnects.
-    pub async fn pump(mut self, sink: Sink, stop: CancellationToken) {
-        loop {
-            // The connection's loop must not be dropped half-way while it goes on: it is when it ends.
-            let received = tokio::select! {
-                () = stop.cancelled() => break,
-                received = self.next() => received,
+            let lost = match self.deliver(tell, stop).await {
+                Ok(()) => break,
+                Err(error) => error,
             };
-            let failed = received.is_err();
-            if sink.send(received).await.is_err() || failed {
+            if tell(Told::Notice(format!("MQTT: {lost:#}; connecting again"))).is_break() {
+                return Ok(());
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                resumed = self.resume() => resumed?,
+            }
+            let words = "MQTT: connected again; messages sent in between may have been missed";
+            if tell(Told::Notice(words.to_owned())).is_break() {
                 break;
             }
         }
-        let _ = self.close(CLOSING).await;
+        // Everything was told; how the server takes the farewell changes nothing.
+        let _ = self.link.close(CLOSING).await;
+        Ok(())
     }
 
-    /// Disconnects in order.
+    /// The next message, which must come within `patience`.
     ///
     /// # Errors
-    /// When the server does not end the connection within `patience`.
-    pub async fn close(self, patience: Duration) -> Result<()> {
-        self.connection.close(patience).await
+    /// When it does not come, or the connection is lost.
+    pub async fn one(mut self, patience: Duration) -> Result<Vec<u8>> {
+        let next = async {
+            loop {
+                if let Packet::Publish(message) = self.link.next().await? {
+                    return anyhow::Ok(message.payload.to_vec());
+                }
+            }
+        };
+        let payload = tokio::time::timeout(patience, next).await??;
+        self.link.close(patience).await?;
+        Ok(payload)
     }
 
-    async fn reconnect(&mut self) -> Result<()> {
-        while self.connection.wait_for(is_connack).await.is_err() {
-            tokio::time::sleep(RECONNECT_PAUSE).await;
+    /// Ends well when told to; a lost connection is an error.
+    async fn deliver(&mut self, tell: &Tell, stop: &CancellationToken) -> Result<()> {
+        loop {
+            while let Some(packet) = self.link.take()? {
+                if let Packet::Publish(message) = &packet {
+                    let told = tell(Told::Message(&view(message, &properties(message))));
+                    self.acknowledge(message)?;
+                    if told.is_break() {
+                        return Ok(());
+                    }
+                } else if let Packet::PubRel(release) = packet {
+                    self.link.queue(&Packet::PubComp(PubComp::new(release.pkid, None)))?;
+                }
+            }
+            if tell(Told::Idle).is_break() {
+                return Ok(());
+            }
+            let alive = self.link.keep_alive_due();
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                moved = self.link.exchange() => moved?,
+                () = sleep_until(alive) => self.link.keep_alive()?,
+            }
         }
-        self.subscribe().await
+    }
+
+    fn acknowledge(&mut self, message: &Publish) -> Result<()> {
+        match message.qos {
+            QoS::AtMostOnce => Ok(()),
+            QoS::AtLeastOnce => self.link.queue(&Packet::PubAck(PubAck::new(message.pkid, None))),
+            QoS::ExactlyOnce => self.link.queue(&Packet::PubRec(PubRec::new(message.pkid, None))),
+        }
+    }
+
+    async fn resume(&mut self) -> Result<()> {
+        loop {
+            match Link::open(&self.access, &Session::fresh(), self.patience).await {
+                Ok(link) => {
+                    self.link = link;
+                    return self.subscribe().await;
+                }
+                Err(_) => sleep(RECONNECT_PAUSE).await,
+            }
+        }
     }
 
     async fn subscribe(&mut self) -> Result<()> {
-        self.connection.client.subscribe_many(self.filters.clone()).await.context("subscribing")?;
-        loop {
-            match self.connection.next().await.context("subscribing")? {
-                MqttEvent::Incoming(Packet::SubAck(ack)) => {
-                    let granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
-                    let refused = ack.return_codes.iter().zip(&self.filters).find(|(code, _)| !granted(code));
-                    return match refused {
-                        None => Ok(()),
-                        Some((code, filter)) => {
-                            bail!("the server refuses the subscription to {}: {code:?}", filter.path)
-                        }
-                    };
-                }
+        let subscribe = Subscribe { pkid: 1, ..Subscribe::new_many(self.filters.clone(), None) };
+        self.link.queue(&Packet::Subscribe(subscribe))?;
+        let mut early = Vec::new();
+        let codes = loop {
+            match self.link.next().await? {
+                Packet::SubAck(ack) => break ack.return_codes,
                 // Retained messages may overtake the acknowledgement.
-                MqttEvent::Incoming(Packet::Publish(message)) => self.early.push_back(message),
-                _ => {}
+                packet => early.push(packet),
             }
+        };
+        for packet in early {
+            self.link.put_back(packet);
+        }
+        let granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
+        match codes.iter().zip(&self.filters).find(|(code, _)| !granted(code)) {
+            None => Ok(()),
+            Some((code, filter)) => bail!("the server refuses the subscription to {}: {code:?}", filter.path),
         }
     }
 }
 
-fn envelope(message: Publish) -> Message {
-    let headers = message.properties.map(|properties| properties.user_properties).unwrap_or_default();
-    Message {
+fn properties(message: &Publish) -> Properties {
+    let Some(PublishProperties {
+        content_type,
+        response_topic,
+        correlation_data,
+        payload_format_indicator,
+        message_expiry_interval,
+        ..
+    }) = &message.properties
+    else {
+        return Properties::default();
+    };
+    Properties {
+        content_type: content_type.clone(),
+        response_topic: response_topic.clone(),
+        correlation_data: correlation_data.as_ref().map(|data| data.to_vec()),
+        payload_format: *payload_format_indicator,
+        expiry: *message_expiry_interval,
+    }
+}
+
+fn view<'a>(message: &'a Publish, properties: &'a Properties) -> View<'a> {
+    let pairs = message.properties.iter().flat_map(|properties| &properties.user_properties);
+    View {
         broker: Broker::Mqtt,
-        topic: String::from_utf8_lossy(&message.topic).into_owned(),
+        topic: String::from_utf8_lossy(&message.topic),
         partition: None,
         offset: None,
         qos: Some(message.qos as u8),
         retained: Some(message.retain),
         key: None,
-        headers: headers.into_iter().map(|(name, value)| (name, Some(value.into_bytes()))).collect(),
-        time: Timestamp::now(),
-        value: Some(message.payload.to_vec()),
+        headers: pairs.map(|(name, value)| (Cow::Borrowed(name.as_str()), Some(value.as_bytes()))).collect(),
+        properties: (!properties.is_empty()).then_some(properties),
+        time: Timestamp::now().as_millisecond(),
+        value: Some(&message.payload),
     }
 }

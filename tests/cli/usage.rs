@@ -47,7 +47,7 @@ fn options_of_the_other_broker_are_refused() {
     try: leave --key out, or say which broker is meant: kafka:TOPIC
     "#);
     insta::assert_snapshot!(refused(&["sub", "device/+/alert", "--until", "now"]), @"
-    error: --until now is Kafka's: MQTT keeps no past that could end now
+    error: --until is Kafka's: MQTT keeps no past that could end
     try: end an MQTT subscription with --count or --timeout
     ");
 }

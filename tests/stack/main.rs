@@ -10,8 +10,15 @@
 mod clients;
 mod crashes;
 mod devices;
+mod elsewhere;
+mod envelope;
 mod faults;
+mod groups;
 mod harness;
 mod healing;
 mod lifecycle;
+mod messages;
+mod publishing;
+mod reading;
 mod side_by_side;
+mod walkthrough;

@@ -1,0 +1,112 @@
+//! Which cluster clients speak to, and arguments of group and context.
+
+#![allow(clippy::doc_markdown, reason = "these are help texts, shown as they stand")]
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::reading::From;
+
+/// Another cluster than the local stack.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Another cluster than the local stack")]
+pub struct ClusterArgs {
+    /// A cluster that sosstack context add has named; "local" is the local stack [default: what context use has set]
+    #[arg(long, value_name = "NAME", global = true, env = "SOSSTACK_CONTEXT", conflicts_with_all = ["bootstrap", "mqtt"])]
+    pub context: Option<String>,
+    /// Kafka brokers
+    #[arg(long, value_name = "HOST:PORT,…", global = true, value_delimiter = ',')]
+    pub bootstrap: Vec<String>,
+    /// The user of SASL PLAIN; the password comes from SOSSTACK_KAFKA_PASSWORD
+    #[arg(long, value_name = "USER", global = true, requires = "bootstrap")]
+    pub kafka_user: Option<String>,
+    /// The MQTT server: mqtt://USER@HOST:1883 or mqtts://USER@HOST:8883; the password comes from SOSSTACK_MQTT_PASSWORD
+    #[arg(long, value_name = "URL", global = true)]
+    pub mqtt: Option<String>,
+    /// The authority's certificate for mqtts://, as a PEM file
+    #[arg(long, value_name = "FILE", global = true, requires = "mqtt")]
+    pub ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct GroupArgs {
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    #[command(subcommand)]
+    pub command: GroupCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GroupCommand {
+    /// List consumer groups with members and lag
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show one group: how far it is in each partition, and who reads it
+    Describe {
+        #[arg(value_name = "GROUP")]
+        name: String,
+    },
+    /// Move a group that has no members; shows the plan first
+    Reset(ResetArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ResetArgs {
+    #[arg(value_name = "GROUP")]
+    pub name: String,
+    /// beginning, now, how long ago (5m), a time (2026-11-24T16:00) or an offset
+    #[arg(long, value_name = "PLACE")]
+    pub to: From,
+    /// Only this topic; may be repeated [default: those in which the group has committed something]
+    #[arg(long = "topic", value_name = "TOPIC")]
+    pub topics: Vec<String>,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ContextCommand {
+    /// Name another cluster, or name it anew
+    Add(AddArgs),
+    /// Let client commands speak to it from now on; "local" is the local stack
+    Use {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// List clusters; the one in use is marked
+    #[command(visible_alias = "ls")]
+    List,
+    /// Forget a cluster
+    #[command(visible_alias = "rm")]
+    Remove {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("brokers").required(true).multiple(true).args(["bootstrap", "mqtt"]))]
+pub struct AddArgs {
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Kafka brokers
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    pub bootstrap: Vec<String>,
+    /// The user of SASL PLAIN
+    #[arg(long, value_name = "USER", requires = "bootstrap")]
+    pub kafka_user: Option<String>,
+    /// Holds its password, of mode 0600 [default: SOSSTACK_KAFKA_PASSWORD]
+    #[arg(long, value_name = "FILE", requires = "kafka_user")]
+    pub kafka_password_file: Option<PathBuf>,
+    /// The MQTT server: mqtt://USER@HOST:1883 or mqtts://USER@HOST:8883
+    #[arg(long, value_name = "URL")]
+    pub mqtt: Option<String>,
+    /// Holds its password, of mode 0600 [default: SOSSTACK_MQTT_PASSWORD]
+    #[arg(long, value_name = "FILE", requires = "mqtt")]
+    pub mqtt_password_file: Option<PathBuf>,
+    /// The authority's certificate for mqtts://, as a PEM file
+    #[arg(long, value_name = "FILE", requires = "mqtt")]
+    pub ca: Option<PathBuf>,
+}

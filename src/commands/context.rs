@@ -1,0 +1,84 @@
+//! `sosstack context`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+use super::Context;
+use crate::cli::clients::{AddArgs, ContextCommand};
+use crate::contexts::{Cluster, Contexts, LOCAL};
+use crate::failure::Failure;
+use crate::ui::{Table, Ui};
+
+pub(super) fn run(context: &Context, command: &ContextCommand) -> Result<()> {
+    let mut contexts = Contexts::read(&context.paths)?;
+    match command {
+        ContextCommand::Add(args) => {
+            add(&mut contexts, args)?;
+            contexts.write(&context.paths)?;
+            context.ui.say(&format!("sosstack context use {} lets every client command speak to it", args.name));
+        }
+        ContextCommand::Use { name } => {
+            contexts.find(name)?;
+            contexts.current = (name != LOCAL).then(|| name.clone());
+            contexts.write(&context.paths)?;
+        }
+        ContextCommand::List => list(context, &contexts)?,
+        ContextCommand::Remove { name } => {
+            contexts.find(name)?;
+            if contexts.contexts.remove(name).is_none() {
+                return Err(reserved());
+            }
+            contexts.current = contexts.current.filter(|current| current != name);
+            contexts.write(&context.paths)?;
+        }
+    }
+    Ok(())
+}
+
+fn reserved() -> anyhow::Error {
+    let cause = format!("{LOCAL:?} is the local stack, and always there");
+    Failure::Usage { cause, remedy: "choose another name".to_owned() }.into()
+}
+
+fn add(contexts: &mut Contexts, args: &AddArgs) -> Result<()> {
+    if args.name == LOCAL {
+        return Err(reserved());
+    }
+    let cluster = Cluster {
+        bootstrap: args.bootstrap.clone(),
+        kafka_user: args.kafka_user.clone(),
+        kafka_password_file: absolute(args.kafka_password_file.as_deref())?,
+        mqtt: args.mqtt.clone(),
+        mqtt_password_file: absolute(args.mqtt_password_file.as_deref())?,
+        ca: absolute(args.ca.as_deref())?,
+    };
+    cluster.check()?;
+    contexts.contexts.insert(args.name.clone(), cluster);
+    Ok(())
+}
+
+/// The context is used in other directories than this one.
+fn absolute(path: Option<&Path>) -> Result<Option<PathBuf>> {
+    path.map(|path| std::path::absolute(path).with_context(|| format!("finding {}", path.display()))).transpose()
+}
+
+fn list(context: &Context, contexts: &Contexts) -> Result<()> {
+    let current = contexts.current.as_deref().unwrap_or(LOCAL);
+    if context.ui.is_json() {
+        return Ui::print_json(&json!({ "current": current, "contexts": contexts.contexts }));
+    }
+    let mut table = Table::new(&["", "CONTEXT", "KAFKA", "MQTT"]);
+    let mark = |name: &str| if name == current { "*" } else { "" };
+    table.row(vec![mark(LOCAL).into(), LOCAL.into(), "the local stack".into(), "the local stack".into()]);
+    for (name, cluster) in &contexts.contexts {
+        table.row(vec![
+            mark(name).into(),
+            name.clone().into(),
+            cluster.bootstrap.join(",").into(),
+            cluster.mqtt.clone().unwrap_or_default().into(),
+        ]);
+    }
+    Ui::print(&table.render())
+}

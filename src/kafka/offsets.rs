@@ -1,0 +1,179 @@
+//! Which partitions are read, from which offset to which.
+
+use anyhow::{Context, Result, bail};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::admin::Cluster;
+use super::consume::{Consumer, Ears, Plan, names};
+use super::unknown_topic;
+use crate::failure::Failure;
+use crate::reading::{From, PATIENCE, Until};
+
+/// One partition and its bounds when reading began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    /// Where reading begins.
+    pub(super) start: i64,
+    /// The next offset to be written when reading began.
+    pub(super) high: i64,
+    /// Where it ends; None when it goes on.
+    pub(super) end: Option<i64>,
+}
+
+/// The topics that patterns mean.
+pub(super) fn resolve(patterns: &[String], cluster: &Cluster) -> Result<Vec<String>> {
+    let mut topics: Vec<String> = Vec::new();
+    for pattern in patterns {
+        let found: Vec<&str> = if pattern.contains('*') {
+            names(cluster).filter(|name| !name.starts_with("__") && fits(pattern, name)).collect()
+        } else {
+            names(cluster).filter(|name| name == pattern).collect()
+        };
+        if found.is_empty() {
+            return Err(unknown_topic(pattern, names(cluster)).into());
+        }
+        topics.extend(found.into_iter().map(str::to_owned));
+    }
+    topics.sort();
+    topics.dedup();
+    Ok(topics)
+}
+
+/// Whether a name fits a pattern in which `*` stands for any letters.
+pub(crate) fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|remaining| {
+            let ends = (0..=remaining.len()).filter(|end| remaining.is_char_boundary(*end));
+            ends.map(|end| &remaining[end..]).any(|tail| fits(rest, tail))
+        }),
+    }
+}
+
+/// The partitions to be read, with their bounds; one request a broker for each kind of bound.
+pub(super) fn settle(
+    consumer: &Consumer,
+    topics: &[String],
+    cluster: &Cluster,
+    plan: &Plan,
+    ears: &Ears,
+) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    for topic in topics.iter().filter_map(|name| cluster.topic(name)) {
+        for partition in topic.partitions.iter().filter(|one| plan.partition.is_none_or(|wanted| wanted == one.id)) {
+            if partition.leader.is_none() {
+                let words = format!("{}[{}] has no leader", topic.name, partition.id);
+                if plan.until != Until::Never {
+                    bail!(Failure::Failed {
+                        cause: format!("{words}: it cannot be read to its end"),
+                        remedy: "sosstack status shows which broker is away".to_owned(),
+                    });
+                }
+                let _ = ears.notice(format!("Kafka: {words}; what was written to it so far is not shown"));
+            }
+            let leads = partition.leader.is_some();
+            // Without a leader nothing can be asked: it is read from its end when there is one.
+            let high = if leads { 0 } else { Offset::End.to_raw().unwrap_or(-1) };
+            parts.push(Part { topic: topic.name.clone(), partition: partition.id, start: high, high, end: None });
+        }
+    }
+    if parts.is_empty() {
+        let partition = plan.partition.unwrap_or_default();
+        bail!(Failure::Usage {
+            cause: format!("{} has no partition {partition}", topics.join(", ")),
+            remedy: "sosstack topic describe shows them".to_owned(),
+        });
+    }
+    bounds(consumer, &mut parts, plan)?;
+    Ok(parts)
+}
+
+fn bounds(consumer: &Consumer, parts: &mut [Part], plan: &Plan) -> Result<()> {
+    let mut led: Vec<&mut Part> = parts.iter_mut().filter(|part| part.high >= 0).collect();
+    let highs = lookup(consumer, &led, Offset::End)?;
+    let lows = lookup(consumer, &led, Offset::Beginning)?;
+    let starts = match plan.from {
+        From::Time(time) => lookup(consumer, &led, Offset::Offset(time))?,
+        _ => Vec::new(),
+    };
+    let now = jiff::Timestamp::now().as_millisecond();
+    let ends = match plan.until {
+        Until::Time(time) if time <= now => lookup(consumer, &led, Offset::Offset(time))?,
+        _ => Vec::new(),
+    };
+    let within = |found: Option<&Option<i64>>, high: i64| found.copied().flatten().unwrap_or(high);
+    for (index, part) in led.iter_mut().enumerate() {
+        let (low, high) = (within(lows.get(index), 0), within(highs.get(index), 0));
+        part.high = high;
+        part.start = match plan.from {
+            From::Beginning => low,
+            // With the newest of the past, all of it may have to be looked at.
+            From::Now if plan.last.is_some() => low,
+            From::Now => high,
+            From::Time(_) => within(starts.get(index), high),
+            From::Offset(offset) => offset.clamp(low, high),
+        };
+        part.end = match plan.until {
+            Until::Never => None,
+            Until::Now => Some(high),
+            Until::Offset(offset) => Some(offset),
+            Until::Time(time) => (time <= now).then(|| within(ends.get(index), high)),
+        };
+    }
+    Ok(())
+}
+
+/// The offsets that partitions have at a time, or at their beginning or end; None where there is none yet.
+fn lookup(consumer: &Consumer, parts: &[&mut Part], at: Offset) -> Result<Vec<Option<i64>>> {
+    let all: Vec<(&str, i32)> = parts.iter().map(|part| (part.topic.as_str(), part.partition)).collect();
+    offsets_at(consumer, &all, at)
+}
+
+/// As [`lookup`], by names.
+pub(super) fn offsets_at(consumer: &Consumer, parts: &[(&str, i32)], at: Offset) -> Result<Vec<Option<i64>>> {
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut list = TopicPartitionList::new();
+    for (topic, partition) in parts {
+        list.add_partition_offset(topic, *partition, at).context("naming a partition")?;
+    }
+    let found = consumer.offsets_for_times(list, PATIENCE).context("looking up offsets")?;
+    let one = |(topic, partition): &(&str, i32)| {
+        let element = found.find_partition(topic, *partition);
+        let element = element.with_context(|| format!("no answer about {topic}[{partition}]"))?;
+        element.error().with_context(|| format!("looking up offsets of {topic}[{partition}]"))?;
+        Ok(match element.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        })
+    };
+    parts.iter().map(one).collect()
+}
+
+/// Reads each partition from an offset on.
+pub(super) fn assign<'a>(consumer: &Consumer, parts: impl Iterator<Item = (&'a Part, i64)>) -> Result<()> {
+    let mut list = TopicPartitionList::new();
+    for (part, offset) in parts {
+        list.add_partition_offset(&part.topic, part.partition, Offset::from_raw(offset)).context("naming an offset")?;
+    }
+    consumer.assign(&list).context("assigning partitions")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn a_star_stands_for_any_letters() {
+        assert!(fits("emergency.*", "emergency.created"));
+        assert!(fits("*.created", "emergency.created"));
+        assert!(fits("*", "x"));
+        assert!(fits("a*b*c", "a--b--c"));
+        assert!(!fits("emergency.*", "device.alerts"));
+        assert!(!fits("a*b", "a--c"));
+    }
+}

@@ -1,0 +1,69 @@
+//! Times as text, quickly: most messages of a stream share their second.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// Writes milliseconds since the epoch as `2026-11-24T16:00:00.123Z`, or by a pattern in a time zone.
+pub struct Clock {
+    zone: TimeZone,
+    /// What stands before and after the fraction of a second.
+    pattern: &'static str,
+    suffix: &'static str,
+    second: i64,
+    text: String,
+}
+
+impl Clock {
+    /// RFC 3339 in UTC, which sorts as text.
+    pub fn utc() -> Self {
+        Self::new(TimeZone::UTC, "%Y-%m-%dT%H:%M:%S", "Z")
+    }
+
+    /// The time of day where this machine is.
+    pub fn local_time_of_day() -> Self {
+        Self::new(TimeZone::system(), "%H:%M:%S", "")
+    }
+
+    /// Day and time where this machine is.
+    pub fn local() -> Self {
+        Self::new(TimeZone::system(), "%Y-%m-%d %H:%M:%S", "")
+    }
+
+    fn new(zone: TimeZone, pattern: &'static str, suffix: &'static str) -> Self {
+        Self { zone, pattern, suffix, second: i64::MIN, text: String::new() }
+    }
+
+    /// Appends the text of a time; one that no calendar has is the epoch.
+    pub fn write(&mut self, millis: i64, out: &mut Vec<u8>) {
+        let time = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH);
+        let second = time.as_millisecond().div_euclid(1000);
+        if second != self.second {
+            let whole = Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH);
+            self.text = self.zone.to_datetime(whole).strftime(self.pattern).to_string();
+            self.second = second;
+        }
+        let fraction = time.as_millisecond().rem_euclid(1000);
+        let digit = |value: i64| b'0' + u8::try_from(value % 10).unwrap_or(0);
+        out.extend_from_slice(self.text.as_bytes());
+        out.extend_from_slice(&[b'.', digit(fraction / 100), digit(fraction / 10), digit(fraction)]);
+        out.extend_from_slice(self.suffix.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Clock;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        let mut clock = Clock::utc();
+        for millis in [0, 1, 999, 1000, 1_795_536_000_123, -1, -1001, 4_102_444_799_999] {
+            let mut text = Vec::new();
+            clock.write(millis, &mut text);
+            let text = String::from_utf8(text).unwrap();
+            let expected: jiff::Timestamp = text.parse().unwrap();
+            assert_eq!(expected.as_millisecond(), millis, "{text}");
+            assert!(text.len() == 24 && text.ends_with('Z'), "{text}");
+        }
+    }
+}

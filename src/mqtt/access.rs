@@ -1,0 +1,72 @@
+//! How an MQTT server is reached, and what its refusals mean.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Once};
+
+use anyhow::{Context, Result, anyhow};
+use rumqttc::v5::mqttbytes::v5::ConnectReturnCode;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::connection::{Login, Transport};
+use crate::endpoints::{Address, Endpoints};
+
+/// Where the server is, and who logs in.
+#[derive(Clone)]
+pub struct Access {
+    pub address: Address,
+    /// TCP or TLS.
+    pub transport: Transport,
+    /// None where the server lets everybody in.
+    pub login: Option<Login>,
+}
+
+impl Access {
+    /// The backend's way to a local stack.
+    pub fn service(endpoints: &Endpoints) -> Self {
+        Self { address: endpoints.mqtt.clone(), transport: Transport::Tcp, login: Some(Login::service(endpoints)) }
+    }
+
+    /// Who logs in, for people.
+    pub fn username(&self) -> &str {
+        self.login.as_ref().map_or("anonymous", |login| login.username.as_str())
+    }
+}
+
+/// The trust that a PEM file of authorities gives.
+///
+/// # Errors
+/// When the file cannot be read or holds no certificate.
+pub(super) fn tls(ca_file: &Path) -> Result<Arc<ClientConfig>> {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // Docker's client may have installed the same one before.
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    });
+    let reading = || format!("reading the authority's certificate {}", ca_file.display());
+    let pem = fs::read(ca_file).with_context(reading)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        roots.add(certificate.with_context(reading)?).with_context(reading)?;
+    }
+    Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+}
+
+const REFUSED_LOGIN: &str = "wrong user name or password";
+
+/// Whether an error is the server's word that user name or password are wrong.
+pub fn is_refused_login(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.to_string().contains(REFUSED_LOGIN))
+}
+
+/// Why a server did not let us in.
+pub(super) fn refused(code: ConnectReturnCode, address: &Address, username: &str) -> anyhow::Error {
+    match code {
+        ConnectReturnCode::NotAuthorized | ConnectReturnCode::BadUserNamePassword => {
+            anyhow!("{address} refuses the login of {username}: {REFUSED_LOGIN}")
+        }
+        code => anyhow!("{address} refuses the connection: {code:?}"),
+    }
+}

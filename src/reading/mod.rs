@@ -1,0 +1,210 @@
+//! Messages of both brokers in one stream: readers in threads of their own tell what comes, one at a time.
+
+mod gate;
+mod place;
+
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::address::Address;
+use crate::kafka;
+use crate::message::View;
+use crate::mqtt;
+use crate::mqtt::subscribe::Subscription;
+
+pub use gate::Gate;
+pub use place::{From, Until};
+
+/// How long a broker may take to let us in.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a reader tells.
+pub enum Told<'a> {
+    Message(&'a View<'a>),
+    /// Nothing more is waiting: what was printed so far should be seen.
+    Idle,
+    /// Something to know that ends nothing, such as a broker that is away.
+    Notice(String),
+}
+
+/// Who is told, from readers' threads; breaking off ends the reading.
+pub type Tell = Arc<dyn Fn(Told<'_>) -> ControlFlow<()> + Send + Sync>;
+/// Whether a message is wanted at all.
+pub type Wanted = Arc<dyn Fn(&View<'_>) -> bool + Send + Sync>;
+
+/// What is to be read.
+pub struct Watch<'a> {
+    pub addresses: &'a [Address],
+    /// None where no such broker is named; then none of the addresses may be its.
+    pub kafka: Option<&'a kafka::access::Access>,
+    pub mqtt: Option<&'a mqtt::access::Access>,
+    /// For Kafka; MQTT has retained messages only, and they come first.
+    pub from: From,
+    /// For Kafka.
+    pub until: Until,
+    /// Only this partition of each topic.
+    pub partition: Option<i32>,
+    /// The past by time across partitions, and only then the present.
+    pub merged: bool,
+    /// Of the past, only the newest wanted messages: so many of all partitions together.
+    pub last: Option<usize>,
+    /// Little memory goes before speed.
+    pub for_people: bool,
+    /// Reads as a member of this group.
+    pub group: Option<kafka::group::Membership>,
+    /// The most that MQTT may deliver with: 0, 1 or 2.
+    pub qos: u8,
+}
+
+/// Readers that have begun: what is sent from now on will be told.
+pub struct Reading {
+    readers: Vec<oneshot::Receiver<Result<()>>>,
+    stop: CancellationToken,
+    /// The topics and filters that are read, patterns resolved.
+    pub names: Vec<String>,
+}
+
+impl Reading {
+    /// Begins to read. When this returns, nothing sent later is missed.
+    ///
+    /// # Errors
+    /// When a broker does not answer, refuses the login, or has no such topic.
+    pub async fn open(watch: &Watch<'_>, wanted: &Wanted, tell: &Tell) -> Result<Self> {
+        let stop = CancellationToken::new();
+        let mut topics = Vec::new();
+        let mut filters = Vec::new();
+        for address in watch.addresses {
+            match address {
+                Address::Kafka(topic) => topics.push(topic.clone()),
+                Address::Mqtt(filter) => filters.push(filter.clone()),
+            }
+        }
+        // The past is Kafka's; messages of MQTT are the present, and wait for it.
+        let gate = Gate::new(watch.merged && !topics.is_empty() && !filters.is_empty());
+        let kafka = async {
+            if topics.is_empty() {
+                return Ok(None);
+            }
+            let plan = kafka::consume::Plan {
+                topics,
+                partition: watch.partition,
+                from: watch.from,
+                until: watch.until,
+                merged: watch.merged,
+                last: watch.last,
+                group: watch.group.clone(),
+                for_people: watch.for_people,
+            };
+            let ears = kafka::consume::Ears {
+                wanted: Arc::clone(wanted),
+                tell: Arc::clone(tell),
+                gate: gate.clone(),
+                away: Arc::default(),
+            };
+            let access = watch.kafka.context("no Kafka cluster is named")?;
+            kafka::consume::read(access, plan, ears, stop.clone()).await.map(Some)
+        };
+        let mqtt = async {
+            if filters.is_empty() {
+                return Ok(None);
+            }
+            subscribe(watch, filters.clone(), through(&gate, wanted, tell), stop.clone()).await.map(Some)
+        };
+        match tokio::try_join!(kafka, mqtt) {
+            Ok((kafka, mqtt)) => {
+                let (kafka, mut names) = kafka.map_or((None, Vec::new()), |(reader, names)| (Some(reader), names));
+                names.extend(filters.iter().cloned());
+                Ok(Self { readers: kafka.into_iter().chain(mqtt).collect(), stop, names })
+            }
+            Err(error) => {
+                stop.cancel();
+                gate.open();
+                Err(error)
+            }
+        }
+    }
+
+    /// Until everything that was to be read has been told, or told to break off.
+    ///
+    /// # Errors
+    /// What ended a reader that was not at its end.
+    pub async fn finished(&mut self) -> Result<()> {
+        let readers = &mut self.readers;
+        poll_fn(|context| {
+            let mut at = 0;
+            while let Some(reader) = readers.get_mut(at) {
+                match Pin::new(reader).poll(context) {
+                    Poll::Pending => at += 1,
+                    Poll::Ready(ended) => {
+                        readers.swap_remove(at);
+                        // A reader that vanished without a word was stopped.
+                        if let Ok(Err(error)) = ended {
+                            return Poll::Ready(Err(error));
+                        }
+                    }
+                }
+            }
+            if readers.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// Ends the readers, and leaves the brokers in order.
+    pub async fn close(mut self) {
+        self.stop.cancel();
+        let _ = tokio::time::timeout(PATIENCE, self.finished()).await;
+    }
+}
+
+/// Only what is wanted, and nothing before the gate is open.
+fn through(gate: &Gate, wanted: &Wanted, tell: &Tell) -> Tell {
+    let (gate, wanted, tell) = (gate.clone(), Arc::clone(wanted), Arc::clone(tell));
+    Arc::new(move |told| match &told {
+        Told::Message(message) => {
+            gate.pass();
+            if wanted(message) { tell(told) } else { ControlFlow::Continue(()) }
+        }
+        Told::Idle | Told::Notice(_) => tell(told),
+    })
+}
+
+/// In a thread of its own: a terminal that stands still must hold up nothing else.
+async fn subscribe(
+    watch: &Watch<'_>,
+    filters: Vec<String>,
+    tell: Tell,
+    stop: CancellationToken,
+) -> Result<oneshot::Receiver<Result<()>>> {
+    let access = watch.mqtt.context("no MQTT server is named")?.clone();
+    let qos = watch.qos;
+    let (ready, granted) = oneshot::channel();
+    let (done, ended) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("preparing MQTT")?;
+    let work = move || {
+        runtime.block_on(async {
+            let opened = tokio::select! {
+                () = stop.cancelled() => return,
+                opened = Subscription::open(&access, &filters, qos, PATIENCE) => opened,
+            };
+            match opened {
+                Err(error) => drop(ready.send(Err(error))),
+                Ok(subscription) => {
+                    if ready.send(Ok(())).is_ok() {
+                        let _ = done.send(subscription.run(&tell, &stop).await);
+                    }
+                }
+            }
+        });
+    };
+    std::thread::Builder::new().name("mqtt".to_owned()).spawn(work).context("starting the MQTT reader")?;
+    granted.await.context("the MQTT reader ended early")??;
+    Ok(ended)
+}

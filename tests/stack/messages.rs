@@ -1,0 +1,127 @@
+//! pub, sub and tail on one stack of plain processes: everything about messages, on real brokers.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdout, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use crate::harness::{Finished, Home, On, eventually};
+use crate::{elsewhere, envelope, groups, publishing, reading, walkthrough};
+
+/// Long enough for a busy machine; nothing waits that long when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn messages_get_through_whatever_they_are() {
+    if !On::Process.is_here() {
+        return;
+    }
+    let home = Home::new(On::Process, 22_000);
+    reading::expressions_are_refused_before_anything_is_reached(&home);
+    home.write_stack_file(
+        "topics: [{ name: test.filters, partitions: 3 }, { name: test.transactions, partitions: 3 }]",
+    );
+    home.up();
+    walkthrough::the_walk_through_works_as_written(&home);
+    envelope::what_sub_prints_pub_sends_byte_for_byte(&home);
+    publishing::every_line_is_acknowledged_or_named(&home);
+    reading::messages_are_found_and_told(&home);
+    groups::groups_are_read_shown_and_reset(&home);
+    elsewhere::other_clusters_are_reached(&home);
+    publishing::a_restart_is_survived(&home);
+}
+
+/// Runs a command with this on its stdin.
+pub fn feed(home: &Home, arguments: &[&str], input: &[u8]) -> Finished {
+    Finished::from(feed_raw(home, arguments, input))
+}
+
+/// As [`feed`], with output that need not be text.
+pub fn feed_raw(home: &Home, arguments: &[&str], input: &[u8]) -> Output {
+    let mut command = home.command(arguments);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // A command that fails early does not read everything.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+/// A command that runs, with what it says on stderr.
+pub struct Running {
+    pub child: Child,
+    said: Receiver<String>,
+    heard: Vec<String>,
+}
+
+impl Running {
+    /// Starts a command that listens, and waits until it says so.
+    pub fn listen(home: &Home, arguments: &[&str]) -> Self {
+        let mut running = Self::start(home, arguments);
+        running.wait_for("listening to ");
+        running
+    }
+
+    pub fn start(home: &Home, arguments: &[&str]) -> Self {
+        let mut child = home.spawn(arguments);
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (say, said) = channel();
+        // Read to its end, or the command may block on a full pipe.
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(say.send(line))));
+        Self { child, said, heard: Vec::new() }
+    }
+
+    /// Until a line on stderr holds this text.
+    pub fn wait_for(&mut self, text: &str) {
+        while !self.heard.iter().any(|line| line.contains(text)) {
+            match self.said.recv_timeout(PATIENCE) {
+                Ok(line) => self.heard.push(line),
+                Err(error) => panic!("{text:?} was not said ({error}), only {:?}", self.heard),
+            }
+        }
+    }
+
+    pub fn stdout(&mut self) -> BufReader<ChildStdout> {
+        BufReader::new(self.child.stdout.take().unwrap())
+    }
+
+    /// Everything on stdout, and the exit code.
+    pub fn finish(mut self) -> (Vec<u8>, Option<i32>) {
+        let mut bytes = Vec::new();
+        if let Some(mut stdout) = self.child.stdout.take() {
+            stdout.read_to_end(&mut bytes).unwrap();
+        }
+        (bytes, self.code())
+    }
+
+    /// Its exit code, once it ends by itself.
+    pub fn code(&mut self) -> Option<i32> {
+        let mut code = None;
+        eventually("the command ends", PATIENCE, || {
+            code = self.child.try_wait().unwrap();
+            code.is_some()
+        });
+        code.unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Everything that a Kafka topic holds, one line a message.
+pub fn read_all(home: &Home, topic: &str, more: &[&str]) -> Vec<u8> {
+    let arguments = [&["sub", topic, "--from", "beginning", "--until", "now"], more].concat();
+    let output = feed_raw(home, &arguments, b"");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+pub fn lines(bytes: &[u8]) -> Vec<String> {
+    String::from_utf8(bytes.to_vec()).unwrap().lines().map(str::to_owned).collect()
+}
