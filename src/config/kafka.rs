@@ -11,6 +11,9 @@ pub const INTERNAL_PORT: u16 = 9092;
 /// Where the published port leads; its clients are told `127.0.0.1:<host port>`.
 pub const EXTERNAL_PORT: u16 = 19092;
 
+/// Of the topic that keeps groups' offsets; the brokers take the number from their configuration.
+pub const OFFSETS_PARTITIONS: u16 = 6;
+
 /// One broker's configuration; the user's `kafka.config` is applied last.
 pub fn server_properties(stack: &Stack, service: Service, target: &Target, log_dirs: &Path) -> String {
     let mut properties = Properties::default();
@@ -72,7 +75,7 @@ fn laptop(properties: &mut Properties) {
         .set("group.initial.rebalance.delay.ms", 0)
         .set("controlled.shutdown.retry.backoff.ms", 200)
         // Kafka's 50 partitions spread the offsets of many groups over many brokers.
-        .set("offsets.topic.num.partitions", 6)
+        .set("offsets.topic.num.partitions", OFFSETS_PARTITIONS)
         .set("transaction.state.log.num.partitions", 6);
 }
 

@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use crate::config::kafka::OFFSETS_PARTITIONS;
 use crate::event::{Event, Report};
 use crate::kafka::admin::{Admin, Cluster, TopicRequest};
 use crate::stack::topic::PROBE_TOPIC;
 use crate::stack::{Stack, Topic};
+
+const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
 /// What seeding changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,7 +59,7 @@ pub async fn seed(
             changed.push(topic.name);
         }
     }
-    let created = plan.create.into_iter().map(|topic| topic.name).filter(|name| name != PROBE_TOPIC).collect();
+    let created = plan.create.into_iter().map(|topic| topic.name).filter(|name| !name.starts_with("__")).collect();
     Ok(Seeded { created, changed })
 }
 
@@ -85,7 +88,25 @@ fn plan(stack: &Stack, cluster: &Cluster) -> TopicPlan {
             plan.configure.push(topic.clone());
         }
     }
+    if !plan.create.is_empty() && cluster.topic(OFFSETS_TOPIC).is_none() {
+        plan.create.extend(offsets_topic(stack));
+    }
     plan
+}
+
+/// Kafka's own topic for groups' offsets, as a broker would make it when the first group asks. Made with the others,
+/// it costs no wait of its own. None where the stack file has settings of its own for it.
+fn offsets_topic(stack: &Stack) -> Option<TopicRequest> {
+    if stack.kafka.config.keys().any(|key| key.starts_with("offsets.topic.")) {
+        return None;
+    }
+    let config = [("cleanup.policy", "compact"), ("compression.type", "producer"), ("segment.bytes", "104857600")];
+    Some(TopicRequest {
+        name: OFFSETS_TOPIC.to_owned(),
+        partitions: OFFSETS_PARTITIONS.into(),
+        replication_factor: stack.kafka.replication_factor().into(),
+        config: config.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+    })
 }
 
 /// One partition that keeps an hour: a few bytes for each `up`.
