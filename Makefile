@@ -12,7 +12,7 @@ BIN_DIR ?= $(shell if [ -w /usr/local/bin ]; then echo /usr/local/bin; else echo
 # Options for sosstack up, e.g. make up ARGS='--runtime process'
 ARGS ?=
 
-.PHONY: help up build install test soak lint bench clean
+.PHONY: help up build install test soak fuzz lint bench clean
 
 help: ## List what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -36,6 +36,9 @@ test: ## Install what the tests need and run all of them
 soak: ## Kill commands at many random moments and see that the next one heals; ROUNDS=50
 	@scripts/setup.sh test
 	@SOSSTACK_SOAK_ROUNDS=$(or $(ROUNDS),50) scripts/test.sh --test stack crashes
+
+fuzz: ## Feed stack files of all kinds to the parser and validator; SECONDS=60, needs cargo-fuzz and a nightly compiler
+	cargo +nightly fuzz run stack_file -- -max_total_time=$(or $(SECONDS),60)
 
 lint: ## Check format, lints, and licences where cargo-deny is installed
 	cargo fmt --check

@@ -246,7 +246,11 @@ impl Link {
         self.queue(&Packet::Disconnect(Disconnect { reason_code, properties: Some(properties) }))?;
         let closing = async {
             while !self.output.is_empty() {
-                self.exchange().await?;
+                match self.exchange().await {
+                    // The last bytes and the server's end, which is its answer to them, may come in one go.
+                    Err(_) if self.output.is_empty() => return Ok(()),
+                    moved => moved?,
+                }
             }
             // The end of the connection is what is waited for.
             while self.exchange().await.is_ok() {

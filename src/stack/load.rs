@@ -46,10 +46,17 @@ pub fn find_file(start: &Path) -> Option<PathBuf> {
 /// # Errors
 /// [`Failure::Usage`] when the file cannot be read, [`Failure::InvalidStackFile`] with every problem.
 pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Loaded> {
-    let text = file.map(read).transpose()?.unwrap_or_default();
+    load_text(&file.map(read).transpose()?.unwrap_or_default(), file, overrides)
+}
+
+/// As [`load`], from the file's text; `file` is what it is called in problems.
+///
+/// # Errors
+/// [`Failure::InvalidStackFile`] with every problem.
+pub fn load_text(text: &str, file: Option<&Path>, overrides: &Overrides) -> Result<Loaded> {
     let shown = file.map(|file| file.display().to_string());
-    let positions = Positions::of(&text);
-    let (mut spec, mut problems) = parse(&text, &positions)
+    let positions = Positions::of(text);
+    let (mut spec, mut problems) = parse(text, &positions)
         .map_err(|(at, words)| Failure::InvalidStackFile { problems: vec![line(shown.as_deref(), at, "", &words)] })?;
     // Placeholders of entries that were named as problems already.
     let broken = problems.clone();

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -46,7 +47,7 @@ fn kill_at_random_moments(home: &Home) {
         if words == ["up"] {
             home.ok(&["down"]);
         }
-        let mut victim = home.command(&arguments).spawn().unwrap();
+        let mut victim = home.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // The moment is what varies: there is no condition to wait for.
         std::thread::sleep(moment);
         if let Some(status) = victim.try_wait().unwrap() {
