@@ -45,6 +45,23 @@ pub enum Failure {
     Interrupted { signal: i32 },
 }
 
+/// What the user can do about an error: its own remedy, or what the system's refusal asks for.
+pub fn remedy(error: &anyhow::Error) -> Option<String> {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.remedy().map(str::to_owned);
+    }
+    let refusal = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>())?;
+    match refusal.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            Some("free some space (df -h shows where it is short; sosstack prune removes what nobody needs)".to_owned())
+        }
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => Some(
+            "make it writable for you, or keep sosstack's files elsewhere: XDG_DATA_HOME, XDG_CACHE_HOME".to_owned(),
+        ),
+        _ => None,
+    }
+}
+
 impl Failure {
     /// The process's exit status, as documented in `sosstack --help`.
     pub fn exit_code(&self) -> u8 {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::cli::{Global, Output};
 use crate::event::Event;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use progress::Progress;
 
 pub use table::Table;
@@ -115,7 +115,7 @@ fn text_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
             let _ = writeln!(text, "  {dim}{line}{dim:#}");
         }
     }
-    if let Some(remedy) = failure.and_then(Failure::remedy) {
+    if let Some(remedy) = failure::remedy(error) {
         let _ = writeln!(text, "{bold}try:{bold:#} {remedy}");
     }
     text
@@ -125,7 +125,7 @@ fn json_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
     let mut body = serde_json::json!({
         "code": failure.map_or("failed", Failure::code),
         "message": format!("{error:#}"),
-        "remedy": failure.and_then(Failure::remedy),
+        "remedy": failure::remedy(error),
     });
     match failure {
         Some(Failure::InvalidStackFile { problems }) => body["problems"] = serde_json::json!(problems),

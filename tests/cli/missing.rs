@@ -119,6 +119,34 @@ fn a_machine_without_mosquitto_is_told_so() {
     assert!(finished.stderr.contains("sudo apt-get install mosquitto"), "{finished:?}");
 }
 
+/// On a disk of 16 KiB: a file system in a mount namespace of the test's own, which only root may have.
+#[test]
+fn a_full_disk_is_said_with_the_file_that_did_not_fit() {
+    let machine = Machine::bare().with_fake("java", JAVA_17).with_fake("mosquitto", MOSQUITTO_2);
+    let (data, libs) = (machine.path().join("data"), machine.path().join("kafka/libs"));
+    std::fs::create_dir(&data).unwrap();
+    std::fs::create_dir_all(&libs).unwrap();
+    for jar in ["kafka_2.13-3.9.2.jar", "zookeeper-3.9.4.jar"] {
+        std::fs::write(libs.join(jar), "").unwrap();
+    }
+    let fill = "mount -t tmpfs -o size=16k tmpfs \"$DISK\" && exec \"$@\"";
+    let plain = machine.command(&["up", "--runtime", "process", "--kafka-home", "kafka"]);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", fill, "sh"]).arg(plain.get_program()).args(plain.get_args());
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env("PATH", format!("{}:/usr/bin:/bin", machine.path().join("bin").display()));
+    command.env("DISK", &data).env("XDG_DATA_HOME", &data).current_dir(machine.path());
+    if !Command::new("unshare").args(["--mount", "true"]).output().is_ok_and(|output| output.status.success()) {
+        println!("SKIPPED: this user may not mount a disk in a namespace");
+        return;
+    }
+    let finished = finish(&mut command, machine.path());
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("error: writing ~/data/sosstack/stacks/sos/"), "{finished:?}");
+    assert!(finished.stderr.contains("No space left on device"), "{finished:?}");
+    assert!(finished.stderr.contains("try: free some space (df -h"), "{finished:?}");
+}
+
 #[test]
 fn a_kafka_home_without_kafka_is_refused() {
     let machine = Machine::bare().with_fake("java", JAVA_17).with_fake("mosquitto", MOSQUITTO_2);

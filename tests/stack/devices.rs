@@ -53,7 +53,8 @@ pub fn devices_come_and_go(home: &Home) {
 
 fn many_at_once(home: &Home) {
     let list = (0..2000).map(|n| format!("bulk-{n},user-{n}")).collect::<Vec<_>>().join("\n");
-    let mut add = home.command(&["device", "add", "--from", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut add =
+        home.command(&["device", "add", "--from", "-"]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     add.stdin.take().unwrap().write_all(list.as_bytes()).unwrap();
     assert!(add.wait().unwrap().success());
     home.ok(&["pub", "device/bulk-1234/telemetry", "{}", "--as", "bulk-1234"]);

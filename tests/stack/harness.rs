@@ -126,9 +126,14 @@ impl Home {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?} printed {text:?}: {error}"))
     }
 
+    /// Under the loosest umask that there is: what must be private is made so on purpose.
     pub fn up(&self) -> Finished {
         let arguments = self.up_arguments();
-        let finished = self.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let plain = self.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask 000; exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let finished = Finished::from(command.current_dir(self.path()).stdin(Stdio::null()).output().unwrap());
         assert_eq!(finished.code, Some(0), "up: {finished:?}");
         finished
     }

@@ -137,6 +137,14 @@ fn secrets_are_only_the_owners(home: &Home) {
     }
     let logs = home.ok(&["logs"]);
     assert!(!logs.contains(password.as_str()) && !logs.contains(device_password));
+    let status = home.json(&["status"]);
+    for pid in status["services"].as_array().unwrap().iter().filter_map(|service| service["handle"].as_str()) {
+        for file in ["cmdline", "environ"] {
+            let Ok(text) = std::fs::read(format!("/proc/{pid}/{file}")) else { continue };
+            let text = String::from_utf8_lossy(&text);
+            assert!(!text.contains(password.as_str()) && !text.contains(device_password), "{file} of process {pid}");
+        }
+    }
     if home.on == On::Docker {
         let containers = Command::new("docker").args(["ps", "-aq"]).output().unwrap().stdout;
         let ids = String::from_utf8(containers).unwrap();
@@ -223,6 +231,10 @@ fn data_survives_down_and_up(home: &Home) {
     assert_eq!(gone.code, Some(1));
     assert!(gone.stderr.contains(&format!("stack {} is not running", home.stack)), "{gone:?}");
     home.ok(&["up"]);
+    for broker in ["kafka-0", "kafka-1", "kafka-2"] {
+        let log = home.ok(&["logs", broker]);
+        assert!(log.contains("since clean shutdown file was found"), "{broker} had to recover its log: {log}");
+    }
     let read = home.ok(&["sub", "emergency.created", "--from", "beginning", "--until", "now"]);
     assert!(read.lines().any(|line| line == "kept"), "{read}");
     let retained = home.ok(&["sub", "device/device-12345/status", "--count", "1", "--timeout", "10s"]);
