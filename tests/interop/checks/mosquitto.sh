@@ -19,16 +19,19 @@ options() {
 
 for version in mqttv311 mqttv5; do
     payload=$version-$(date +%s%N)
+    # A log of its own for each: what an earlier subscriber said must not be taken for this one's word.
+    log=$work/sub-$version
+    : >"$log"
     # -d so that it says when it is subscribed; line by line because stdout is a file.
-    stdbuf -oL mosquitto_sub -V "$version" -d -q 2 -t "$topic" -C 1 -W 20 -F 'got %p' >"$work/sub" 2>&1 &
+    stdbuf -oL mosquitto_sub -V "$version" -d -q 2 -t "$topic" -C 1 -W 20 -F 'got %p' >"$log" 2>&1 &
     subscriber=$!
-    until grep -q '^Subscribed' "$work/sub"; do
-        kill -0 "$subscriber" 2>/dev/null || { tail -n 1 "$work/sub"; exit 1; }
+    until grep -q '^Subscribed' "$log"; do
+        kill -0 "$subscriber" 2>/dev/null || { tail -n 1 "$log"; exit 1; }
         sleep 0.02
     done
     mosquitto_pub -V "$version" -q 2 -t "$topic" -m "$payload"
     wait "$subscriber" || { echo "$version: nothing arrived on $topic within 20 s"; exit 1; }
-    grep -qx "got $payload" "$work/sub" || { echo "$version: sent $payload, got: $(grep '^got' "$work/sub")"; exit 1; }
+    grep -qx "got $payload" "$log" || { echo "$version: sent $payload, got: $(grep '^got' "$log")"; exit 1; }
 done
 
 (umask 077 && options "not-$MQTT_PASSWORD" >"$work/mosquitto_pub")
