@@ -79,7 +79,7 @@ fn common(servers: &str) -> ClientConfig {
         .set("topic.metadata.refresh.fast.interval.ms", "50")
         // A broker that has just started may know no topic yet; a consumer that asked it would be in its group
         // without partitions until it asks again, by default five minutes later.
-        .set("topic.metadata.refresh.interval.ms", "500")
+        .set("topic.metadata.refresh.interval.ms", "2000")
         .set("log_level", "0");
     config
 }
