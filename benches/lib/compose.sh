@@ -20,26 +20,6 @@ fetch_compose() {
     mv "$cache/gobin/cmd" "$compose_program"
 }
 
-compose() {
-    [ ! -x "$compose_program" ] || return 0
-    command -v go >/dev/null || {
-        echo "bench: building Docker Compose needs Go; or name a docker-compose program: COMPOSE=/path/to/docker-compose" >&2
-        return 1
-    }
-    echo "bench: building Docker Compose $compose_version" >&2
-    mkdir -p "$cache/gobin"
-    GOBIN=$cache/gobin go install "github.com/docker/compose/v5/cmd@$compose_version"
-    mv "$cache/gobin/cmd" "$compose_program"
-}
-
-# What the stand-in images lack; the official one has its own.
-fetch_kafka_tools() {
-    mkdir -p "$KAFKA_TOOLS"
-    [ ! -s "$KAFKA_TOOLS/kafka-tools-$kafka_tools.jar" ] || return 0
-    mvn --batch-mode --quiet org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
-        "-Dartifact=org.apache.kafka:kafka-tools:$kafka_tools" "-DoutputDirectory=$KAFKA_TOOLS"
-}
-
 compose() { "$compose_program" --file "$compose_dir/compose.yaml" "$@"; }
 
 compose_up() { compose up --quiet-pull --wait; }

@@ -185,7 +185,7 @@ fn show(context: &Context, stack: &Stack, runtime: &dyn Runtime, ready: &Ready, 
             "mqtt_ws": endpoints.mqtt_ws.to_string(),
         }));
     }
-    let flag = if stack.name.as_str() == "sos" { String::new() } else { format!(" --stack {}", stack.name) };
+    let flag = stack.name.flag();
     let state = if ready.was_up { "was up already; proven ready" } else { "is ready" };
     let lines = [
         format!("\nStack {} {state} in {:.1} s ({}).", stack.name, took.as_secs_f64(), runtime.kind().as_str()),

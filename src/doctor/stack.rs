@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Checks a stack that has instances.
 pub async fn check(up: &Up<'_>, inventory: &Inventory, endpoints: &Endpoints) -> Vec<Finding> {
-    let flag = if up.stack.name.as_str() == "sos" { String::new() } else { format!(" --stack {}", up.stack.name) };
+    let flag = up.stack.name.flag();
     let heal = format!("sosstack up{flag}");
     let mut findings = instances(inventory, &heal, &flag);
     let (quorum, kafka, mosquitto) =

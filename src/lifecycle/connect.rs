@@ -57,7 +57,7 @@ pub fn endpoints_inside(stack: &Stack, outside: &Endpoints) -> Endpoints {
 
 /// The failure of a command that needs a stack which is not there.
 pub fn not_running(name: &StackName) -> anyhow::Error {
-    let remedy = if name.as_str() == "sos" { "sosstack up".to_owned() } else { format!("sosstack up --stack {name}") };
+    let remedy = format!("sosstack up{}", name.flag());
     Failure::NotRunning { cause: format!("stack {name} is not running"), remedy }.into()
 }
 

@@ -15,7 +15,7 @@ const LINES: usize = 15;
 /// The failure for a layer that did not become ready.
 pub async fn not_ready(runtime: &dyn Runtime, name: &StackName, unready: Unready, waited: Duration) -> Failure {
     let evidence = last_lines(runtime, name, &unready, LINES).await;
-    let stack = if name.as_str() == "sos" { String::new() } else { format!(" --stack {name}") };
+    let stack = name.flag();
     let remedy = match unready.services.as_slice() {
         [one] => format!("sosstack logs {one}{stack}"),
         [first, ..] => format!("sosstack logs {}{stack}", first.role.as_str()),

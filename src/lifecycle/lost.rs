@@ -30,7 +30,7 @@ pub fn refusal(stack: &Stack, lost: &[(Service, String)], accepted: bool) -> Opt
         return None;
     }
     let names = lost.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ");
-    let flag = if stack.name.as_str() == "sos" { String::new() } else { format!(" --stack {}", stack.name) };
+    let flag = stack.name.flag();
     let nodes = usize::from(stack.zookeeper.nodes);
     let quorum_lost = services(Role::Zookeeper) > nodes - (nodes / 2 + 1);
     if quorum_lost {

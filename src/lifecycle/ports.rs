@@ -41,7 +41,7 @@ fn proposal(wanted: &[(Service, PublishedPort)], stack: &Stack) -> Option<String
     let free_at =
         |offset: &u16| wanted.iter().all(|(_, port)| moved(port.host, *offset).is_some_and(|port| !is_taken(port)));
     let offset = PROPOSALS.into_iter().filter(|offset| *offset != stack.ports.offset).find(free_at)?;
-    let name = if stack.name.as_str() == "sos" { String::new() } else { format!(" --stack {}", stack.name) };
+    let name = stack.name.flag();
     Some(format!("sosstack up{name} --port-offset {offset}"))
 }
 

@@ -10,9 +10,17 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct StackName(String);
 
+/// The name of a stack that nobody named.
+const DEFAULT: &str = "sos";
+
 impl StackName {
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What has to follow a command so that it means this stack: ` --stack NAME`, nothing for the default one.
+    pub fn flag(&self) -> String {
+        if self.0 == DEFAULT { String::new() } else { format!(" --stack {self}") }
     }
 }
 
