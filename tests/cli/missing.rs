@@ -190,3 +190,34 @@ fn where_neither_runtime_works_both_reasons_are_given() {
     ");
     nothing_is_left(&machine);
 }
+
+/// `sosstack doctor` on machines that are broken in one way each.
+#[test]
+fn doctor_names_what_is_missing_with_its_remedy() {
+    let bare = Machine::bare().with_fake("mosquitto", "echo 'mosquitto version 1.6.15'; exit 3");
+    let finished = bare.run(&["doctor"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    let has = |text: &str| assert!(finished.stdout.contains(text), "{text:?} is not in {}", finished.stdout);
+    has("✗ Docker          no Docker daemon answers at unix://~/docker.sock");
+    has("→ start that daemon, correct or unset DOCKER_HOST");
+    has("✗ processes       there is no Java (needed: 11 or later); ~/bin/mosquitto is not Mosquitto 2.x");
+    has("→ sudo apt-get install openjdk-17-jre-headless mosquitto maven");
+    assert!(finished.stderr.starts_with("error: 2 of "), "{finished:?}");
+}
+
+#[test]
+fn doctor_names_a_taken_port_and_a_wrong_stack_file() {
+    let machine = Machine::bare().with_file("sosstack.yaml", "ports: {offset: 9300}\n");
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", 9093 + 9300)).unwrap();
+    let finished = machine.run(&["doctor"]);
+    let ports =
+        finished.stdout.lines().find(|line| line.starts_with("✗ ports")).unwrap_or_else(|| panic!("{finished:?}"));
+    assert!(ports.contains("port 18393 (kafka-1) is taken by"), "{ports}");
+    let machine = machine.with_file("sosstack.yaml", "kafka: {brokers: 2}\n");
+    let finished = machine.run(&["doctor"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(
+        finished.stdout.starts_with("✗ stack file      ~/sosstack.yaml:1:9: kafka.brokers: 2 brokers"),
+        "{finished:?}"
+    );
+}
