@@ -363,12 +363,12 @@ pub enum ImagesCommand {
     /// Write the stack's images into one file; those that are missing are pulled first
     Save {
         #[arg(value_name = "FILE")]
-        file: PathBuf,
+        archive: PathBuf,
     },
     /// Give Docker the images of such a file
     Load {
         #[arg(value_name = "FILE")]
-        file: PathBuf,
+        archive: PathBuf,
     },
 }
 

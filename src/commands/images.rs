@@ -15,7 +15,7 @@ pub(super) async fn run(context: &Context, command: &ImagesCommand) -> Result<()
     let docker = Docker::connect().await?;
     match command {
         ImagesCommand::List => list(context, &docker, &images).await,
-        ImagesCommand::Save { file } => {
+        ImagesCommand::Save { archive: file } => {
             let report: crate::event::Report<'_> = &|event| context.ui.report(event);
             let saving = async {
                 docker.pull_missing(&images, report).await?;
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, command: &ImagesCommand) -> Result<()
             ));
             Ok(())
         }
-        ImagesCommand::Load { file } => {
+        ImagesCommand::Load { archive: file } => {
             let loaded = context.shutdown.guard(docker.load_images(file)).await?;
             let missing = docker.missing_images(&images).await?;
             if context.ui.is_json() {

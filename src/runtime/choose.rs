@@ -61,8 +61,11 @@ async fn connected(paths: &Paths, kafka_home: Option<PathBuf>) -> (Vec<Box<dyn R
 
 /// A stack whose runtime is away is not gone: to say so, or to make an empty one, would look like a loss.
 fn unreachable(name: &StackName, refusal: &anyhow::Error) -> anyhow::Error {
-    let remedy = refusal.downcast_ref::<Failure>().and_then(Failure::remedy).unwrap_or("start Docker");
-    Failure::NoRuntime { cause: format!("stack {name} is in Docker: {refusal:#}"), remedy: remedy.to_owned() }.into()
+    Failure::NoRuntime {
+        cause: format!("stack {name} is in Docker: {refusal:#}"),
+        remedy: "start that daemon, or name the one that has the stack: DOCKER_HOST".to_owned(),
+    }
+    .into()
 }
 
 /// Connects to the runtime that was asked for.

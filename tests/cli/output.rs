@@ -65,6 +65,16 @@ fn the_effective_stack_is_a_stack_file_that_makes_the_same_stack() {
     assert!(schema["properties"]["kafka"].is_object(), "{schema:#}");
 }
 
+/// The archive's name is no stack file's.
+#[test]
+fn an_archive_of_images_is_not_taken_for_the_stack_file() {
+    for command in [&["images", "save", "images.tar"][..], &["images", "load", "images.tar"]] {
+        let finished = Machine::bare().run(command);
+        assert_eq!(finished.code, Some(3), "{finished:?}");
+        assert!(finished.stderr.contains("no Docker daemon answers"), "{finished:?}");
+    }
+}
+
 /// `sosstack config | head -1`: whoever read enough may go.
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
