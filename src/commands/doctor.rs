@@ -10,7 +10,6 @@ use crate::doctor::{Finding, Verdict, machine, stack};
 use crate::failure::Failure;
 use crate::lifecycle::connect;
 use crate::lifecycle::up::Up;
-use crate::runtime::choose;
 use crate::ui::{Ui, table};
 
 pub(super) async fn run(context: &Context) -> Result<()> {
@@ -32,17 +31,11 @@ pub(super) async fn run(context: &Context) -> Result<()> {
 }
 
 async fn findings(context: &Context) -> Result<Vec<Finding>> {
-    let mut stack = match context.load(None, None) {
-        Ok(loaded) => loaded.stack,
+    if let Err(error) = context.load(None, None) {
         // Everything else follows from the file.
-        Err(error) => return Ok(vec![Finding::of_error("stack file", &error, "correct it; docs/stack-file.md")]),
-    };
-    let found = choose::find(&context.paths, None, &stack.name).await?;
-    if let Some(offset) =
-        found.as_ref().and_then(|found| found.inventory.port_offset).filter(|_| stack.ports.offset == 0)
-    {
-        stack.ports.offset = offset;
+        return Ok(vec![Finding::of_error("stack file", &error, "correct it; docs/stack-file.md")]);
     }
+    let (stack, found) = context.existing().await?;
     let running = found.as_ref().map(|found| (&found.inventory, found.runtime.kind()));
     let mut findings = machine::check(&stack, &context.paths, running).await;
     if let Some(found) = found.as_ref().filter(|found| !found.inventory.instances.is_empty()) {

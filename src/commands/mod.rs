@@ -103,22 +103,26 @@ impl Context {
         }
     }
 
+    /// The effective stack, and what there is of it on this machine.
+    async fn existing(&self) -> Result<(Stack, Option<Found>)> {
+        let mut stack = self.load(None, None)?.stack;
+        let found = choose::find(&self.paths, None, &stack.name).await?;
+        // A stack keeps its ports for life: a file without an offset means those.
+        let kept = found.as_ref().and_then(|found| found.inventory.port_offset);
+        if let Some(offset) = kept.filter(|_| stack.ports.offset == 0) {
+            stack.ports.offset = offset;
+        }
+        Ok((stack, found))
+    }
+
     /// The stack and what runs it.
     ///
     /// # Errors
     /// [`Failure::NotRunning`] when no runtime has instances of it.
     async fn running(&self) -> Result<(Stack, Found)> {
-        let mut stack = self.load(None, None)?.stack;
-        let found = choose::find(&self.paths, None, &stack.name).await?;
-        match found {
-            Some(found) if !found.inventory.instances.is_empty() => {
-                // A stack keeps its ports for life: a file without an offset means those.
-                if let Some(offset) = found.inventory.port_offset.filter(|_| stack.ports.offset == 0) {
-                    stack.ports.offset = offset;
-                }
-                Ok((stack, found))
-            }
-            _ => Err(connect::not_running(&stack.name)),
+        match self.existing().await? {
+            (stack, Some(found)) if !found.inventory.instances.is_empty() => Ok((stack, found)),
+            (stack, _) => Err(connect::not_running(&stack.name)),
         }
     }
 

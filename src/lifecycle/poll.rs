@@ -3,9 +3,31 @@
 use std::time::{Duration, Instant};
 
 use crate::event::{Event, Report};
+use crate::kafka::admin::{Admin, Cluster};
 
 /// Between two questions. Each question is a protocol's own, answered in a few milliseconds.
 const INTERVAL: Duration = Duration::from_millis(40);
+
+/// How long one question about the cluster may take.
+const CLUSTER: Duration = Duration::from_secs(2);
+
+/// Asks for the cluster until `holds` has nothing against it; that cluster.
+///
+/// # Errors
+/// The last objection, or why no broker answers.
+pub(super) async fn cluster_until(
+    admin: &Admin,
+    step: &str,
+    deadline: Instant,
+    report: Report<'_>,
+    holds: impl Fn(&Cluster) -> Result<(), String>,
+) -> anyhow::Result<Cluster> {
+    let asked = until(step, deadline, report, async || {
+        let cluster = admin.cluster(CLUSTER).await.map_err(|error| format!("{error:#}"))?;
+        holds(&cluster).map(|()| cluster)
+    });
+    asked.await.map_err(|words| anyhow::anyhow!(words))
+}
 
 /// Asks until `question` succeeds; its last words are the error when `deadline` passes.
 /// What is waited for is reported as `step`'s when it changes.

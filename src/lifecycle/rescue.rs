@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use super::poll;
 use crate::event::{self, Report};
@@ -29,7 +29,7 @@ pub(super) async fn elect(
     event::step(report, "Brokers with data", async {
         let admin = Admin::new(bootstrap_servers)?;
         let step = "Brokers with data";
-        let cluster = wait_until(&admin, step, deadline, report, |cluster| {
+        let cluster = poll::cluster_until(&admin, step, deadline, report, |cluster| {
             let count = cluster.brokers.len();
             if count >= brokers { Ok(()) } else { Err(format!("{count} of {brokers} brokers registered")) }
         })
@@ -44,7 +44,7 @@ pub(super) async fn elect(
             before.push((topic.clone(), config));
         }
         let elected =
-            wait_until(&admin, step, deadline, report, |cluster| match self::leaderless(cluster).as_slice() {
+            poll::cluster_until(&admin, step, deadline, report, |cluster| match self::leaderless(cluster).as_slice() {
                 [] => Ok(()),
                 [first, ..] => Err(format!("nobody leads {first}")),
             })
@@ -61,18 +61,4 @@ pub(super) async fn elect(
 fn leaderless(cluster: &Cluster) -> Vec<String> {
     let lacks = |topic: &&crate::kafka::admin::TopicState| topic.partitions.iter().any(|p| p.leader.is_none());
     cluster.topics.iter().filter(lacks).map(|topic| topic.name.clone()).collect()
-}
-
-async fn wait_until(
-    admin: &Admin,
-    step: &str,
-    deadline: Instant,
-    report: Report<'_>,
-    holds: impl Fn(&Cluster) -> Result<(), String>,
-) -> Result<Cluster> {
-    let asked = poll::until(step, deadline, report, async || {
-        let cluster = admin.cluster(Duration::from_secs(2)).await.map_err(|error| format!("{error:#}"))?;
-        holds(&cluster).map(|()| cluster)
-    });
-    asked.await.map_err(|words| anyhow!(words))
 }

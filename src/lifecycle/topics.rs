@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use super::poll;
 use crate::kafka::admin::{Admin, Cluster, TopicRequest};
@@ -67,10 +67,5 @@ async fn until_whole(admin: &Admin, topic: &str, partitions: usize) -> Result<()
 }
 
 async fn until(admin: &Admin, holds: impl Fn(&Cluster) -> Result<(), String>) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    let asked = poll::until("Topics", deadline, &|_| {}, async || {
-        let cluster = admin.cluster(Duration::from_secs(2)).await.map_err(|error| format!("{error:#}"))?;
-        holds(&cluster)
-    });
-    asked.await.map_err(|words| anyhow!(words))
+    poll::cluster_until(admin, "Topics", Instant::now() + PATIENCE, &|_| {}, holds).await.map(drop)
 }
