@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
     let access = Reach::resolve(context, &args.cluster, None).await?.kafka.ok_or_else(Reach::no_kafka)?;
     let admin = Admin::with(&access)?;
-    let cluster = context.shutdown.guard(admin.cluster(PATIENCE)).await.map_err(|error| unanswered(&error))?;
+    let cluster = context.shutdown.guard(admin.known_cluster(PATIENCE)).await.map_err(|error| unanswered(&error))?;
     let stack = context.load(None, None)?.stack;
     let target = Target { stack: &stack, admin: &admin, cluster: &cluster };
     match &args.command {

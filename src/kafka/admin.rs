@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
 };
-use rdkafka::client::DefaultClientContext;
+use rdkafka::client::{Client, ClientContext, DefaultClientContext};
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::access::Access;
+
+/// Within this time a broker that has just started is told what topics there are.
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
+/// Between two questions to a broker that knows nothing yet.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// An administrator's connection to a cluster.
 #[derive(Clone)]
@@ -93,7 +98,17 @@ impl Admin {
         Ok(Self { client: Arc::new(client) })
     }
 
-    /// Brokers and topics.
+    /// Brokers and topics, as soon as a broker knows them.
+    ///
+    /// # Errors
+    /// When no broker answers within `deadline`.
+    pub async fn known_cluster(&self, deadline: Duration) -> Result<Cluster> {
+        let client = Arc::clone(&self.client);
+        let ask = move || known_cluster(client.inner(), deadline);
+        tokio::task::spawn_blocking(ask).await.context("asking for metadata")?
+    }
+
+    /// Brokers and topics as the broker that answers first has them; while the stack starts, that may be none.
     ///
     /// # Errors
     /// When no broker answers within `deadline`.
@@ -204,6 +219,22 @@ impl Admin {
             partitions.iter().map(of).collect::<Result<Vec<_>, _>>()
         };
         tokio::task::spawn_blocking(fetch).await.context("asking for offsets")?.context("reading offsets")
+    }
+}
+
+/// Brokers and topics, from a broker that knows them: one that has just started answers with none until
+/// the controller has told it, and "there is no such topic" would be a lie.
+///
+/// # Errors
+/// When no broker answers within `patience`.
+pub(super) fn known_cluster<C: ClientContext>(client: &Client<C>, patience: Duration) -> Result<Cluster> {
+    let deadline = Instant::now() + TOLD_WITHIN.min(patience);
+    loop {
+        let cluster = cluster_of(&client.fetch_metadata(None, patience).context("no Kafka broker answers")?);
+        if !cluster.topics.is_empty() || Instant::now() >= deadline {
+            return Ok(cluster);
+        }
+        std::thread::sleep(PAUSE);
     }
 }
 

@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rdkafka::client::ClientContext;
@@ -14,11 +15,16 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use super::admin::{Cluster, cluster_of};
+use super::admin::{Cluster, known_cluster};
 use super::follow::{Ends, follow};
 use super::group::{self, Membership};
 use super::{leaders, offsets, past, unreachable};
 use crate::reading::{From, Gate, PATIENCE, Tell, Told, Until, Wanted};
+
+/// Within this time partitions whose leader ended have another, if there is one in sync.
+const ELECTION: Duration = Duration::from_secs(5);
+/// Between two looks for a leader.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// What each partition may have waiting. A small message takes many times its bytes, so both are bounded.
 struct Queued {
@@ -130,9 +136,7 @@ fn run(
     ready: &mut dyn FnMut(Vec<String>) -> bool,
 ) -> Result<()> {
     let consumer = Arc::new(prepare(access, plan, ears)?);
-    let metadata = consumer.fetch_metadata(None, PATIENCE).context("no Kafka broker answers");
-    let cluster = cluster_of(&metadata.map_err(|error| unreachable(&error, access))?);
-    let topics = offsets::resolve(&plan.topics, &cluster)?;
+    let (cluster, topics) = look(&consumer, access, plan)?;
     if let Some(membership) = &plan.group {
         return group::read(&consumer, membership, &topics, ears, stop, ready);
     }
@@ -163,6 +167,21 @@ fn run(
     let read = follow(&consumer, &mut ends, plan.until, ears, stop, &mut || Ok(()));
     abandon(consumer);
     read
+}
+
+/// The cluster and the topics that are meant. Who reads to an end waits for the leaders of all partitions:
+/// when a broker ends, the next ones are chosen within a moment.
+fn look(consumer: &Consumer, access: &Access, plan: &Plan) -> Result<(Cluster, Vec<String>)> {
+    let deadline = Instant::now() + ELECTION;
+    loop {
+        let cluster = known_cluster(consumer.client(), PATIENCE).map_err(|error| unreachable(&error, access))?;
+        let topics = offsets::resolve(&plan.topics, &cluster)?;
+        let led = leaders::without_leader(&cluster, &topics).is_empty();
+        if led || plan.until == Until::Never || Instant::now() >= deadline {
+            return Ok((cluster, topics));
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
 }
 
 /// Leaves a consumer that is in no group to the end of the process: closing it takes as long as a

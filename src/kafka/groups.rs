@@ -9,7 +9,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::access::Access;
 use super::admin::Cluster;
-use super::admin::cluster_of;
+use super::admin::known_cluster;
 use super::unreachable;
 use crate::reading::From;
 
@@ -62,8 +62,7 @@ impl Groups {
     /// When no broker answers within `patience`.
     pub fn connect(access: &Access, patience: Duration) -> Result<Self> {
         let consumer = client(access, "sosstack-reader")?;
-        let metadata = consumer.fetch_metadata(None, patience).context("no Kafka broker answers");
-        let cluster = cluster_of(&metadata.map_err(|error| unreachable(&error, access))?);
+        let cluster = known_cluster(consumer.client(), patience).map_err(|error| unreachable(&error, access))?;
         Ok(Self { access: access.clone(), consumer, cluster, patience })
     }
 

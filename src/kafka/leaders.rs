@@ -67,7 +67,8 @@ fn run(
     }
 }
 
-fn without_leader(cluster: &Cluster, topics: &[String]) -> BTreeSet<String> {
+/// Names of the partitions that nobody leads, as `topic[partition]`.
+pub(super) fn without_leader(cluster: &Cluster, topics: &[String]) -> BTreeSet<String> {
     let watched = cluster.topics.iter().filter(|topic| topics.contains(&topic.name));
     let leaderless = watched.flat_map(|topic| {
         let lost = topic.partitions.iter().filter(|partition| partition.leader.is_none());

@@ -1,7 +1,10 @@
 //! Which partitions are read, from which offset to which.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, bail};
 use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::Cluster;
@@ -9,6 +12,9 @@ use super::consume::{Consumer, Ears, Plan, names};
 use super::unknown_topic;
 use crate::failure::Failure;
 use crate::reading::{From, PATIENCE, Until};
+
+/// Between two questions to brokers that do not agree yet on who leads.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// One partition and its bounds when reading began.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,15 +143,62 @@ pub(super) fn offsets_at(consumer: &Consumer, parts: &[(&str, i32)], at: Offset)
     if parts.is_empty() {
         return Ok(Vec::new());
     }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask(consumer, parts, at) {
+            Err(failed) if failed.passes() && Instant::now() < deadline => {}
+            answer => return Ok(answer?),
+        }
+        // What it holds about leaders is old; without this it would ask the same broker the same way.
+        let _ = consumer.fetch_metadata(None, PATIENCE);
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// A question for offsets that was not answered.
+#[derive(Debug, thiserror::Error)]
+#[error("looking up offsets{}: {error}", partition.as_ref().map(|name| format!(" of {name}")).unwrap_or_default())]
+struct NotAnswered {
+    /// `topic[partition]`, where only this one was not.
+    partition: Option<String>,
+    error: KafkaError,
+}
+
+impl NotAnswered {
+    /// Whether a leader is being chosen, or a broker has not heard yet who leads: the protocol's
+    /// retriable errors (KIP-320 for the two about epochs).
+    fn passes(&self) -> bool {
+        use RDKafkaErrorCode as Code;
+        matches!(
+            self.error.rdkafka_error_code(),
+            Some(
+                Code::FencedLeaderEpoch
+                    | Code::UnknownLeaderEpoch
+                    | Code::NotLeaderForPartition
+                    | Code::LeaderNotAvailable
+                    | Code::ReplicaNotAvailable
+                    | Code::OffsetNotAvailable
+                    | Code::UnknownTopicOrPartition
+                    | Code::KafkaStorageError
+                    | Code::BrokerTransportFailure
+            )
+        )
+    }
+}
+
+fn ask(consumer: &Consumer, parts: &[(&str, i32)], at: Offset) -> Result<Vec<Option<i64>>, NotAnswered> {
+    let whole = |error| NotAnswered { partition: None, error };
     let mut list = TopicPartitionList::new();
     for (topic, partition) in parts {
-        list.add_partition_offset(topic, *partition, at).context("naming a partition")?;
+        list.add_partition_offset(topic, *partition, at).map_err(whole)?;
     }
-    let found = consumer.offsets_for_times(list, PATIENCE).context("looking up offsets")?;
+    let found = consumer.offsets_for_times(list, PATIENCE).map_err(whole)?;
     let one = |(topic, partition): &(&str, i32)| {
-        let element = found.find_partition(topic, *partition);
-        let element = element.with_context(|| format!("no answer about {topic}[{partition}]"))?;
-        element.error().with_context(|| format!("looking up offsets of {topic}[{partition}]"))?;
+        let failed = |error| NotAnswered { partition: Some(format!("{topic}[{partition}]")), error };
+        let Some(element) = found.find_partition(topic, *partition) else {
+            return Err(failed(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownPartition)));
+        };
+        element.error().map_err(failed)?;
         Ok(match element.offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,

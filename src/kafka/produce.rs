@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use super::admin::{Cluster, cluster_of};
+use super::admin::{Cluster, known_cluster};
 use super::{unknown_topic, unreachable};
 use crate::publish::{Batches, Ledger, Outgoing};
 
@@ -73,8 +73,7 @@ pub async fn produce(
     let runtime = tokio::runtime::Handle::current();
     let work = move || {
         // By the producer itself: with the answer it asks for its id at once, else half a second later.
-        let metadata = producer.client().fetch_metadata(None, pace.patience).context("no Kafka broker answers");
-        let cluster = cluster_of(&metadata.map_err(|error| unreachable(&error, &access))?);
+        let cluster = known_cluster(producer.client(), pace.patience).map_err(|error| unreachable(&error, &access))?;
         let mut run = Run { producer, cluster, refused_topics: HashMap::new(), ledger };
         let mut next = Some(first);
         while let Some(batch) = next {
