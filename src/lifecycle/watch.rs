@@ -14,6 +14,12 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// again as soon as the session is gone.
 const SESSION_STILL_ALIVE: &str = "NodeExists";
 
+/// Among so many lines a service that has ended says why.
+const LAST_WORDS: usize = 40;
+/// More lines than a broker writes between its start and its end: what Docker has started again may
+/// have said much before anybody looks for why the life before ended.
+const A_LIFE: usize = 2000;
+
 /// So many ends in a row are no accident: what Docker starts again and again will not come up.
 const RESTARTS: u32 = 3;
 
@@ -24,12 +30,14 @@ pub(super) async fn until_dead(runtime: &dyn Runtime, name: &StackName, report: 
         let Ok(inventory) = runtime.inventory(name).await else { continue };
         for (service, cause) in ended(&inventory) {
             let dead = Unready { services: vec![service], cause };
-            let lines = evidence::last_lines(runtime, name, &dead, 40).await;
+            let restarted = restarted_by_runtime(&inventory, service);
+            let count = if restarted { A_LIFE } else { LAST_WORDS };
+            let lines = evidence::last_lines(runtime, name, &dead, count).await;
             let session_alive = lines.iter().any(|line| line.contains(SESSION_STILL_ALIVE));
             if !session_alive {
                 return dead;
             }
-            if restarted_by_runtime(&inventory, service) {
+            if restarted {
                 continue;
             }
             report(Event::Note(format!("{service} waits for its earlier session in ZooKeeper to end")));
