@@ -14,7 +14,7 @@ use crate::lifecycle::lock::Lock;
 use crate::lifecycle::up::{self, Prepared, Ready, Up};
 use crate::memo::Memo;
 use crate::runtime::choose::{self, Found};
-use crate::runtime::{Runtime, RuntimeKind};
+use crate::runtime::{Inventory, Runtime, RuntimeKind};
 use crate::stack::load::RuntimeChoice;
 use crate::stack::{Profile, Stack};
 use crate::ui::Ui;
@@ -75,7 +75,7 @@ async fn choose_and_prepare(
     found: Option<Found>,
     report: Report<'_>,
 ) -> Result<(Box<dyn Runtime>, Prepared)> {
-    let kind = match (choice, found) {
+    let kind = match (choice, &found) {
         (RuntimeChoice::Auto, Some(found)) => found.runtime.kind(),
         (choice, found) => match fixed(choice) {
             Some(kind) => {
@@ -85,8 +85,11 @@ async fn choose_and_prepare(
             None => return prepare_wherever_possible(context, args, stack, report).await,
         },
     };
-    let runtime = choose::connect(kind, &context.paths, args.kafka_home.clone()).await?;
-    let prepared = prepare(context, args, stack, &*runtime, report).await?;
+    let (runtime, known) = match found {
+        Some(Found { runtime, inventory }) if runtime.kind() == kind => (runtime, Some(inventory)),
+        _ => (choose::connect(kind, &context.paths, args.kafka_home.clone()).await?, None),
+    };
+    let prepared = prepare(context, args, stack, &*runtime, known, report).await?;
     Ok((runtime, prepared))
 }
 
@@ -99,7 +102,7 @@ async fn prepare_wherever_possible(
 ) -> Result<(Box<dyn Runtime>, Prepared)> {
     let try_on = async |kind| {
         let runtime = choose::connect(kind, &context.paths, args.kafka_home.clone()).await?;
-        let prepared = prepare(context, args, stack, &*runtime, report).await?;
+        let prepared = prepare(context, args, stack, &*runtime, None, report).await?;
         anyhow::Ok((runtime, prepared))
     };
     let docker = match try_on(RuntimeKind::Docker).await {
@@ -120,9 +123,10 @@ async fn prepare(
     args: &UpArgs,
     stack: &Stack,
     runtime: &dyn Runtime,
+    known: Option<Inventory>,
     report: Report<'_>,
 ) -> Result<Prepared> {
-    up::prepare(&request(context, args, stack, runtime), report, &context.shutdown).await
+    up::prepare(&request(context, args, stack, runtime), known, report, &context.shutdown).await
 }
 
 fn request<'a>(context: &'a Context, args: &UpArgs, stack: &'a Stack, runtime: &'a dyn Runtime) -> Up<'a> {

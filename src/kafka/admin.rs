@@ -21,7 +21,24 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// An administrator's connection to a cluster.
 #[derive(Clone)]
 pub struct Admin {
-    client: Arc<AdminClient<DefaultClientContext>>,
+    client: Arc<Connection>,
+}
+
+/// The library's client, let go of without waiting.
+struct Connection(Option<AdminClient<DefaultClientContext>>);
+
+impl std::ops::Deref for Connection {
+    type Target = AdminClient<DefaultClientContext>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        super::let_go(self.0.take());
+    }
 }
 
 /// The cluster as its brokers describe it.
@@ -95,7 +112,7 @@ impl Admin {
             .set("reconnect.backoff.max.ms", "100")
             .create()
             .context("preparing the Kafka client")?;
-        Ok(Self { client: Arc::new(client) })
+        Ok(Self { client: Arc::new(Connection(Some(client))) })
     }
 
     /// Brokers and topics, as soon as a broker knows them.

@@ -18,7 +18,7 @@ use super::access::Access;
 use super::admin::{Cluster, known_cluster};
 use super::follow::{Ends, follow};
 use super::group::{self, Membership};
-use super::{leaders, offsets, past, unreachable};
+use super::{leaders, let_go, offsets, past, unreachable};
 use crate::reading::{From, Gate, PATIENCE, Tell, Told, Until, Wanted};
 
 /// Within this time partitions whose leader ended have another, if there is one in sync.
@@ -158,8 +158,7 @@ fn run(
         if plan.last.is_none() {
             // Its partitions have queues of their own for good: the present takes another one.
             let past = std::mem::replace(&mut consumer, Arc::new(prepare(access, plan, ears)?));
-            // It takes its time to leave, which the present does not wait for.
-            std::thread::spawn(move || drop(past));
+            let_go(past);
         }
         offsets::assign(&consumer, parts.iter().map(|part| (part, part.high)))?;
     }

@@ -14,6 +14,12 @@ pub mod produce;
 
 use crate::failure::Failure;
 
+/// Lets go of a client without waiting: each of the library's threads may take 100 ms to notice.
+fn let_go(client: impl Send + 'static) {
+    // Without a thread it is let go of here, and waited for.
+    let _ = std::thread::Builder::new().name("leaving".to_owned()).spawn(move || drop(client));
+}
+
 /// A topic that does not exist, and the one that was probably meant.
 pub fn unknown_topic<'a>(name: &str, existing: impl Iterator<Item = &'a str>) -> Failure {
     let visible = existing.filter(|topic| !topic.starts_with("__"));

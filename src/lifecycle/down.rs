@@ -36,13 +36,17 @@ pub async fn stop_in_order(runtime: &dyn Runtime, paths: &Paths, name: &StackNam
     Memo::update(&dir, |memo| memo.stopping.clear())
 }
 
-/// Finishes a stop that was killed: services that are still ending look as if they ran.
+/// Finishes a stop that was killed: services that are still ending look as if they ran. Whether there was one.
 ///
 /// # Errors
 /// When the runtime cannot stop one.
-pub async fn finish_stopping(runtime: &dyn Runtime, paths: &Paths, name: &StackName) -> Result<()> {
+pub async fn finish_stopping(runtime: &dyn Runtime, paths: &Paths, name: &StackName) -> Result<bool> {
     let stopping = Memo::read(&paths.stack(name))?.stopping;
-    if stopping.is_empty() { Ok(()) } else { stop_in_order(runtime, paths, name, &stopping).await }
+    if stopping.is_empty() {
+        return Ok(false);
+    }
+    stop_in_order(runtime, paths, name, &stopping).await?;
+    Ok(true)
 }
 
 /// Removes a stack's instances and what they share; with `volumes` also its data and credentials.

@@ -74,12 +74,18 @@ impl Made {
     }
 }
 
-/// Finds programs and makes sure that images or jars are here; touches no stack yet.
+/// Finds programs and makes sure that images or jars are here; touches no stack yet. `known` is what the runtime has of
+/// it, where it was asked already.
 ///
 /// # Errors
 /// [`Failure::NoRuntime`] when this runtime cannot run the stack.
-pub async fn prepare(up: &Up<'_>, report: Report<'_>, shutdown: &Shutdown) -> Result<Prepared> {
-    let prepared = render(up).await?;
+pub async fn prepare(
+    up: &Up<'_>,
+    known: Option<Inventory>,
+    report: Report<'_>,
+    shutdown: &Shutdown,
+) -> Result<Prepared> {
+    let prepared = render(up, known).await?;
     let fetched = up.runtime.fetch(up.stack, &prepared.workloads, report, shutdown).await;
     if let Err(error) = fetched {
         forget_secrets(up, &prepared);
@@ -88,15 +94,18 @@ pub async fn prepare(up: &Up<'_>, report: Report<'_>, shutdown: &Shutdown) -> Re
     Ok(prepared)
 }
 
-async fn render(up: &Up<'_>) -> Result<Prepared> {
+async fn render(up: &Up<'_>, known: Option<Inventory>) -> Result<Prepared> {
     let Up { stack, runtime, paths, .. } = up;
     let target = runtime.target(stack).await?;
     let dir = paths.stack(&stack.name);
     let secrets_are_new = Accounts::read(&dir)?.is_none();
     // First of all: should this run be killed, the next one knows where to look.
     Memo::update(&dir, |memo| memo.runtime = Some(runtime.kind()))?;
-    down::finish_stopping(*runtime, paths, &stack.name).await?;
-    let inventory = runtime.inventory(&stack.name).await?;
+    let stopped = down::finish_stopping(*runtime, paths, &stack.name).await?;
+    let inventory = match known {
+        Some(inventory) if !stopped => inventory,
+        _ => runtime.inventory(&stack.name).await?,
+    };
     let accounts = Accounts::ensure(&dir, &stack.devices)?;
     let authority = Authority::ensure(&dir, &stack.name)?;
     let certificate = ServerCertificate::ensure(&dir, &authority, &certificate_names(stack))?;
@@ -126,7 +135,7 @@ pub async fn differing(up: &Up<'_>) -> Result<Vec<Service>> {
 /// # Errors
 /// When it cannot be told to.
 pub async fn reload(up: &Up<'_>) -> Result<bool> {
-    let prepared = render(up).await?;
+    let prepared = render(up, None).await?;
     let steps = plan::plan(&prepared.workloads, &prepared.inventory);
     for step in steps.iter().filter(|step| matches!(step, Step::Reload(_))) {
         carry_out(up, step).await?;
@@ -186,6 +195,7 @@ async fn converge(
     shutdown.guard(ensure_ports_free(up, prepared, &steps)).await?;
     let deadline = Instant::now() + up.timeout;
     if !was_up {
+        made.shared = !prepared.inventory.exists;
         let emptied = emptied_brokers(up.stack, &lost);
         let (last, first): (Vec<Step>, Vec<Step>) =
             steps.into_iter().partition(|step| emptied.contains(&step.service()));
@@ -201,7 +211,7 @@ async fn converge(
     if shutdown.is_requested() {
         return Err(shutdown.interrupted().into());
     }
-    let inventory = up.runtime.inventory(&up.stack.name).await?;
+    let inventory = if was_up { prepared.inventory.clone() } else { up.runtime.inventory(&up.stack.name).await? };
     let endpoints = connect::endpoints(&up.stack.name, &inventory, up.paths)?;
     let proof = Proof { stack: up.stack, endpoints: &endpoints, probe: &prepared.secrets.accounts.probe, deadline };
     let started = Instant::now();
@@ -267,9 +277,7 @@ async fn apply(up: &Up<'_>, steps: &[Step], made: &mut Made, report: Report<'_>)
         })
         .await?;
     }
-    let inventory_before = runtime.inventory(&stack.name).await?;
     runtime.prepare(stack).await?;
-    made.shared = !inventory_before.exists;
     event::step(report, "Starting services", async {
         let results = join_all(steps.iter().map(|step| carry_out(up, step))).await;
         let mut first_error = None;

@@ -1,5 +1,6 @@
 //! The programs that plain processes need, and what to do when one is missing or too old.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -64,6 +65,10 @@ fn find_java() -> Result<PathBuf, Missing> {
         .filter(|java| java.is_file())
         .or_else(|| in_path("java", &[]))
         .ok_or_else(|| missing(format!("there is no Java (needed: {OLDEST_JAVA} or later)")))?;
+    // To start a Java only to hear its version takes longer than to see that a whole stack is up.
+    if noted_java_version(&java).is_some_and(|version| version >= OLDEST_JAVA) {
+        return Ok(java);
+    }
     let said = output(&java, "-version");
     match java_version(&said) {
         Some(version) if version >= OLDEST_JAVA => Ok(java),
@@ -116,7 +121,17 @@ fn first_line(text: &str) -> &str {
 
 /// The feature release in what `java -version` prints: 8 for `"1.8.0_402"`, 17 for `"17.0.15"`.
 fn java_version(said: &str) -> Option<u32> {
-    let version = said.split_once("version \"")?.1.split('"').next()?;
+    feature_release(said.split_once("version \"")?.1.split('"').next()?)
+}
+
+/// The feature release in the notes that a Java keeps beside its programs, in `release`.
+fn noted_java_version(java: &Path) -> Option<u32> {
+    let home = fs::canonicalize(java).ok()?.parent()?.parent()?.to_owned();
+    let notes = fs::read_to_string(home.join("release")).ok()?;
+    feature_release(notes.lines().find_map(|line| line.strip_prefix("JAVA_VERSION="))?.trim_matches('"'))
+}
+
+fn feature_release(version: &str) -> Option<u32> {
     let mut numbers = version.split(['.', '-', '_', '+']);
     match numbers.next()?.parse().ok()? {
         1 => numbers.next()?.parse().ok(),
@@ -136,6 +151,17 @@ mod tests {
         assert_eq!(java_version("openjdk version \"26-ea\" 2026-03-17"), Some(26));
         assert_eq!(java_version("Picked up JAVA_TOOL_OPTIONS: -Xmx1g\nopenjdk version \"11.0.2\""), Some(11));
         assert_eq!(java_version("The operation couldn't be completed. Unable to locate a Java Runtime."), None);
+    }
+
+    #[test]
+    fn a_java_is_known_by_its_notes() {
+        let home = tempfile::tempdir().unwrap();
+        let java = home.path().join("bin/java");
+        fs::create_dir(home.path().join("bin")).unwrap();
+        fs::write(&java, "").unwrap();
+        assert_eq!(noted_java_version(&java), None, "it keeps none");
+        fs::write(home.path().join("release"), "IMPLEMENTOR=\"Debian\"\nJAVA_VERSION=\"21.0.4\"\n").unwrap();
+        assert_eq!(noted_java_version(&java), Some(21));
     }
 
     #[test]
