@@ -67,3 +67,19 @@ pub fn write_atomic(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
     };
     write().with_context(|| format!("writing {}", path.display()))
 }
+
+/// What a directory holds, sorted; nothing where there is none.
+pub fn children(dir: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Bytes of a file or of all files below a directory.
+pub fn size(path: &Path) -> u64 {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => children(path).iter().map(|child| size(child)).sum(),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    }
+}

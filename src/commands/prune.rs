@@ -35,6 +35,7 @@ pub(super) async fn run(context: &Context, args: &PruneArgs) -> Result<()> {
 fn bytes(waste: &[Waste]) -> u64 {
     let of = |item: &Waste| match item {
         Waste::Path { bytes, .. } => *bytes,
+        Waste::Archive { bytes, .. } => bytes.unwrap_or(0),
         Waste::Stack { .. } => 0,
     };
     waste.iter().map(of).sum()
@@ -47,6 +48,11 @@ fn shown(waste: &[Waste]) -> String {
             Waste::Path { path, bytes, why } => {
                 vec![path.display().to_string().into(), table::bytes(*bytes).into(), why.clone().into()]
             }
+            Waste::Archive { runtime, name, bytes, why } => vec![
+                format!("{name} ({})", runtime.as_str()).into(),
+                bytes.map_or_else(|| "not known".to_owned(), table::bytes).into(),
+                why.clone().into(),
+            ],
             Waste::Stack { stack, runtime, services, volumes, why } => vec![
                 format!("stack {stack} ({})", runtime.as_str()).into(),
                 format!("{services} services, {volumes} volumes").into(),

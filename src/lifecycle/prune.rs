@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::{connect, down};
+use super::down;
 use crate::event::Report;
-use crate::paths::Paths;
-use crate::runtime::{Inventory, Runtime, RuntimeKind};
+use crate::paths::{Paths, children, size};
+use crate::runtime::{Inventory, Runtime, RuntimeKind, State};
 use crate::secrets::Accounts;
 use crate::stack::{Stack, StackName};
 
@@ -19,7 +19,9 @@ use crate::stack::{Stack, StackName};
 pub enum Waste {
     /// A file or folder in the cache or data directory.
     Path { path: PathBuf, bytes: u64, why: String },
-    /// Containers, volumes or folders of a stack whose credentials are gone: nobody can use it.
+    /// An archive of classes that no stack maps.
+    Archive { runtime: RuntimeKind, name: String, bytes: Option<u64>, why: String },
+    /// Containers, volumes or folders of a stack that does not run and for which this user has no credentials.
     Stack { stack: StackName, runtime: RuntimeKind, services: usize, volumes: usize, why: String },
 }
 
@@ -31,19 +33,28 @@ pub async fn find(stack: &Stack, paths: &Paths, runtimes: &[Box<dyn Runtime>]) -
     let mut waste = Vec::new();
     let mut living: Vec<(StackName, Inventory)> = Vec::new();
     for runtime in runtimes {
+        let archives = runtime.unused_archives(stack).await?;
+        waste.extend(archives.into_iter().map(|archive| Waste::Archive {
+            runtime: runtime.kind(),
+            name: archive.name,
+            bytes: archive.bytes,
+            why: "an archive of classes that no stack maps".to_owned(),
+        }));
         for name in runtime.stacks().await? {
             // A stack that cannot be read, such as a newer sosstack's, is alive.
             let Ok(inventory) = runtime.inventory(&name).await else {
                 living.push((name, Inventory::default()));
                 continue;
             };
-            if Accounts::read(&paths.stack(&name)).is_ok_and(|accounts| accounts.is_none()) {
+            // One that runs is somebody's, another user's of the same Docker maybe.
+            let runs = inventory.instances.iter().any(|instance| instance.state == State::Running);
+            if !runs && Accounts::read(&paths.stack(&name)).is_ok_and(|accounts| accounts.is_none()) {
                 waste.push(Waste::Stack {
                     stack: name.clone(),
                     runtime: runtime.kind(),
                     services: inventory.instances.len(),
                     volumes: inventory.volumes.len(),
-                    why: "its credentials are gone, so nobody can use it".to_owned(),
+                    why: "it does not run, and this user has no credentials for it".to_owned(),
                 });
             }
             living.push((name, inventory));
@@ -67,13 +78,18 @@ pub async fn remove(waste: &Waste, paths: &Paths, runtimes: &[Box<dyn Runtime>],
             let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
             removed.with_context(|| format!("removing {}", path.display()))
         }
+        Waste::Archive { runtime, name, .. } => find_runtime(runtimes, *runtime)?.remove_archive(name).await,
         Waste::Stack { stack, runtime, .. } => {
-            let runtime = runtimes.iter().find(|candidate| candidate.kind() == *runtime);
-            let runtime = runtime.with_context(|| connect::not_running(stack).to_string())?;
+            let runtime = find_runtime(runtimes, *runtime)?;
             let inventory = runtime.inventory(stack).await?;
-            down::down(&**runtime, paths, stack, &inventory, true, report).await
+            down::down(runtime, paths, stack, &inventory, true, report).await
         }
     }
+}
+
+fn find_runtime(runtimes: &[Box<dyn Runtime>], kind: RuntimeKind) -> Result<&dyn Runtime> {
+    let found = runtimes.iter().find(|candidate| candidate.kind() == kind);
+    found.map(AsRef::as_ref).with_context(|| format!("the {} runtime is not there any more", kind.as_str()))
 }
 
 /// Jars of versions that neither the effective stack nor any stack of processes uses, and half-fetched ones.
@@ -84,10 +100,21 @@ fn caches(stack: &Stack, paths: &Paths, living: &[(StackName, Inventory)]) -> Ve
         let of_stack = |name: &StackName| class_paths(&paths.stack(name)).iter().any(|path| path.contains(&text));
         dir == current || living.iter().any(|(name, _)| of_stack(name))
     };
-    let partial = |path: &Path| path.extension().is_some_and(|end| end == "partial" || end == "lock");
-    let entries = children(&paths.cache.join("jars"));
-    let unused = entries.into_iter().filter(|path| !partial(path) && !used(path));
-    unused.map(|path| waste_at(path, "jars of a version that no stack uses")).collect()
+    let ends = |path: &Path, end: &str| path.extension().is_some_and(|extension| extension == end);
+    let why = |path: &Path| match path {
+        path if ends(path, "lock") => None,
+        path if ends(path, "partial") => {
+            (!is_locked(&path.with_extension("lock"))).then_some("jars whose fetching was broken off")
+        }
+        path => (!used(path)).then_some("jars of a version that no stack uses"),
+    };
+    let entries = children(&paths.cache.join("jars")).into_iter();
+    entries.filter_map(|path| why(&path).map(|why| waste_at(path, why))).collect()
+}
+
+/// Whether another sosstack holds the lock at this moment.
+fn is_locked(lock: &Path) -> bool {
+    fs::File::open(lock).is_ok_and(|lock| lock.try_lock().is_err())
 }
 
 /// The commands that a stack of processes recorded, which name its class path.
@@ -109,19 +136,4 @@ fn remains(paths: &Paths, living: &[(StackName, Inventory)]) -> Vec<Waste> {
 
 fn waste_at(path: PathBuf, why: &str) -> Waste {
     Waste::Path { bytes: size(&path), path, why: why.to_owned() }
-}
-
-fn children(dir: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
-}
-
-/// Bytes of a file or of all files below a folder.
-fn size(path: &Path) -> u64 {
-    match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => children(path).iter().map(|child| size(child)).sum(),
-        Ok(meta) => meta.len(),
-        Err(_) => 0,
-    }
 }

@@ -188,8 +188,23 @@ pub trait Runtime: Send + Sync {
     /// Makes a role's archive of classes; takes seconds of one processor. Idempotent.
     async fn make_archive(&self, stack: &StackName, role: Role) -> Result<()>;
 
+    /// Archives of classes that no stack maps, and that the next `up` of this one would not either.
+    async fn unused_archives(&self, stack: &Stack) -> Result<Vec<UnusedArchive>>;
+
+    /// Removes an archive of classes by name. Fine if it is gone.
+    async fn remove_archive(&self, name: &str) -> Result<()>;
+
     /// In words, which of this runtime's own things holds a host port, with the command that frees it.
     async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>>;
+}
+
+/// An archive of classes that nobody maps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusedArchive {
+    /// Its volume, or its directory in the cache.
+    pub name: String,
+    /// None where it was not noted down.
+    pub bytes: Option<u64>,
 }
 
 /// Who holds a port.

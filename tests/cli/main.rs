@@ -8,4 +8,5 @@ mod help;
 mod machine;
 mod missing;
 mod output;
+mod prune;
 mod usage;

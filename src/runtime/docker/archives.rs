@@ -2,19 +2,25 @@
 //!
 //! A second, empty volume says that an archive is complete: labels are all that can be read without a container.
 
+use std::collections::{BTreeSet, HashMap};
+
 use anyhow::{Context, Result, bail};
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, VolumeCreateRequest};
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, Volume, VolumeCreateRequest};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions, WaitContainerOptions,
+    ContainerArchiveInfoOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions,
+    ListVolumesOptionsBuilder, RemoveVolumeOptions, StartContainerOptions, WaitContainerOptions,
 };
 use futures_util::TryStreamExt;
 
 use super::{answers, labels, names, remove, upload};
+use crate::runtime::UnusedArchive;
 use crate::runtime::classes::{self, Classes};
-use crate::stack::{Role, Service, StackName};
+use crate::stack::{Role, Service, Stack, StackName};
 use crate::workload::{ConfigFile, Workload};
 
+/// How the name of the volume ends that says that an archive is complete.
+const COMPLETE: &str = "-complete";
 /// Where an archive's volume is mounted.
 const DIR: &str = "/var/cache/sosstack";
 const ARCHIVE: &str = "/var/cache/sosstack/classes.jsa";
@@ -82,13 +88,57 @@ pub(super) async fn make(docker: &Docker, stack: &StackName, role: Role) -> Resu
         }),
         ..ContainerCreateBody::default()
     };
-    create_volume(docker, &names::archive(&key)).await?;
+    create_volume(docker, &names::archive(&key), labels::of_cache()).await?;
     let options = CreateContainerOptionsBuilder::new().name(&maker).build();
     docker.create_container(Some(options), body).await.with_context(|| format!("creating container {maker}"))?;
     let made = run(docker, &maker, upload::of_directory_and_files(DIR.as_ref(), &[file], user)?).await;
+    let bytes = size(docker, &maker).await;
     remove::container(docker, &maker).await?;
     made?;
-    create_volume(docker, &complete(&key)).await
+    create_volume(docker, &complete(&key), labels::of_complete(bytes?)).await
+}
+
+async fn size(docker: &Docker, maker: &str) -> Result<u64> {
+    let options = ContainerArchiveInfoOptionsBuilder::new().path(ARCHIVE).build();
+    let file = docker.get_container_archive_info(maker, Some(options)).await;
+    Ok(u64::try_from(file.context("looking at the archive of classes")?.size).unwrap_or(0))
+}
+
+/// Archives that no container mounts and that are not of the stack's images.
+pub(super) async fn unused(docker: &Docker, stack: &Stack) -> Result<Vec<UnusedArchive>> {
+    let mut current = Vec::new();
+    for (role, image) in [(Role::Zookeeper, &stack.zookeeper.image), (Role::Kafka, &stack.kafka.image)] {
+        // Of an image that is not here there is none.
+        current.extend(key(docker, image, role).await.map(|key| names::archive(&key)));
+    }
+    let all = volumes(docker, labels::cache_filter()).await?;
+    let mut filter = labels::cache_filter();
+    filter.insert("dangling".to_owned(), vec!["true".to_owned()]);
+    let dangling: BTreeSet<String> = volumes(docker, filter).await?.into_iter().map(|volume| volume.name).collect();
+    let names: BTreeSet<&str> =
+        all.iter().map(|volume| volume.name.strip_suffix(COMPLETE).unwrap_or(&volume.name)).collect();
+    let is_mounted = |name: &str| all.iter().any(|volume| volume.name == name) && !dangling.contains(name);
+    let bytes = |name: &str| {
+        let complete = all.iter().find(|volume| volume.name == format!("{name}{COMPLETE}"));
+        complete.and_then(|volume| labels::bytes(&volume.labels))
+    };
+    let unused = names.into_iter().filter(|name| !is_mounted(name) && !current.iter().any(|kept| kept == name));
+    Ok(unused.map(|name| UnusedArchive { name: name.to_owned(), bytes: bytes(name) }).collect())
+}
+
+/// Removes an archive; first what says that it is complete.
+pub(super) async fn remove(docker: &Docker, name: &str) -> Result<()> {
+    for volume in [format!("{name}{COMPLETE}"), name.to_owned()] {
+        answers::found(docker.remove_volume(&volume, None::<RemoveVolumeOptions>).await)
+            .with_context(|| format!("removing volume {volume}"))?;
+    }
+    Ok(())
+}
+
+async fn volumes(docker: &Docker, filter: HashMap<String, Vec<String>>) -> Result<Vec<Volume>> {
+    let options = ListVolumesOptionsBuilder::new().filters(&filter).build();
+    let list = docker.list_volumes(Some(options)).await.context("listing Docker's volumes")?;
+    Ok(list.volumes.unwrap_or_default())
 }
 
 async fn run(docker: &Docker, maker: &str, files: Vec<u8>) -> Result<()> {
@@ -101,9 +151,8 @@ async fn run(docker: &Docker, maker: &str, files: Vec<u8>) -> Result<()> {
     }
 }
 
-async fn create_volume(docker: &Docker, name: &str) -> Result<()> {
-    let request =
-        VolumeCreateRequest { name: Some(name.to_owned()), labels: Some(labels::of_cache()), ..Default::default() };
+async fn create_volume(docker: &Docker, name: &str, labels: labels::Map) -> Result<()> {
+    let request = VolumeCreateRequest { name: Some(name.to_owned()), labels: Some(labels), ..Default::default() };
     docker.create_volume(request).await.map(drop).with_context(|| format!("creating volume {name}"))
 }
 
@@ -114,7 +163,7 @@ async fn is_complete(docker: &Docker, key: &str) -> Result<bool> {
 }
 
 fn complete(key: &str) -> String {
-    format!("{}-complete", names::archive(key))
+    format!("{}{COMPLETE}", names::archive(key))
 }
 
 fn mount(key: &str, read_only: bool) -> Mount {

@@ -14,6 +14,7 @@ use crate::workload::PublishedPort;
 pub(super) const STACK: &str = "sosstack.stack";
 /// On what all stacks share and any may make again.
 pub(super) const CACHE: &str = "sosstack.cache";
+const BYTES: &str = "sosstack.bytes";
 const SERVICE: &str = "sosstack.service";
 const CONFIG_HASH: &str = "sosstack.config-hash";
 const PORT_OFFSET: &str = "sosstack.port-offset";
@@ -76,6 +77,23 @@ pub(super) fn of_network(stack: &StackName, port_offset: u16) -> Map {
 pub(super) fn of_volume(stack: &StackName, port_offset: u16, volume: &str) -> Map {
     let mut labels = shared(stack, port_offset);
     labels.insert(VOLUME.to_owned(), volume.to_owned());
+    labels
+}
+
+/// What all stacks share, for a request that lists it.
+pub(super) fn cache_filter() -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![CACHE.to_owned()])])
+}
+
+/// The size that a complete archive of classes was noted down with.
+pub(super) fn bytes(labels: &Map) -> Option<u64> {
+    labels.get(BYTES)?.parse().ok()
+}
+
+/// Labels of a volume that says that an archive of classes is complete.
+pub(super) fn of_complete(bytes: u64) -> Map {
+    let mut labels = of_cache();
+    labels.insert(BYTES.to_owned(), bytes.to_string());
     labels
 }
 

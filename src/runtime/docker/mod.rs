@@ -27,7 +27,7 @@ use bollard::query_parameters::{
 };
 use futures_util::stream::BoxStream;
 
-use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, classes};
+use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, UnusedArchive, classes};
 use crate::event::Report;
 use crate::failure::Failure;
 use crate::shutdown::Shutdown;
@@ -211,6 +211,14 @@ impl Runtime for Docker {
 
     async fn make_archive(&self, stack: &StackName, role: Role) -> Result<()> {
         archives::make(&self.client, stack, role).await
+    }
+
+    async fn unused_archives(&self, stack: &Stack) -> Result<Vec<UnusedArchive>> {
+        archives::unused(&self.client, stack).await
+    }
+
+    async fn remove_archive(&self, name: &str) -> Result<()> {
+        archives::remove(&self.client, name).await
     }
 
     async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {

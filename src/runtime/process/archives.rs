@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,9 +11,12 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context, Result, bail};
 
 use crate::paths::ensure_private_dir;
+use crate::runtime::UnusedArchive;
 use crate::runtime::classes::{self, Classes};
 use crate::stack::{Role, Service};
 
+/// Below the cache: one directory for each Java and set of jars.
+const DIR: &str = "classes";
 /// Written by the first start of a role's first service, in the service's directory.
 const LIST: &str = "classes.list";
 
@@ -64,12 +68,35 @@ pub(super) fn make(cache: &Path, role: Role, service_dir: &Path, command: &[Stri
     fs::rename(&partial, &archive).context("keeping the archive")
 }
 
+/// The archives that fit none of these commands.
+pub(super) fn unused(cache: &Path, commands: &[Vec<String>]) -> Vec<UnusedArchive> {
+    let kept: Vec<String> = commands.iter().filter_map(|command| key(command)).collect();
+    let mut unused: Vec<UnusedArchive> = fs::read_dir(cache.join(DIR))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !kept.contains(name))
+        .map(|name| UnusedArchive { bytes: Some(crate::paths::size(&cache.join(DIR).join(&name))), name })
+        .collect();
+    unused.sort_by(|a, b| a.name.cmp(&b.name));
+    unused
+}
+
+/// Removes the archives of one Java and set of jars.
+pub(super) fn remove(cache: &Path, name: &str) -> Result<()> {
+    match fs::remove_dir_all(cache.join(DIR).join(name)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).context("removing an archive of classes"),
+        _ => Ok(()),
+    }
+}
+
 fn list(service_dir: &Path) -> PathBuf {
     service_dir.join(LIST)
 }
 
 fn path(cache: &Path, role: Role, command: &[String]) -> Option<PathBuf> {
-    Some(cache.join("classes").join(key(command)?).join(format!("{}.jsa", role.as_str())))
+    Some(cache.join(DIR).join(key(command)?).join(format!("{}.jsa", role.as_str())))
 }
 
 /// Identifies the Java and the jars of a command by names, sizes and times: asking Java itself takes longer than the

@@ -22,7 +22,7 @@ use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use rustix::process::Signal;
 
-use super::{Created, Instance, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, classes};
+use super::{Created, Instance, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, UnusedArchive, classes};
 use crate::event::Report;
 use crate::paths::{Paths, ensure_private_dir, write_atomic};
 use crate::shutdown::Shutdown;
@@ -287,6 +287,23 @@ impl Runtime for Process {
     async fn make_archive(&self, stack: &StackName, role: Role) -> Result<()> {
         let (dir, record) = self.record(stack, Service { role, ordinal: 0 })?;
         archives::make(&self.paths.cache, role, &dir, &record.workload.command)
+    }
+
+    async fn unused_archives(&self, stack: &Stack) -> Result<Vec<UnusedArchive>> {
+        let mut kept = Vec::new();
+        // Without Java there is no next start.
+        if let Ok(Target::Process(layout)) = self.target(stack).await {
+            kept.push(vec![layout.java.display().to_string(), "-cp".to_owned(), layout.class_path]);
+        }
+        for name in self.stacks().await? {
+            let records = self.services(&name).into_iter().filter_map(|service| self.record(&name, service).ok());
+            kept.extend(records.map(|(_, record)| record.workload.command));
+        }
+        Ok(archives::unused(&self.paths.cache, &kept))
+    }
+
+    async fn remove_archive(&self, name: &str) -> Result<()> {
+        archives::remove(&self.paths.cache, name)
     }
 
     async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {
