@@ -23,6 +23,8 @@ if ! docker_answers && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "test: no Docker daemon answers; starting one for the tests" >&2
     DOCKER_HOST=$(scripts/docker-daemon start "$cache/docker")
     export DOCKER_HOST
+    # Ours, so a test may stop it.
+    export SOSSTACK_TEST_DAEMON=$cache/docker
     trap 'scripts/docker-daemon stop "$cache/docker"' EXIT
 fi
 if docker_answers; then

@@ -9,6 +9,7 @@
 
 mod clients;
 mod crashes;
+mod daemon;
 mod devices;
 mod elsewhere;
 mod envelope;
