@@ -63,14 +63,17 @@ fn show(context: &Context, status: &Status) -> Result<()> {
         (0, 0) => "all replicas in sync".to_owned(),
         (under, offline) => format!("{under} under-replicated, {offline} offline"),
     };
+    let kafka = match kafka.brokers {
+        0 => "no broker answers".to_owned(),
+        brokers => {
+            format!("{brokers} brokers, {} topics, {} partitions, {replication}", kafka.topics, kafka.partitions)
+        }
+    };
     Ui::print(&format!(
-        "{}\nStack {} ({}) · {} brokers, {} topics, {} partitions, {replication} · MQTT clients: {clients}\n",
+        "{}\nStack {} ({}) · {kafka} · MQTT clients: {clients}\n",
         services.render(),
         status.stack,
         status.runtime.as_str(),
-        kafka.brokers,
-        kafka.topics,
-        kafka.partitions,
     ))
 }
 

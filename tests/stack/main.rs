@@ -11,6 +11,7 @@ mod clients;
 mod crashes;
 mod daemon;
 mod devices;
+mod disk;
 mod elsewhere;
 mod envelope;
 mod faults;
