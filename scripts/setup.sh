@@ -35,11 +35,13 @@ has_java() {
     [ -n "$version" ] && [ "$version" -ge "$oldest_java" ]
 }
 
-# librdkafka is compiled with make, its own configure script, a C and a C++ compiler.
+# librdkafka is compiled with make, its own configure script, a C and a C++ compiler, and speaks TLS by OpenSSL.
 need_build() {
     has cc || need gcc
     has c++ || need g++
     has make || need make
+    has pkg-config || need pkg-config
+    pkg-config --exists libssl 2>/dev/null || need openssl
     [ -d /usr/include/linux ] || [ "$(uname)" != Linux ] || need libc6-dev
     [ -e /etc/ssl/certs/ca-certificates.crt ] || [ "$(uname)" != Linux ] || ! has apt-get || need ca-certificates
 }

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::endpoints::Address;
 use crate::failure::Failure;
+use crate::kafka::access::{Mechanism, Tls};
 use crate::mqtt::connection::{Login, Transport};
 use crate::paths::{Paths, ensure_private_dir, write_atomic};
 use crate::{kafka, mqtt};
@@ -27,13 +28,18 @@ pub const MQTT_PASSWORD: &str = "SOSSTACK_MQTT_PASSWORD";
 pub struct Cluster {
     /// `host:port` of some brokers.
     pub bootstrap: Vec<String>,
-    /// The user of SASL PLAIN.
+    /// Who logs in by SASL.
     pub kafka_user: Option<String>,
     pub kafka_password_file: Option<PathBuf>,
+    pub kafka_sasl: Mechanism,
+    pub kafka_tls: bool,
+    /// PEM files of our own certificate and its key.
+    pub kafka_cert: Option<PathBuf>,
+    pub kafka_key: Option<PathBuf>,
     /// `mqtt://` or `mqtts://`, with the user in it.
     pub mqtt: Option<String>,
     pub mqtt_password_file: Option<PathBuf>,
-    /// PEM file of the authority that signed the MQTT server's certificate.
+    /// PEM file of the authority that signed the servers' certificates.
     pub ca: Option<PathBuf>,
 }
 
@@ -100,10 +106,25 @@ impl Cluster {
             None => None,
             Some(username) => {
                 let password = password(KAFKA_PASSWORD, self.kafka_password_file.as_deref(), username)?;
-                Some(kafka::access::Login { username: username.clone(), password })
+                Some(kafka::access::Login { username: username.clone(), password, mechanism: self.kafka_sasl })
             }
         };
-        Ok(Some(kafka::access::Access { servers: self.bootstrap.clone(), login }))
+        let tls = self
+            .kafka_tls
+            .then(|| Tls { ca_file: self.ca.clone(), identity: self.kafka_cert.clone().zip(self.kafka_key.clone()) });
+        self.check_files()?;
+        Ok(Some(kafka::access::Access { servers: self.bootstrap.clone(), login, tls }))
+    }
+
+    /// Kafka's library would say of a missing file only that it cannot be loaded.
+    fn check_files(&self) -> Result<(), Failure> {
+        for file in [&self.ca, &self.kafka_cert, &self.kafka_key].into_iter().flatten() {
+            fs::File::open(file).map_err(|error| Failure::Usage {
+                cause: format!("{} cannot be read: {error}", file.display()),
+                remedy: "name a PEM file".to_owned(),
+            })?;
+        }
+        Ok(())
     }
 
     /// # Errors

@@ -31,6 +31,7 @@ debian_name() {
     case $1 in
     java) if has_package openjdk-17-jre-headless; then echo openjdk-17-jre-headless; else echo default-jre-headless; fi ;;
     python) echo python3-venv ;;
+    openssl) echo libssl-dev ;;
     *) echo "$1" ;;
     esac
 }
@@ -39,6 +40,8 @@ homebrew_name() {
     case $1 in
     java) echo openjdk@17 ;;
     python) echo python ;;
+    openssl) echo openssl@3 ;;
+    pkg-config) echo pkgconf ;;
     mosquitto-clients) echo mosquitto ;;
     nodejs | npm) echo node ;;
     *) echo "$1" ;;

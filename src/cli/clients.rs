@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::kafka::access::Mechanism;
 use crate::reading::From;
 
 /// Another cluster than the local stack.
@@ -18,15 +19,34 @@ pub struct ClusterArgs {
     /// Kafka brokers
     #[arg(long, value_name = "HOST:PORT,…", global = true, value_delimiter = ',')]
     pub bootstrap: Vec<String>,
-    /// The user of SASL PLAIN; the password comes from SOSSTACK_KAFKA_PASSWORD
-    #[arg(long, value_name = "USER", global = true, requires = "bootstrap")]
-    pub kafka_user: Option<String>,
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
     /// The MQTT server: mqtt://USER@HOST:1883 or mqtts://USER@HOST:8883; the password comes from SOSSTACK_MQTT_PASSWORD
     #[arg(long, value_name = "URL", global = true)]
     pub mqtt: Option<String>,
-    /// The authority's certificate for mqtts://, as a PEM file
-    #[arg(long, value_name = "FILE", global = true, requires = "mqtt")]
+    /// The authority's certificate for mqtts:// and --kafka-tls, as a PEM file
+    #[arg(long, value_name = "FILE", global = true)]
     pub ca: Option<PathBuf>,
+}
+
+/// How Kafka's brokers are spoken to.
+#[derive(Debug, Clone, Default, Args)]
+pub struct KafkaArgs {
+    /// Who logs in by SASL; the password comes from SOSSTACK_KAFKA_PASSWORD
+    #[arg(long, value_name = "USER", global = true, requires = "bootstrap")]
+    pub kafka_user: Option<String>,
+    /// How the password is proven [default: plain]
+    #[arg(long, value_name = "MECHANISM", global = true, requires = "kafka_user")]
+    pub kafka_sasl: Option<Mechanism>,
+    /// Over TLS; without --ca, authorities that the system knows are trusted
+    #[arg(long, global = true, requires = "bootstrap")]
+    pub kafka_tls: bool,
+    /// Our own certificate, where brokers ask for one, as a PEM file
+    #[arg(long, value_name = "FILE", global = true, requires_all = ["kafka_tls", "kafka_key"])]
+    pub kafka_cert: Option<PathBuf>,
+    /// The key of that certificate, as a PEM file
+    #[arg(long, value_name = "FILE", global = true, requires = "kafka_cert")]
+    pub kafka_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -94,9 +114,8 @@ pub struct AddArgs {
     /// Kafka brokers
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
     pub bootstrap: Vec<String>,
-    /// The user of SASL PLAIN
-    #[arg(long, value_name = "USER", requires = "bootstrap")]
-    pub kafka_user: Option<String>,
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
     /// Holds its password, of mode 0600 [default: SOSSTACK_KAFKA_PASSWORD]
     #[arg(long, value_name = "FILE", requires = "kafka_user")]
     pub kafka_password_file: Option<PathBuf>,
@@ -106,7 +125,7 @@ pub struct AddArgs {
     /// Holds its password, of mode 0600 [default: SOSSTACK_MQTT_PASSWORD]
     #[arg(long, value_name = "FILE", requires = "mqtt")]
     pub mqtt_password_file: Option<PathBuf>,
-    /// The authority's certificate for mqtts://, as a PEM file
-    #[arg(long, value_name = "FILE", requires = "mqtt")]
+    /// The authority's certificate for mqtts:// and --kafka-tls, as a PEM file
+    #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
 }

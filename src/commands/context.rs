@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::Context;
+use super::reach::kafka_cluster;
 use crate::cli::clients::{AddArgs, ContextCommand};
 use crate::contexts::{Cluster, Contexts, LOCAL};
 use crate::failure::Failure;
@@ -47,12 +48,13 @@ fn add(contexts: &mut Contexts, args: &AddArgs) -> Result<()> {
         return Err(reserved());
     }
     let cluster = Cluster {
-        bootstrap: args.bootstrap.clone(),
-        kafka_user: args.kafka_user.clone(),
         kafka_password_file: absolute(args.kafka_password_file.as_deref())?,
+        kafka_cert: absolute(args.kafka.kafka_cert.as_deref())?,
+        kafka_key: absolute(args.kafka.kafka_key.as_deref())?,
         mqtt: args.mqtt.clone(),
         mqtt_password_file: absolute(args.mqtt_password_file.as_deref())?,
         ca: absolute(args.ca.as_deref())?,
+        ..kafka_cluster(&args.bootstrap, &args.kafka)
     };
     cluster.check()?;
     contexts.contexts.insert(args.name.clone(), cluster);

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use super::Context;
-use crate::cli::clients::ClusterArgs;
+use crate::cli::clients::{ClusterArgs, KafkaArgs};
 use crate::contexts::{Cluster, Contexts, MQTT_PASSWORD};
 use crate::failure::Failure;
 use crate::mqtt::connection::Login;
@@ -50,15 +50,26 @@ impl Reach {
     }
 }
 
+/// A cluster of Kafka alone, as arguments name it.
+pub(super) fn kafka_cluster(bootstrap: &[String], args: &KafkaArgs) -> Cluster {
+    Cluster {
+        bootstrap: bootstrap.to_vec(),
+        kafka_user: args.kafka_user.clone(),
+        kafka_sasl: args.kafka_sasl.unwrap_or_default(),
+        kafka_tls: args.kafka_tls,
+        kafka_cert: args.kafka_cert.clone(),
+        kafka_key: args.kafka_key.clone(),
+        ..Cluster::default()
+    }
+}
+
 /// The cluster that is meant instead of the local stack.
 fn elsewhere(context: &Context, args: &ClusterArgs) -> Result<Option<Cluster>> {
     if !args.bootstrap.is_empty() || args.mqtt.is_some() {
         return Ok(Some(Cluster {
-            bootstrap: args.bootstrap.clone(),
-            kafka_user: args.kafka_user.clone(),
             mqtt: args.mqtt.clone(),
             ca: args.ca.clone(),
-            ..Cluster::default()
+            ..kafka_cluster(&args.bootstrap, &args.kafka)
         }));
     }
     let contexts = Contexts::read(&context.paths)?;

@@ -10,7 +10,6 @@ use super::Context;
 use super::reach::Reach;
 use super::topic_change::{self, Target};
 use crate::cli::{TopicArgs, TopicCommand};
-use crate::failure::Failure;
 use crate::kafka::access::Access;
 use crate::kafka::admin::{Admin, Cluster, TopicState};
 use crate::kafka::groups::{Group, Groups, Progress};
@@ -23,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
     let access = Reach::resolve(context, &args.cluster, None).await?.kafka.ok_or_else(Reach::no_kafka)?;
     let admin = Admin::with(&access)?;
-    let cluster = context.shutdown.guard(admin.known_cluster(PATIENCE)).await.map_err(|error| unanswered(&error))?;
+    let cluster = context.shutdown.guard(admin.known_cluster(PATIENCE)).await?;
     let stack = context.load(None, None)?.stack;
     let target = Target { stack: &stack, admin: &admin, cluster: &cluster };
     match &args.command {
@@ -33,10 +32,6 @@ pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
         TopicCommand::List => list(context, &stack, &cluster),
         TopicCommand::Describe { name } => describe(context, &access, &admin, &cluster, name).await,
     }
-}
-
-fn unanswered(error: &anyhow::Error) -> anyhow::Error {
-    Failure::Failed { cause: format!("{error:#}"), remedy: "sosstack status".to_owned() }.into()
 }
 
 fn list(context: &Context, stack: &Stack, cluster: &Cluster) -> Result<()> {

@@ -1,26 +1,69 @@
 //! How a Kafka cluster is reached, and what every client of it is told.
 
-use rdkafka::ClientConfig;
+use std::path::PathBuf;
 
-/// Addresses of brokers, and a login where they ask for one.
+use clap::ValueEnum;
+use rdkafka::ClientConfig;
+use serde::{Deserialize, Serialize};
+
+/// Addresses of brokers, and how they are spoken to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Access {
     /// `host:port` of some brokers; they name the others.
     pub servers: Vec<String>,
+    /// A login where they ask for one.
     pub login: Option<Login>,
+    /// None: in the clear.
+    pub tls: Option<Tls>,
 }
 
-/// SASL PLAIN.
+/// Who logs in by SASL, and how.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     pub username: String,
     pub password: String,
+    pub mechanism: Mechanism,
+}
+
+/// How a password is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mechanism {
+    /// The password itself: in the clear without TLS
+    #[default]
+    Plain,
+    #[serde(rename = "scram-sha-256")]
+    #[value(name = "scram-sha-256")]
+    ScramSha256,
+    #[serde(rename = "scram-sha-512")]
+    #[value(name = "scram-sha-512")]
+    ScramSha512,
+}
+
+impl Mechanism {
+    /// Its name in the protocol (RFC 4422, RFC 7677).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
+/// Whom we trust, and who we are; all of them PEM files.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tls {
+    /// The authority that signed the brokers' certificates; None: those that the system trusts.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate and its key, where brokers ask for one.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 impl Access {
     /// A cluster that lets everybody in, as the local stack's listeners do.
     pub fn open(servers: &[String]) -> Self {
-        Self { servers: servers.to_vec(), login: None }
+        Self { servers: servers.to_vec(), login: None, tls: None }
     }
 
     /// Settings of every client: connect again soon, and be quiet (events and errors tell).
@@ -33,14 +76,34 @@ impl Access {
             .set("reconnect.backoff.max.ms", "500")
             .set("socket.connection.setup.timeout.ms", "5000")
             .set("socket.nagle.disable", "true")
-            .set("log_level", "0");
-        if let Some(Login { username, password }) = &self.login {
+            .set("log_level", "0")
+            .set("security.protocol", self.protocol());
+        if let Some(Login { username, password, mechanism }) = &self.login {
             config
-                .set("security.protocol", "sasl_plaintext")
-                .set("sasl.mechanism", "PLAIN")
+                .set("sasl.mechanism", mechanism.as_str())
                 .set("sasl.username", username)
                 .set("sasl.password", password);
         }
+        if let Some(tls) = &self.tls {
+            if let Some(file) = &tls.ca_file {
+                config.set("ssl.ca.location", file.display().to_string());
+            }
+            if let Some((certificate, key)) = &tls.identity {
+                config
+                    .set("ssl.certificate.location", certificate.display().to_string())
+                    .set("ssl.key.location", key.display().to_string());
+            }
+        }
         config
+    }
+
+    /// As Kafka names it.
+    pub(super) fn protocol(&self) -> &'static str {
+        match (&self.login, &self.tls) {
+            (None, None) => "plaintext",
+            (None, Some(_)) => "ssl",
+            (Some(_), None) => "sasl_plaintext",
+            (Some(_), Some(_)) => "sasl_ssl",
+        }
     }
 }

@@ -11,10 +11,17 @@ use rdkafka::admin::{
 use rdkafka::client::{Client, ClientContext, DefaultClientContext};
 use rdkafka::error::RDKafkaErrorCode;
 
+use rdkafka::metadata::Metadata;
+
 use super::access::Access;
+use super::refusal::refusal;
+use super::unreachable;
+use crate::failure::Failure;
 
 /// Within this time a broker that has just started is told what topics there are.
 const TOLD_WITHIN: Duration = Duration::from_secs(3);
+/// So long an answer may take before a reason is looked for.
+const WITHOUT_REASON: Duration = Duration::from_secs(1);
 /// Between two questions to a broker that knows nothing yet.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -22,6 +29,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Clone)]
 pub struct Admin {
     client: Arc<Connection>,
+    access: Access,
 }
 
 /// The library's client, let go of without waiting.
@@ -112,17 +120,17 @@ impl Admin {
             .set("reconnect.backoff.max.ms", "100")
             .create()
             .context("preparing the Kafka client")?;
-        Ok(Self { client: Arc::new(Connection(Some(client))) })
+        Ok(Self { client: Arc::new(Connection(Some(client))), access: access.clone() })
     }
 
     /// Brokers and topics, as soon as a broker knows them.
     ///
     /// # Errors
-    /// When no broker answers within `deadline`.
+    /// When no broker answers within `deadline`, or the cluster does not let us in.
     pub async fn known_cluster(&self, deadline: Duration) -> Result<Cluster> {
-        let client = Arc::clone(&self.client);
-        let ask = move || known_cluster(client.inner(), deadline);
-        tokio::task::spawn_blocking(ask).await.context("asking for metadata")?
+        let (client, access) = (Arc::clone(&self.client), self.access.clone());
+        let ask = move || known_cluster(client.inner(), &access, deadline);
+        Ok(tokio::task::spawn_blocking(ask).await.context("asking for metadata")??)
     }
 
     /// Brokers and topics as the broker that answers first has them; while the stack starts, that may be none.
@@ -243,16 +251,39 @@ impl Admin {
 /// the controller has told it, and "there is no such topic" would be a lie.
 ///
 /// # Errors
-/// When no broker answers within `patience`.
-pub(super) fn known_cluster<C: ClientContext>(client: &Client<C>, patience: Duration) -> Result<Cluster> {
+/// [`Failure::Failed`] when no broker answers within `patience`, or sooner, with the reason, when the cluster does not
+/// let us in.
+pub(super) fn known_cluster<C: ClientContext>(
+    client: &Client<C>,
+    access: &Access,
+    patience: Duration,
+) -> Result<Cluster, Failure> {
     let deadline = Instant::now() + TOLD_WITHIN.min(patience);
     loop {
-        let cluster = cluster_of(&client.fetch_metadata(None, patience).context("no Kafka broker answers")?);
+        let cluster = cluster_of(&first_answer(client, access, patience)?);
         if !cluster.topics.is_empty() || Instant::now() >= deadline {
             return Ok(cluster);
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// To a cluster that says no, the library goes on asking: after a while the reason is asked for.
+fn first_answer<C: ClientContext>(
+    client: &Client<C>,
+    access: &Access,
+    patience: Duration,
+) -> Result<Metadata, Failure> {
+    let soon = WITHOUT_REASON.min(patience);
+    if let Ok(metadata) = client.fetch_metadata(None, soon) {
+        return Ok(metadata);
+    }
+    let refusal = match refusal(access) {
+        Some(refusal) if refusal.is_final => return Err(refusal.failure),
+        other => other,
+    };
+    let answer = client.fetch_metadata(None, patience.saturating_sub(soon).max(soon));
+    answer.map_err(|error| refusal.map_or_else(|| unreachable(&error.into(), access), |refusal| refusal.failure))
 }
 
 /// The cluster that metadata describes.

@@ -18,7 +18,7 @@ use super::access::Access;
 use super::admin::{Cluster, known_cluster};
 use super::follow::{Ends, follow};
 use super::group::{self, Membership};
-use super::{leaders, let_go, offsets, past, unreachable};
+use super::{leaders, let_go, offsets, past};
 use crate::reading::{From, Gate, PATIENCE, Tell, Told, Until, Wanted};
 
 /// Within this time partitions whose leader ended have another, if there is one in sync.
@@ -173,7 +173,7 @@ fn run(
 fn look(consumer: &Consumer, access: &Access, plan: &Plan) -> Result<(Cluster, Vec<String>)> {
     let deadline = Instant::now() + ELECTION;
     loop {
-        let cluster = known_cluster(consumer.client(), PATIENCE).map_err(|error| unreachable(&error, access))?;
+        let cluster = known_cluster(consumer.client(), access, PATIENCE)?;
         let topics = offsets::resolve(&plan.topics, &cluster)?;
         let led = leaders::without_leader(&cluster, &topics).is_empty();
         if led || plan.until == Until::Never || Instant::now() >= deadline {

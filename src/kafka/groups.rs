@@ -10,7 +10,6 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::access::Access;
 use super::admin::Cluster;
 use super::admin::known_cluster;
-use super::unreachable;
 use crate::reading::From;
 
 /// A group as its coordinator describes it.
@@ -62,7 +61,7 @@ impl Groups {
     /// When no broker answers within `patience`.
     pub fn connect(access: &Access, patience: Duration) -> Result<Self> {
         let consumer = client(access, "sosstack-reader")?;
-        let cluster = known_cluster(consumer.client(), patience).map_err(|error| unreachable(&error, access))?;
+        let cluster = known_cluster(consumer.client(), access, patience)?;
         Ok(Self { access: access.clone(), consumer, cluster, patience })
     }
 

@@ -11,6 +11,7 @@ pub mod offsets;
 mod past;
 pub mod probe;
 pub mod produce;
+mod refusal;
 
 use crate::failure::Failure;
 
@@ -32,19 +33,6 @@ pub fn unknown_topic<'a>(name: &str, existing: impl Iterator<Item = &'a str>) ->
 
 /// No broker answers.
 fn unreachable(error: &anyhow::Error, access: &access::Access) -> Failure {
-    if let Some(login) = &access.login {
-        return Failure::Failed {
-            cause: format!(
-                "Kafka at {} lets {} not in, or does not answer: {error:#}",
-                access.servers.join(","),
-                login.username
-            ),
-            remedy: format!(
-                "check the password in {}, and that the brokers speak SASL PLAIN",
-                crate::contexts::KAFKA_PASSWORD
-            ),
-        };
-    }
     Failure::Failed {
         cause: format!("Kafka does not answer at {}: {}", access.servers.join(","), error.root_cause()),
         remedy: "sosstack status".to_owned(),

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::admin::{Cluster, known_cluster};
-use super::{unknown_topic, unreachable};
+use super::unknown_topic;
 use crate::publish::{Batches, Ledger, Outgoing};
 
 /// How long a full queue is given to drain before it is tried again.
@@ -73,7 +73,7 @@ pub async fn produce(
     let runtime = tokio::runtime::Handle::current();
     let work = move || {
         // By the producer itself: with the answer it asks for its id at once, else half a second later.
-        let cluster = known_cluster(producer.client(), pace.patience).map_err(|error| unreachable(&error, &access))?;
+        let cluster = known_cluster(producer.client(), &access, pace.patience)?;
         let mut run = Run { producer, cluster, refused_topics: HashMap::new(), ledger };
         let mut next = Some(first);
         while let Some(batch) = next {

@@ -16,6 +16,7 @@ mod elsewhere;
 mod envelope;
 mod faults;
 mod groups;
+mod guarded;
 mod harness;
 mod healing;
 mod lifecycle;

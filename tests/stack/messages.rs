@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::harness::{Finished, Home, On, eventually};
-use crate::{elsewhere, envelope, groups, publishing, reading, walkthrough};
+use crate::{elsewhere, envelope, groups, guarded, publishing, reading, walkthrough};
 
 /// Long enough for a busy machine; nothing waits that long when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,6 +28,7 @@ fn messages_get_through_whatever_they_are() {
     reading::messages_are_found_and_told(&home);
     groups::groups_are_read_shown_and_reset(&home);
     elsewhere::other_clusters_are_reached(&home);
+    guarded::a_guarded_cluster_is_spoken_to(&home);
     publishing::a_restart_is_survived(&home);
 }
 

@@ -1,0 +1,161 @@
+//! Why a cluster does not let us in, in words.
+//!
+//! The library tells the reason to whoever listens for its events; who only waits for an answer sees it time out.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::access::Access;
+use super::let_go;
+use crate::contexts::KAFKA_PASSWORD;
+use crate::failure::Failure;
+
+/// How long reasons are listened for. A connection is refused within milliseconds.
+const LISTEN: Duration = Duration::from_secs(2);
+
+/// What stands between us and a cluster that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Obstacle {
+    Login,
+    Certificate,
+    /// Ours is missing, or not one that it trusts.
+    Identity,
+    /// It hangs up on what we say.
+    Language,
+}
+
+/// Why a cluster does not answer.
+pub(super) struct Refusal {
+    pub(super) failure: Failure,
+    /// No patience helps. A broker that only hangs up may be starting behind a proxy, as in Docker.
+    pub(super) is_final: bool,
+}
+
+/// Keeps the first reason.
+#[derive(Default)]
+struct Listener {
+    heard: Mutex<Option<(Obstacle, String)>>,
+}
+
+impl ClientContext for Listener {
+    /// That a broker hangs up is no error to the library, as it may do so to whoever is idle.
+    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, message: &str) {
+        if message.contains("closed by peer") && message.contains("APIVERSION_QUERY") {
+            self.hear(Obstacle::Language, message);
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if let Some(obstacle) = obstacle(error.rdkafka_error_code(), reason) {
+            self.hear(obstacle, reason);
+        }
+    }
+}
+
+impl ConsumerContext for Listener {}
+
+impl Listener {
+    fn hear(&self, obstacle: Obstacle, reason: &str) {
+        if let Ok(mut heard) = self.heard.lock() {
+            heard.get_or_insert((obstacle, reason.to_owned()));
+        }
+    }
+}
+
+fn obstacle(code: Option<RDKafkaErrorCode>, reason: &str) -> Option<Obstacle> {
+    match code? {
+        // TLS's alerts 42 and 116 (RFC 8446), which the other side sends.
+        _ if reason.contains("alert bad certificate") || reason.contains("certificate required") => {
+            Some(Obstacle::Identity)
+        }
+        RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => Some(Obstacle::Login),
+        RDKafkaErrorCode::SSL if reason.contains("certificate") => Some(Obstacle::Certificate),
+        RDKafkaErrorCode::SSL => Some(Obstacle::Language),
+        // What the library guesses when a broker hangs up in the middle of the first exchange.
+        _ if reason.contains("security.protocol") => Some(Obstacle::Language),
+        _ => None,
+    }
+}
+
+/// Why this cluster does not let us in; None where it gave no reason.
+pub(super) fn refusal(access: &Access) -> Option<Refusal> {
+    let consumer: BaseConsumer<Listener> = access
+        .config()
+        .set("group.id", "sosstack-reader")
+        .set("log_level", "6")
+        .set_log_level(RDKafkaLogLevel::Info)
+        .create_with_context(Listener::default())
+        .ok()?;
+    let deadline = Instant::now() + LISTEN;
+    let mut heard = None;
+    while heard.is_none() && Instant::now() < deadline {
+        let _ = consumer.poll(Duration::from_millis(20));
+        heard = consumer.context().heard.lock().ok().and_then(|heard| heard.clone());
+    }
+    let_go(consumer);
+    heard.map(|(obstacle, reason)| Refusal {
+        failure: failure(access, obstacle, &reason),
+        is_final: obstacle != Obstacle::Language,
+    })
+}
+
+fn failure(access: &Access, obstacle: Obstacle, reason: &str) -> Failure {
+    let (servers, reason) = (access.servers.join(","), innermost(reason));
+    match obstacle {
+        Obstacle::Login => {
+            let (user, mechanism) = access
+                .login
+                .as_ref()
+                .map_or(("nobody", "none"), |login| (login.username.as_str(), login.mechanism.as_str()));
+            Failure::Failed {
+                cause: format!("Kafka at {servers} does not let {user} in by {mechanism}: {reason}"),
+                remedy: format!("check the password in {KAFKA_PASSWORD}, and --kafka-sasl"),
+            }
+        }
+        Obstacle::Certificate => Failure::Failed {
+            cause: format!("Kafka at {servers} shows a certificate that is not trusted: {reason}"),
+            remedy: "--ca FILE names the authority that signed it; a broker's name must be in it".to_owned(),
+        },
+        Obstacle::Identity => Failure::Failed {
+            cause: format!("Kafka at {servers} asks who we are and does not accept our certificate: {reason}"),
+            remedy: "--kafka-cert FILE and --kafka-key FILE, of an authority that the brokers trust".to_owned(),
+        },
+        Obstacle::Language => Failure::Failed {
+            cause: format!("Kafka at {servers} hangs up on {}: {reason}", access.protocol()),
+            remedy: match access.tls {
+                None => "does it speak TLS? --kafka-tls; does it ask for a login? --kafka-user USER; is it starting? sosstack status",
+                Some(_) => "does it speak without TLS there? Leave --kafka-tls away, or name its TLS port",
+            }
+            .to_owned(),
+        },
+    }
+}
+
+/// The reason without the library's prefix (`sasl_ssl://host:9093/bootstrap: `) and its afterword on state and time.
+fn innermost(reason: &str) -> &str {
+    let reason = reason.rsplit_once("/bootstrap: ").map_or(reason, |(_, rest)| rest);
+    reason.split_once(" (after ").map_or(reason, |(words, _)| words).trim_end_matches([':', ' '])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_read_as_the_library_says_them() {
+        let login = "sasl_ssl://127.0.0.1:9093/bootstrap: SASL authentication error: Authentication failed \
+                     (after 12ms in state AUTH_REQ)";
+        assert_eq!(innermost(login), "SASL authentication error: Authentication failed");
+        assert_eq!(obstacle(Some(RDKafkaErrorCode::Authentication), login), Some(Obstacle::Login));
+        let unknown =
+            "ssl://127.0.0.1:1/bootstrap: Receive failed: error:0A000412:SSL routines::sslv3 alert bad certificate";
+        assert_eq!(obstacle(Some(RDKafkaErrorCode::BrokerTransportFailure), unknown), Some(Obstacle::Identity));
+        let refused = "localhost:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused";
+        assert_eq!(obstacle(Some(RDKafkaErrorCode::BrokerTransportFailure), refused), None);
+    }
+}
