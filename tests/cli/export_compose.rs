@@ -155,7 +155,10 @@ fn what_somebody_else_wrote_is_left_alone() {
     error: a-file is a file, and the export is a directory
     try: name another directory with --out, or empty this one
     ");
-    insta::assert_snapshot!(refused("a-file/compose", 1), @"");
+    insta::assert_snapshot!(refused("a-file/compose", 1), @"
+    error: the export cannot be written to a-file/compose: looking into a-file/compose: Not a directory (os error 20)
+    try: name another directory with --out
+    ");
     assert_eq!(files_and_folders(machine.path()), ["a-file", "bin", "compose.yaml"]);
     assert_eq!(fs::read_to_string(machine.path().join("compose.yaml")).unwrap(), "services: {}\n");
 }
@@ -198,7 +201,15 @@ fn an_invalid_stack_file_is_not_exported() {
 #[test]
 fn as_json_the_files_are_named_on_stdout() {
     let finished = Machine::bare().run(&["export", "compose", "--output", "json"]);
-    insta::assert_snapshot!(finished.stdout, @r#""#);
+    insta::assert_snapshot!(finished.stdout, @r#"
+    {
+      "directory": "compose",
+      "files": [
+        "compose/compose.yaml",
+        "compose/README.md"
+      ]
+    }
+    "#);
 }
 
 fn files_and_folders(dir: &Path) -> Vec<String> {

@@ -16,12 +16,12 @@ fail() {
     exit 1
 }
 
-# Each call is a JVM of its own; with an archive of its classes it starts in half the time.
+# Each call is a JVM of its own; with an archive of its classes it takes a third less.
 kafka() {
     local share=-XX:ArchiveClassesAtExit=$archive
     [ ! -e "$archive" ] || share=-XX:SharedArchiveFile=$archive
     java -Xmx128M -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+IgnoreUnrecognizedVMOptions "$share" -Xshare:auto \
-        -Xlog:disable -Xlog:all=off -Dlog4j.configuration=file:/etc/sosstack/log4j.properties \
+        -Xlog:disable -Dlog4j.configuration=file:/etc/sosstack/log4j.properties \
         -cp '/opt/kafka/libs/*' "$@"
 }
 topics() { kafka org.apache.kafka.tools.TopicCommand --bootstrap-server "$brokers" "$@" </dev/null; }
