@@ -5,10 +5,15 @@ test_cache=${XDG_CACHE_HOME:-$HOME/.cache}/sosstack-test
 
 docker_answers() { command -v docker >/dev/null && timeout 10 docker version >/dev/null 2>&1; }
 
-# Where none answers and this is root on Debian, starts one, which `stop_own_docker` ends.
+# Where none answers and this is root on Debian, takes the tests' own or starts it; `stop_own_docker` ends what was
+# started here, and not the one that somebody else works with.
 own_docker=
 start_docker_if_none() {
     if docker_answers || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then return; fi
+    if DOCKER_HOST=$(scripts/docker-daemon status "$test_cache/docker"); then
+        export DOCKER_HOST
+        return
+    fi
     echo "test: no Docker daemon answers; starting one for the tests" >&2
     DOCKER_HOST=$(scripts/docker-daemon start "$test_cache/docker")
     export DOCKER_HOST

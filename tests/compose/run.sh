@@ -16,7 +16,8 @@ work=$(mktemp -d)
 offset=2500
 kafka_port=$((9092 + offset)) mqtt_port=$((1883 + offset)) mqtts_port=$((8883 + offset)) ws_port=$((9001 + offset))
 project=compose-test
-unset "${!SOSSTACK_@}"
+test_stack_file=${SOSSTACK_TEST_STACK_FILE:-}
+unset "${!SOSSTACK_@}" COMPOSE_FILE COMPOSE_PROFILES COMPOSE_PROJECT_NAME
 export XDG_DATA_HOME=$work/data
 
 source tests/compose/lib.sh
@@ -32,10 +33,10 @@ trap 'exit 130' INT TERM
 
 start_docker_if_none
 docker_answers || fail docker "no Docker daemon answers"
-choose_images
+[ -n "$test_stack_file" ] || { choose_images && test_stack_file=${SOSSTACK_TEST_STACK_FILE:-}; }
 fetch_compose
 
-cat "${SOSSTACK_TEST_STACK_FILE:-/dev/null}" >"$work/sosstack.yaml"
+cat "${test_stack_file:-/dev/null}" >"$work/sosstack.yaml"
 export_stack
 compose config --quiet || fail export "Compose does not accept it"
 # What a killed run left behind.

@@ -53,19 +53,23 @@ ensure() {
     echo "credentials: $(grep -c '' "$users") logins are ready" >&2
 }
 
+# Compared as text: 007 and 7 are two devices.
+of_user() {
+    user=$1 awk -F : '$1 "" == ENVIRON["user"] { print $2; found = 1 } END { exit !found }' "$passwords"
+}
+
 show() {
     [ -s "$passwords" ] || fail "there are no passwords yet: docker compose up --wait"
     if [ $# -eq 0 ]; then
         cat "$passwords"
     else
-        awk -F : -v user="$1" '$1 == user { print $2; found = 1 } END { exit !found }' "$passwords" ||
-            fail "there is no user $1"
+        of_user "$1" || fail "there is no user $1"
     fi
 }
 
 rotate() {
     show "$1" >/dev/null
-    awk -F : -v user="$1" '$1 != user' "$passwords" >"$passwords.new"
+    user=$1 awk -F : '$1 "" != ENVIRON["user"]' "$passwords" >"$passwords.new"
     mv -f "$passwords.new" "$passwords"
     ensure
     echo "credentials: $1 has another password; for Mosquitto to know it: docker compose kill --signal HUP mosquitto" >&2
