@@ -61,7 +61,10 @@ until look; do
     sleep 0.5
 done
 changed=0
-while read -r -a words; do
+# The last line may have no end: people edit this.
+while read -r -a words || [ "${#words[@]}" -gt 0 ]; do
+    [ "${#words[@]}" -gt 0 ] || continue
+    [ "${#words[@]}" -gt 1 ] || fail "how many partitions has ${words[0]}? Write: ${words[0]} 3"
     name=${words[0]} count=${words[1]} config=("${words[@]:2}")
     if [ -z "${partitions[$name]:-}" ]; then
         topics --create --if-not-exists --topic "$name" --partitions "$count" --replication-factor "$replicas" \
