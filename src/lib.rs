@@ -3,7 +3,7 @@
 //! ```text
 //! stack file ─┐
 //! seed-data ──┴─► Stack ─► config files ─► Workloads ─┬─► runtime (docker | process) ─► ready ─► seed
-//!                                                                └─► export compose
+//!                                                     └─► export compose
 //! addresses + credentials ─► kafka / mqtt clients ─► pub · sub · tail
 //! ```
 //!

@@ -218,3 +218,8 @@ fn files_and_folders(dir: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+#[test]
+fn its_help_is_documentation() {
+    insta::assert_snapshot!("help_export_compose", Machine::bare().run(&["export", "compose", "--help"]).stdout);
+}

@@ -4,6 +4,7 @@
 //! does not wait for them, since the topics are made as soon as brokers answer, which takes longer.
 
 use super::model::HealthCheck;
+use crate::config::kafka::INTERNAL_PORT;
 
 pub(super) const MOSQUITTO_SCRIPT: &str = include_str!("scripts/mosquitto-healthy.sh");
 pub(super) const MOSQUITTO_SCRIPT_PATH: &str = "/etc/sosstack/mosquitto-healthy.sh";
@@ -15,7 +16,7 @@ pub(super) fn zookeeper() -> HealthCheck {
 
 /// The broker listens, which it does once it is registered.
 pub(super) fn kafka() -> HealthCheck {
-    check(&["bash", "-c", "</dev/tcp/127.0.0.1/9092"])
+    check(&["bash", "-c", &format!("</dev/tcp/127.0.0.1/{INTERNAL_PORT}")])
 }
 
 /// Mosquitto let the probe in and a stranger not, and listens.
