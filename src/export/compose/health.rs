@@ -1,7 +1,7 @@
 //! Health checks, by programs that the official images have.
 //!
-//! Every ten seconds: Docker before 25 knows no shorter interval while a service starts, and a check is a process. `up`
-//! does not wait for them, since the topics are made as soon as brokers answer, which takes longer.
+//! Every ten seconds: Docker before 25 knows no shorter interval while a service starts, and a check is a process. No
+//! service waits for them: topics are made as soon as brokers answer, and take longer than the first check.
 
 use super::model::HealthCheck;
 use crate::config::kafka::INTERNAL_PORT;
