@@ -12,10 +12,10 @@ BIN_DIR ?= $(shell if [ -w /usr/local/bin ]; then echo /usr/local/bin; else echo
 # Options for sosstack up, e.g. make up ARGS='--runtime process'
 ARGS ?=
 
-.PHONY: help up build install test soak fuzz lint bench clean
+.PHONY: help up build install test test-compose soak fuzz lint bench clean
 
 help: ## List what there is to make
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 up: ## Install what is missing, build, put sosstack on PATH, bring the stack up
 	@scripts/setup.sh up
@@ -32,6 +32,11 @@ install: build ## Build, and put sosstack on PATH (BIN_DIR=… to choose where)
 test: ## Install what the tests need and run all of them
 	@scripts/setup.sh test
 	@scripts/test.sh
+
+test-compose: ## Run what export compose emits with Docker Compose, as somebody without sosstack would; minutes
+	@scripts/setup.sh test
+	cargo build --locked
+	@tests/compose/run.sh
 
 soak: ## Kill commands at many random moments and see that the next one heals; ROUNDS=50
 	@scripts/setup.sh test

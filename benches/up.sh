@@ -38,10 +38,9 @@ if [ "${BASH_VERSINFO[0]}" -lt 5 ]; then
     exit 1
 fi
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/sosstack-bench
 compose_dir=benches/compose
-mkdir -p "$cache"
 source benches/lib/figures.sh
+source scripts/lib/docker-compose.sh
 source benches/lib/compose.sh
 
 sosstack=${SOSSTACK:-${CARGO_TARGET_DIR:-target}/release/sosstack}

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! stack file ─┐
-//! seed-data ──┴─► Stack ─► config files ─► Workloads ─► runtime (docker | process) ─► ready ─► seed
+//! seed-data ──┴─► Stack ─► config files ─► Workloads ─┬─► runtime (docker | process) ─► ready ─► seed
+//!                                                     └─► export compose
 //! addresses + credentials ─► kafka / mqtt clients ─► pub · sub · tail
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! | [`config`] | `Stack` → text of configuration files; pure |
 //! | [`workload`], [`target`] | what to run, as plain data, and where |
 //! | [`runtime`] | the one trait; Docker (only bollard user) and plain processes |
+//! | [`export`] | the same stack as files for others; pure, but for the directory |
 //! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
 //! | [`doctor`] | what is wrong with this machine or a stack, and its remedy |
 //! | [`secrets`] | accounts, the local certificate authority |
@@ -29,6 +31,7 @@ pub mod contexts;
 pub mod doctor;
 pub mod endpoints;
 pub mod event;
+pub mod export;
 pub mod failure;
 pub mod filter;
 pub mod kafka;

@@ -1,24 +1,11 @@
-# Docker Compose, built once. Sourced by up.sh, which sets `cache` and `compose_dir`.
+# The contestant: Docker Compose. Sourced by up.sh, which sets `compose_dir`, and `compose_program` by
+# scripts/lib/docker-compose.sh.
 # shellcheck shell=bash
+# shellcheck disable=SC2154
 
-compose_version=v5.0.2
 # Ports of its own, so that a stack with the default ones may go on running.
 export ZOOKEEPER_PORT_0=24081 ZOOKEEPER_PORT_1=24082 ZOOKEEPER_PORT_2=24083
 export KAFKA_PORT_0=24092 KAFKA_PORT_1=24093 KAFKA_PORT_2=24094 MQTT_PORT=24001 MQTT_WS_PORT=24002
-
-compose_program=${COMPOSE:-$cache/docker-compose-$compose_version}
-
-fetch_compose() {
-    [ ! -x "$compose_program" ] || return 0
-    command -v go >/dev/null || {
-        echo "bench: building Docker Compose needs Go; or name a docker-compose program: COMPOSE=/path/to/docker-compose" >&2
-        return 1
-    }
-    echo "bench: building Docker Compose $compose_version" >&2
-    mkdir -p "$cache/gobin"
-    GOBIN=$cache/gobin go install "github.com/docker/compose/v5/cmd@$compose_version"
-    mv "$cache/gobin/cmd" "$compose_program"
-}
 
 compose() { "$compose_program" --file "$compose_dir/compose.yaml" "$@"; }
 

@@ -1,6 +1,7 @@
 //! The command line as types; nothing here does anything.
 
 pub mod clients;
+pub mod export;
 pub mod messages;
 
 use std::path::PathBuf;
@@ -104,6 +105,9 @@ pub enum Command {
     Seed(SeedArgs),
     /// Print the effective stack as YAML
     Config(ConfigArgs),
+    /// Write the stack as files for others to run, without any secret
+    #[command(subcommand)]
+    Export(export::ExportCommand),
     /// Stop services, keeping everything
     Stop(ServicesArgs),
     /// Start stopped services

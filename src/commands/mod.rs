@@ -8,6 +8,7 @@ mod device;
 mod doctor;
 mod down;
 mod env;
+mod export_compose;
 mod group;
 mod images;
 mod list;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use crate::cli::export::ExportCommand;
 use crate::cli::{Command, Global};
 use crate::endpoints::Endpoints;
 use crate::failure::Failure;
@@ -74,6 +76,7 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
         Command::Device(command) => device::run(context, command).await,
         Command::Seed(args) => seed::run(context, args).await,
         Command::Config(args) => config::run(context, args).await,
+        Command::Export(ExportCommand::Compose(args)) => export_compose::run(context, args),
         Command::Stop(args) => stop::run(context, args).await,
         Command::Start(args) => start::run(context, args).await,
         Command::Restart(args) => restart::run(context, args).await,
@@ -89,18 +92,23 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
 impl Context {
     /// The effective stack: seed data, the stack file, and flags over both.
     fn load(&self, port_offset: Option<u16>, profile: Option<Profile>) -> Result<Loaded> {
+        let loaded = self.load_as_written(port_offset, profile)?;
+        // What --profile said last holds until a flag or the file says something else.
+        let kept = Memo::read(&self.paths.stack(&loaded.stack.name))?.profile;
+        match kept.filter(|kept| loaded.profile.is_none() && *kept != loaded.stack.profile) {
+            Some(kept) => self.load_as_written(port_offset, Some(kept)),
+            None => Ok(loaded),
+        }
+    }
+
+    /// As [`Context::load`], but nothing that this machine remembers of the stack counts.
+    fn load_as_written(&self, port_offset: Option<u16>, profile: Option<Profile>) -> Result<Loaded> {
         let file = match &self.global.file {
             Some(file) => Some(file.clone()),
             None => load::find_file(&std::env::current_dir()?),
         };
         let overrides = Overrides { name: self.global.stack.clone(), port_offset, profile };
-        let loaded = load::load(file.as_deref(), &overrides)?;
-        // What --profile said last holds until a flag or the file says something else.
-        let kept = Memo::read(&self.paths.stack(&loaded.stack.name))?.profile;
-        match kept.filter(|kept| loaded.profile.is_none() && *kept != loaded.stack.profile) {
-            Some(kept) => load::load(file.as_deref(), &Overrides { profile: Some(kept), ..overrides }),
-            None => Ok(loaded),
-        }
+        load::load(file.as_deref(), &overrides)
     }
 
     /// The effective stack, and what there is of it on this machine.

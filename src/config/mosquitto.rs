@@ -8,19 +8,27 @@ use crate::stack::device::{PROBE_USER, SERVICE_USER};
 use crate::stack::{Mosquitto, Stack};
 use crate::target::Target;
 
-/// The server's configuration. `config` holds the files it names, `data` its database.
+/// The server's whole configuration. `config` holds the files it names, `data` its database.
+pub fn mosquitto_conf(stack: &Stack, target: &Target, config: &Path, data: &Path) -> String {
+    let mut text = general(stack, target, &config.join("passwd"), &config.join("acl"), data);
+    for kind in [Kind::Mqtt, Kind::Mqtts, Kind::MqttWs] {
+        text.push_str(&listener(stack, target, kind, config));
+    }
+    text
+}
+
+/// Everything but the listeners: the files that say who may do what, and the database's folder.
 ///
 /// The database is saved every second, so a server that is killed loses at most what it acknowledged
 /// in its last second. Saving on every change (`autosave_on_changes` with 1) loses nothing, and took
 /// 5.8 s instead of 0.2 s for 5,000 queued messages, more with every message queued before.
 /// Standard error, since standard output is buffered and shows log lines when 4 KiB are full.
-pub fn mosquitto_conf(stack: &Stack, target: &Target, config: &Path, data: &Path) -> String {
-    let Mosquitto { max_connections, max_queued_messages, max_inflight_messages, .. } = &stack.mosquitto;
-    let config = config.display();
+pub fn general(stack: &Stack, target: &Target, passwords: &Path, acl: &Path, data: &Path) -> String {
+    let Mosquitto { max_queued_messages, max_inflight_messages, .. } = &stack.mosquitto;
     let mut text = format!(
         "allow_anonymous false
-password_file {config}/passwd
-acl_file {config}/acl
+password_file {}
+acl_file {}
 
 persistence true
 persistence_location {}
@@ -40,53 +48,53 @@ log_type warning
 log_type notice
 log_timestamp_format %Y-%m-%dT%H:%M:%S%z
 ",
+        passwords.display(),
+        acl.display(),
         data.display()
     );
     if let Target::Process(layout) = target {
         // Root's Mosquitto would become another user, who may not read files that are root's own.
         writeln!(text, "user {}", layout.user).expect("writing to a string succeeds");
     }
-    for listener in listeners(stack, target) {
-        write!(text, "\nlistener {}\nmax_connections {max_connections}\n", listener.address).expect("as above");
-        match listener.kind {
-            Kind::Mqtt => {}
-            // Without the domain, libwebsockets listens on all addresses whatever the listener says.
-            Kind::MqttWs if matches!(target, Target::Process(_)) => {
-                text.push_str("protocol websockets\nsocket_domain ipv4\n");
-            }
-            Kind::MqttWs => text.push_str("protocol websockets\n"),
-            Kind::Mqtts => {
-                write!(text, "certfile {config}/server.crt\nkeyfile {config}/server.key\ntls_version tlsv1.2\n")
-                    .expect("as above");
-            }
-        }
-    }
     text
 }
 
-enum Kind {
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
     Mqtt,
+    /// Over TLS.
     Mqtts,
+    /// Over WebSocket.
     MqttWs,
 }
 
-struct Listener {
-    kind: Kind,
-    /// `port` or `port bind-address`.
-    address: String,
-}
-
-fn listeners(stack: &Stack, target: &Target) -> [Listener; 3] {
-    let ports = &stack.ports;
-    let address = |container: u16, host: u16| match target {
-        Target::Docker => container.to_string(),
+/// One listener. `certificates` holds `server.crt` and `server.key`.
+pub fn listener(stack: &Stack, target: &Target, kind: Kind, certificates: &Path) -> String {
+    let (container, host) = match kind {
+        Kind::Mqtt => (1883, stack.ports.mqtt()),
+        Kind::Mqtts => (8883, stack.ports.mqtts()),
+        Kind::MqttWs => (9001, stack.ports.mqtt_ws()),
+    };
+    let address = match target {
+        Target::Docker => u16::to_string(&container),
         Target::Process(_) => format!("{host} 127.0.0.1"),
     };
-    [
-        Listener { kind: Kind::Mqtt, address: address(1883, ports.mqtt()) },
-        Listener { kind: Kind::Mqtts, address: address(8883, ports.mqtts()) },
-        Listener { kind: Kind::MqttWs, address: address(9001, ports.mqtt_ws()) },
-    ]
+    let mut text = format!("\nlistener {address}\nmax_connections {}\n", stack.mosquitto.max_connections);
+    match kind {
+        Kind::Mqtt => {}
+        // Without the domain, libwebsockets listens on all addresses whatever the listener says.
+        Kind::MqttWs if matches!(target, Target::Process(_)) => {
+            text.push_str("protocol websockets\nsocket_domain ipv4\n");
+        }
+        Kind::MqttWs => text.push_str("protocol websockets\n"),
+        Kind::Mqtts => {
+            let folder = certificates.display();
+            write!(text, "certfile {folder}/server.crt\nkeyfile {folder}/server.key\ntls_version tlsv1.2\n")
+                .expect("writing to a string succeeds");
+        }
+    }
+    text
 }
 
 /// `user:hash` lines.
@@ -96,13 +104,14 @@ pub fn password_file(accounts: &Accounts) -> String {
 }
 
 /// Who may do what. A device reaches its own leaves, in one direction each; `%u` is its user name.
-pub fn acl_file(accounts: &Accounts) -> String {
+/// `devices` are ids, each with its owner.
+pub fn acl_file<'a>(devices: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> String {
     // `user` lines come first: a `pattern` applies to everybody wherever it stands, but reads best last.
     let mut text = format!(
         "user {SERVICE_USER}\ntopic readwrite #\ntopic read $SYS/#\n\nuser {PROBE_USER}\ntopic readwrite sosstack/probe/#\n"
     );
-    for (id, enrolled) in &accounts.devices {
-        if let Some(owner) = &enrolled.owner {
+    for (id, owner) in devices {
+        if let Some(owner) = owner {
             writeln!(text, "\nuser {id}").expect("writing to a string succeeds");
             for (access, topic) in owner_topics(owner) {
                 writeln!(text, "topic {access} {topic}").expect("as above");

@@ -27,12 +27,17 @@ pub fn workloads(stack: &Stack, target: &Target, secrets: &Secrets) -> Vec<Workl
     let build = |service: Service| match service.role {
         Role::Zookeeper => zookeeper_workload(stack, service, target),
         Role::Kafka => kafka_workload(stack, service, target),
-        Role::Mosquitto => mosquitto_workload(stack, service, target, secrets),
+        Role::Mosquitto => {
+            let mut workload = mosquitto_workload(stack, target);
+            workload.files = mosquitto_files(stack, target, secrets);
+            workload
+        }
     };
     stack.services().into_iter().map(build).collect()
 }
 
-fn zookeeper_workload(stack: &Stack, service: Service, target: &Target) -> Workload {
+/// A node of the ensemble.
+pub fn zookeeper_workload(stack: &Stack, service: Service, target: &Target) -> Workload {
     let config = config_dir(target, service);
     let data = volume(target, service, "data", "/data");
     let log = volume(target, service, "datalog", "/datalog");
@@ -112,7 +117,8 @@ fn zookeeper_ports(stack: &Stack, service: Service, target: &Target) -> Vec<Publ
     }
 }
 
-fn kafka_workload(stack: &Stack, service: Service, target: &Target) -> Workload {
+/// A broker.
+pub fn kafka_workload(stack: &Stack, service: Service, target: &Target) -> Workload {
     let config = config_dir(target, service);
     let data = volume(target, service, "data", "/var/lib/kafka/data");
     // A subdirectory, as the root of a file system may hold lost+found, which Kafka refuses.
@@ -147,30 +153,47 @@ fn kafka_workload(stack: &Stack, service: Service, target: &Target) -> Workload 
     }
 }
 
-fn mosquitto_workload(stack: &Stack, service: Service, target: &Target, secrets: &Secrets) -> Workload {
-    let (config, program) = match target {
-        Target::Docker => (PathBuf::from("/mosquitto/config"), "mosquitto".to_owned()),
-        Target::Process(layout) => (config_dir(target, service), layout.mosquitto.display().to_string()),
+/// The MQTT server without its files, which hold secrets.
+pub fn mosquitto_workload(stack: &Stack, target: &Target) -> Workload {
+    let service = Service::mosquitto();
+    let program = match target {
+        Target::Docker => "mosquitto".to_owned(),
+        Target::Process(layout) => layout.mosquitto.display().to_string(),
     };
-    let data = volume(target, service, "data", "/mosquitto/data");
+    let config = mosquitto_config_dir(target).join("mosquitto.conf");
     Workload {
         service,
         image: stack.mosquitto.image.clone(),
-        command: vec![program, "-c".to_owned(), config.join("mosquitto.conf").display().to_string()],
+        command: vec![program, "-c".to_owned(), config.display().to_string()],
         user: 1883,
-        files: vec![
-            public(config.join("mosquitto.conf"), mosquitto::mosquitto_conf(stack, target, &config, &data.path)),
-            reloaded(config.join("passwd"), mosquitto::password_file(&secrets.accounts)),
-            reloaded(config.join("acl"), mosquitto::acl_file(&secrets.accounts)),
-            reloaded(config.join("server.crt"), secrets.certificate.certificate.clone()),
-            reloaded(config.join("server.key"), secrets.certificate.key.clone()),
-        ],
-        volumes: vec![data],
+        files: Vec::new(),
+        volumes: vec![volume(target, service, "data", "/mosquitto/data")],
         scratch: vec![PathBuf::from("/mosquitto/log")],
         ports: ports(stack, service, target),
         aliases: cluster_names(stack, service),
         memory: MOSQUITTO_MEMORY,
         stop_grace: Duration::from_secs(10),
+    }
+}
+
+fn mosquitto_files(stack: &Stack, target: &Target, secrets: &Secrets) -> Vec<ConfigFile> {
+    let config = mosquitto_config_dir(target);
+    let data = volume(target, Service::mosquitto(), "data", "/mosquitto/data").path;
+    let devices = &secrets.accounts.devices;
+    let owners = devices.iter().map(|(id, enrolled)| (id.as_str(), enrolled.owner.as_deref()));
+    vec![
+        public(config.join("mosquitto.conf"), mosquitto::mosquitto_conf(stack, target, &config, &data)),
+        reloaded(config.join("passwd"), mosquitto::password_file(&secrets.accounts)),
+        reloaded(config.join("acl"), mosquitto::acl_file(owners)),
+        reloaded(config.join("server.crt"), secrets.certificate.certificate.clone()),
+        reloaded(config.join("server.key"), secrets.certificate.key.clone()),
+    ]
+}
+
+fn mosquitto_config_dir(target: &Target) -> PathBuf {
+    match target {
+        Target::Docker => PathBuf::from("/mosquitto/config"),
+        Target::Process(_) => config_dir(target, Service::mosquitto()),
     }
 }
 

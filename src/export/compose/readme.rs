@@ -1,0 +1,48 @@
+//! The README beside the Compose file, for people who have never heard of sosstack.
+
+use crate::stack::{Service, Stack};
+use crate::target::cluster_name;
+
+/// Markdown; every command in it can be typed as it stands.
+pub(super) fn readme(stack: &Stack) -> String {
+    let brokers: Vec<String> =
+        (0..stack.kafka.brokers).map(|ordinal| format!("127.0.0.1:{}", stack.ports.kafka(ordinal))).collect();
+    let nodes: Vec<String> =
+        (0..stack.zookeeper.nodes).map(|ordinal| format!("127.0.0.1:{}", stack.ports.zookeeper(ordinal))).collect();
+    let (brokers, nodes) = (brokers.join(","), nodes.join(","));
+    let (mqtt, mqtts, mqtt_ws) = (stack.ports.mqtt(), stack.ports.mqtts(), stack.ports.mqtt_ws());
+    let (broker, name) = (cluster_name(stack, Service::kafka(0)), &stack.name);
+    format!(
+        "# The messaging layer with Docker Compose
+
+Made by `sosstack export compose`. ZooKeeper, Kafka and Mosquitto, with topics and logins, reachable from this machine only.
+Needs Docker 20.10 and Compose 2.23.1, or later ones.
+
+```sh
+docker compose up --wait                                      # returns when everything is there
+docker compose run --rm -T credentials show sos_service       # the backend's MQTT password; without a name: all logins
+docker compose down                                           # data and passwords stay; --volumes removes them too
+```
+
+| | from this machine | from a container on the network `{name}_default` |
+|---|---|---|
+| Kafka | `{brokers}` | `kafka-service:9092`, `{broker}:9092`, … |
+| ZooKeeper | `{nodes}` | `zookeeper-service:2181`, … |
+| MQTT | `127.0.0.1:{mqtt}` | `mqtt-service:1883` |
+| MQTT over TLS, once there is a certificate | `127.0.0.1:{mqtts}` | `mqtt-service:8883` |
+| MQTT over WebSocket | `127.0.0.1:{mqtt_ws}` | `mqtt-service:9001` |
+
+The user `sos_service` reaches all MQTT topics; a device's user name is its id, and it reaches its own topics.
+
+- **Your services** go into a Compose file of their own that begins with `include: [compose.yaml]`; they wait with
+  `depends_on: {{ready: {{condition: service_started}}}}`.
+- **Another password**: `docker compose run --rm -T credentials rotate USER`, then
+  `docker compose kill --signal HUP mosquitto`.
+- **TLS**: `cat server.crt server.key | docker compose run --rm -T credentials tls`, then
+  `docker compose restart mosquitto`.
+- **Other ports, images, devices or topics**: change them in `compose.yaml`, then
+  `docker compose up --wait --force-recreate`. A broker's port stands twice: below `ports` and in its
+  `advertised.listeners`. A device is a line of `mosquitto-users`, and its owner's topics are lines of `mosquitto-acl`.
+"
+    )
+}
