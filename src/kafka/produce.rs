@@ -143,12 +143,13 @@ impl Run {
                 .fold(headers, |all, (name, value)| all.insert(Header { key: name, value: value.as_deref() }));
             record.headers = Some(all);
         }
-        let deadline = Instant::now() + patience;
+        // Looking at the clock costs a tenth of what sending costs: only who has to wait does.
+        let mut deadline = None;
         loop {
             match self.producer.send(record) {
                 Ok(()) => return,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
-                    if Instant::now() < deadline =>
+                    if Instant::now() < *deadline.get_or_insert_with(|| Instant::now() + patience) =>
                 {
                     record = back;
                     self.producer.poll(DRAIN);
