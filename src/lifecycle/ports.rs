@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -14,25 +14,47 @@ use crate::workload::PublishedPort;
 /// Offsets that are tried for a proposal.
 const PROPOSALS: [u16; 6] = [100, 200, 300, 1000, 2000, 10_000];
 
+/// For so long a port may be held by nobody: a process that ends gives up its ports last of all.
+const ENDING: Duration = Duration::from_secs(3);
+/// Between two looks at ports that nobody holds.
+const INTERVAL: Duration = Duration::from_millis(50);
+
 /// Refuses when a wanted port is in use; every taken one is named at once.
 ///
 /// # Errors
 /// [`Failure::PortTaken`].
 pub async fn ensure_free(wanted: &[(Service, PublishedPort)], stack: &Stack, runtime: &dyn Runtime) -> Result<()> {
-    let taken: Vec<&(Service, PublishedPort)> = wanted.iter().filter(|(_, port)| is_taken(port.host)).collect();
-    if taken.is_empty() {
-        return Ok(());
+    let deadline = Instant::now() + ENDING;
+    loop {
+        let taken: Vec<&(Service, PublishedPort)> = wanted.iter().filter(|(_, port)| is_taken(port.host)).collect();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let mut owned: Vec<(&(Service, PublishedPort), Option<PortOwner>)> = Vec::new();
+        for one in taken {
+            owned.push((one, owner(one.1.host, runtime).await));
+        }
+        if owned.iter().all(|(_, owner)| owner.is_some()) || Instant::now() >= deadline {
+            return Err(refusal(owned, proposal(wanted, stack)).into());
+        }
+        tokio::time::sleep(INTERVAL).await;
     }
+}
+
+fn refusal(owned: Vec<(&(Service, PublishedPort), Option<PortOwner>)>, proposal: Option<String>) -> Failure {
     let mut cause = String::new();
     let mut remedies: Vec<String> = Vec::new();
-    for (service, port) in taken {
-        let owner = owner(port.host, runtime).await;
+    for ((service, port), owner) in owned {
+        let owner = owner.unwrap_or_else(|| PortOwner {
+            description: "a process of another user".to_owned(),
+            remedy: Some(format!("find it: sudo ss -ltnp 'sport = :{}'", port.host)),
+        });
         let separator = if cause.is_empty() { "" } else { "\n  " };
         let _ = write!(cause, "{separator}port {} ({service}) is taken by {}", port.host, owner.description);
         remedies.extend(owner.remedy.filter(|remedy| !remedies.contains(remedy)));
     }
-    remedies.extend(proposal(wanted, stack));
-    Err(Failure::PortTaken { cause, remedy: remedies.join("\n  or: ") }.into())
+    remedies.extend(proposal);
+    Failure::PortTaken { cause, remedy: remedies.join("\n  or: ") }
 }
 
 /// An offset at which all wanted ports are free.
@@ -56,18 +78,14 @@ fn is_taken(port: u16) -> bool {
     bound.is_err() || wide_v6.is_ok()
 }
 
-async fn owner(port: u16, runtime: &dyn Runtime) -> PortOwner {
+/// None where nobody holds it whom we can see.
+async fn owner(port: u16, runtime: &dyn Runtime) -> Option<PortOwner> {
     if let Ok(Some(owner)) = runtime.port_owner(port).await {
-        return owner;
+        return Some(owner);
     }
-    match listeners::get_process_by_port(port, listeners::Protocol::TCP) {
-        Ok(process) => PortOwner {
-            description: format!("{} (pid {})", process.name, process.pid),
-            remedy: Some(format!("end it: kill {}", process.pid)),
-        },
-        Err(_) => PortOwner {
-            description: "a process of another user".to_owned(),
-            remedy: Some(format!("find it: sudo ss -ltnp 'sport = :{port}'")),
-        },
-    }
+    let process = listeners::get_process_by_port(port, listeners::Protocol::TCP).ok()?;
+    Some(PortOwner {
+        description: format!("{} (pid {})", process.name, process.pid),
+        remedy: Some(format!("end it: kill {}", process.pid)),
+    })
 }
