@@ -8,6 +8,7 @@ mod device;
 mod doctor;
 mod down;
 mod env;
+mod export;
 mod group;
 mod images;
 mod list;
@@ -24,7 +25,9 @@ mod stop;
 mod topic;
 mod topic_change;
 mod up;
+mod verify;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -39,7 +42,7 @@ use crate::paths::Paths;
 use crate::runtime::Inventory;
 use crate::runtime::choose::{self, Found};
 use crate::shutdown::Shutdown;
-use crate::stack::load::{self, Loaded, Overrides};
+use crate::stack::load::{self, Loaded, Overrides, Place};
 use crate::stack::{Profile, Service, Stack, StackName};
 use crate::ui::Ui;
 
@@ -74,6 +77,8 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
         Command::Device(command) => device::run(context, command).await,
         Command::Seed(args) => seed::run(context, args).await,
         Command::Config(args) => config::run(context, args).await,
+        Command::Export(command) => export::run(context, command).await,
+        Command::Verify(command) => verify::run(context, command).await,
         Command::Stop(args) => stop::run(context, args).await,
         Command::Start(args) => start::run(context, args).await,
         Command::Restart(args) => restart::run(context, args).await,
@@ -89,11 +94,8 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
 impl Context {
     /// The effective stack: seed data, the stack file, and flags over both.
     fn load(&self, port_offset: Option<u16>, profile: Option<Profile>) -> Result<Loaded> {
-        let file = match &self.global.file {
-            Some(file) => Some(file.clone()),
-            None => load::find_file(&std::env::current_dir()?),
-        };
-        let overrides = Overrides { name: self.global.stack.clone(), port_offset, profile };
+        let file = self.stack_file()?;
+        let overrides = Overrides { name: self.global.stack.clone(), port_offset, profile, place: Place::Laptop };
         let loaded = load::load(file.as_deref(), &overrides)?;
         // What --profile said last holds until a flag or the file says something else.
         let kept = Memo::read(&self.paths.stack(&loaded.stack.name))?.profile;
@@ -101,6 +103,20 @@ impl Context {
             Some(kept) => load::load(file.as_deref(), &Overrides { profile: Some(kept), ..overrides }),
             None => Ok(loaded),
         }
+    }
+
+    /// The effective stack as a cluster runs it: what a laptop's `up` remembers does not count.
+    fn load_for_cluster(&self, profile: Option<Profile>) -> Result<Stack> {
+        let overrides =
+            Overrides { name: self.global.stack.clone(), profile, place: Place::Cluster, ..Overrides::default() };
+        Ok(load::load(self.stack_file()?.as_deref(), &overrides)?.stack)
+    }
+
+    fn stack_file(&self) -> Result<Option<PathBuf>> {
+        Ok(match &self.global.file {
+            Some(file) => Some(file.clone()),
+            None => load::find_file(&std::env::current_dir()?),
+        })
     }
 
     /// The effective stack, and what there is of it on this machine.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::secrets::{Account, Accounts};
-use crate::stack::device::{PROBE_USER, SERVICE_USER};
+use crate::stack::device::{BRIDGE_USER, PROBE_USER, SERVICE_USER};
 use crate::stack::{Mosquitto, Stack};
 use crate::target::Target;
 
@@ -46,7 +46,14 @@ log_timestamp_format %Y-%m-%dT%H:%M:%S%z
         // Root's Mosquitto would become another user, who may not read files that are root's own.
         writeln!(text, "user {}", layout.user).expect("writing to a string succeeds");
     }
+    if *target == Target::Kubernetes {
+        // What depends on the pod and on optional Secrets: the peer link and the listener with TLS.
+        writeln!(text, "include_dir {config}/conf.d").expect("as above");
+    }
     for listener in listeners(stack, target) {
+        if matches!(listener.kind, Kind::Mqtts) && *target == Target::Kubernetes {
+            continue;
+        }
         write!(text, "\nlistener {}\nmax_connections {max_connections}\n", listener.address).expect("as above");
         match listener.kind {
             Kind::Mqtt => {}
@@ -64,6 +71,35 @@ log_timestamp_format %Y-%m-%dT%H:%M:%S%z
     text
 }
 
+/// The listener with TLS of a pod that has a certificate.
+pub fn tls_conf(stack: &Stack, config: &Path) -> String {
+    let (max_connections, config) = (stack.mosquitto.max_connections, config.display());
+    format!(
+        "listener 8883\nmax_connections {max_connections}\ncertfile {config}/tls.crt\nkeyfile {config}/tls.key\ntls_version tlsv1.2\n"
+    )
+}
+
+/// The link to the first pod, for the second one only: from both sides it would multiply every message. The pod adds
+/// `remote_password`.
+///
+/// The session stays (`cleansession false`), so that what is published while the peer is away arrives later;
+/// `try_private` keeps messages from coming back to the broker that sent them.
+pub fn bridge_conf(peer: &str) -> String {
+    format!(
+        "connection peer
+address {peer}:1883
+topic # both 1
+remote_clientid mqtt-1
+remote_username {BRIDGE_USER}
+cleansession false
+try_private true
+notifications_local_only true
+bridge_attempt_unsubscribe false
+restart_timeout 2 30
+"
+    )
+}
+
 enum Kind {
     Mqtt,
     Mqtts,
@@ -79,7 +115,7 @@ struct Listener {
 fn listeners(stack: &Stack, target: &Target) -> [Listener; 3] {
     let ports = &stack.ports;
     let address = |container: u16, host: u16| match target {
-        Target::Docker => container.to_string(),
+        Target::Docker | Target::Kubernetes => container.to_string(),
         Target::Process(_) => format!("{host} 127.0.0.1"),
     };
     [
@@ -102,14 +138,28 @@ pub fn acl_file(accounts: &Accounts) -> String {
         "user {SERVICE_USER}\ntopic readwrite #\ntopic read $SYS/#\n\nuser {PROBE_USER}\ntopic readwrite sosstack/probe/#\n"
     );
     for (id, enrolled) in &accounts.devices {
-        if let Some(owner) = &enrolled.owner {
-            writeln!(text, "\nuser {id}").expect("writing to a string succeeds");
-            for (access, topic) in owner_topics(owner) {
-                writeln!(text, "topic {access} {topic}").expect("as above");
-            }
-        }
+        text.push_str(&owner_acl(id, enrolled.owner.as_deref()));
     }
     text.push('\n');
+    text.push_str(&pattern_acl());
+    text
+}
+
+/// What one device may do for its owner; nothing where it has none.
+pub fn owner_acl(id: &str, owner: Option<&str>) -> String {
+    let mut text = String::new();
+    if let Some(owner) = owner {
+        writeln!(text, "\nuser {id}").expect("writing to a string succeeds");
+        for (access, topic) in owner_topics(owner) {
+            writeln!(text, "topic {access} {topic}").expect("as above");
+        }
+    }
+    text
+}
+
+/// What every device may do under its own id.
+pub fn pattern_acl() -> String {
+    let mut text = String::new();
     for (access, filter) in DEVICE_LEAVES {
         writeln!(text, "pattern {access} {filter}").expect("writing to a string succeeds");
     }

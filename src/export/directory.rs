@@ -1,0 +1,169 @@
+//! Writing an export's files: all of them or none, and never over what somebody else wrote.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::ExportedFile;
+use crate::failure::Failure;
+use crate::paths::write_atomic;
+
+/// What writing came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Files that are new or have other contents than before.
+    pub changed: Vec<String>,
+    pub unchanged: Vec<String>,
+    /// Files of an earlier export that belong to this one no more.
+    pub removed: Vec<String>,
+}
+
+/// Makes a directory hold exactly these files of an export. `header` is the first line by which an export knows
+/// its own files; others in a directory that has some of those stay as they are.
+///
+/// A new directory appears with all its files at once. In an existing one, each file is replaced at once.
+///
+/// # Errors
+/// [`Failure::Usage`] when there is something else in its place, or when a foreign file has the name of one of
+/// these; nothing is touched then. Others when the directory cannot be written to.
+pub fn write(dir: &Path, files: &[ExportedFile], header: &str) -> Result<Written> {
+    let Some(present) = entries(dir)? else { return create(dir, files) };
+    let mut own = BTreeSet::new();
+    for name in &present {
+        if is_own(&dir.join(name), header)? {
+            own.insert(name.clone());
+        }
+    }
+    let wanted: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let foreign =
+        present.iter().find(|name| !own.contains(*name) && (own.is_empty() || wanted.contains(name.as_str())));
+    if let Some(foreign) = foreign {
+        return Err(Failure::Usage {
+            cause: format!("{} holds {foreign}, which this export did not make", dir.display()),
+            remedy: "name an empty or a new directory with --out; nothing was written".to_owned(),
+        }
+        .into());
+    }
+    let mut written = Written::default();
+    for file in files {
+        let path = dir.join(&file.name);
+        if fs::read(&path).is_ok_and(|old| old == file.contents.as_bytes()) {
+            written.unchanged.push(file.name.clone());
+        } else {
+            write_atomic(&path, file.contents.as_bytes(), 0o644)?;
+            written.changed.push(file.name.clone());
+        }
+    }
+    for name in own.into_iter().filter(|name| !wanted.contains(name.as_str())) {
+        let path = dir.join(&name);
+        fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        written.removed.push(name);
+    }
+    Ok(written)
+}
+
+/// The names in a directory; None where there is no directory.
+fn entries(dir: &Path) -> Result<Option<Vec<String>>> {
+    let reading = || format!("reading {}", dir.display());
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            return Err(Failure::Usage {
+                cause: format!("{} is a file, not a directory", dir.display()),
+                remedy: "name a directory with --out; nothing was written".to_owned(),
+            }
+            .into());
+        }
+        Err(error) => return Err(error).with_context(reading),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.with_context(reading)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(Some(names))
+}
+
+fn is_own(path: &Path, header: &str) -> Result<bool> {
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(bytes.starts_with(header.as_bytes()))
+}
+
+/// Writes beside the place, then puts it there by one renaming.
+fn create(dir: &Path, files: &[ExportedFile]) -> Result<Written> {
+    let dir = std::path::absolute(dir).with_context(|| format!("finding {}", dir.display()))?;
+    let parent = dir.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(parent).with_context(|| format!("creating directory {}", parent.display()))?;
+    let temporary = beside(&dir);
+    let made = fill(&temporary, files)
+        .and_then(|()| fs::rename(&temporary, &dir).with_context(|| format!("creating directory {}", dir.display())));
+    if made.is_err() {
+        let _ = fs::remove_dir_all(&temporary);
+    }
+    made?;
+    Ok(Written { changed: files.iter().map(|file| file.name.clone()).collect(), ..Written::default() })
+}
+
+fn beside(dir: &Path) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    dir.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+}
+
+fn fill(dir: &Path, files: &[ExportedFile]) -> Result<()> {
+    let _ = fs::remove_dir_all(dir);
+    fs::create_dir(dir).with_context(|| format!("creating directory {}", dir.display()))?;
+    files.iter().try_for_each(|file| write_atomic(&dir.join(&file.name), file.contents.as_bytes(), 0o644))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "# ours\n";
+
+    fn file(name: &str, text: &str) -> ExportedFile {
+        ExportedFile { name: name.to_owned(), contents: format!("{HEADER}{text}") }
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        entries(dir).unwrap().unwrap()
+    }
+
+    #[test]
+    fn an_export_replaces_its_own_files_and_keeps_the_others() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("a/out");
+        write(&dir, &[file("one", "1"), file("two", "2")], HEADER).unwrap();
+        fs::write(dir.join("mine"), "mine").unwrap();
+        let written = write(&dir, &[file("one", "1"), file("three", "3")], HEADER).unwrap();
+        assert_eq!(
+            (written.unchanged, written.changed, written.removed),
+            (vec!["one".to_owned()], vec!["three".to_owned()], vec!["two".to_owned()])
+        );
+        assert_eq!(names(&dir), ["mine", "one", "three"]);
+        assert_eq!(names(&parent.path().join("a")), ["out"], "nothing temporary is left");
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_is_never_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("one"), "mine").unwrap();
+        let error = write(dir.path(), &[file("two", "2")], HEADER).unwrap_err();
+        assert!(error.to_string().contains("holds one"), "{error}");
+        assert_eq!(names(dir.path()), ["one"]);
+        fs::write(dir.path().join("one"), HEADER).unwrap();
+        fs::write(dir.path().join("two"), "mine").unwrap();
+        let error = write(dir.path(), &[file("two", "2")], HEADER).unwrap_err();
+        assert!(error.to_string().contains("holds two"), "{error}");
+        assert_eq!(fs::read_to_string(dir.path().join("two")).unwrap(), "mine");
+        let error = write(&dir.path().join("two"), &[], HEADER).unwrap_err();
+        assert!(error.to_string().contains("is a file"), "{error}");
+    }
+}

@@ -1,0 +1,15 @@
+//! The stack for machines that do not run sosstack: files that others apply.
+//!
+//! Pure functions from the stack to typed documents; [`directory`] alone writes.
+
+pub mod directory;
+pub mod kubernetes;
+pub mod secrets;
+
+/// One file of an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedFile {
+    /// Within the export's directory.
+    pub name: String,
+    pub contents: String,
+}
