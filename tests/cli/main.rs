@@ -4,8 +4,10 @@
 #![allow(clippy::print_stdout, reason = "the test runner shows it where it matters")]
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
+mod export;
 mod help;
 mod machine;
 mod missing;
 mod output;
 mod usage;
+mod verify;
