@@ -49,7 +49,7 @@ pub fn plan(stack: &Stack, pods: &[Pod], device: Option<&DeviceLogin>) -> Vec<Ch
         command: command.iter().map(|word| (*word).to_owned()).collect(),
         stdin,
     };
-    let srvr = ["sh", "-c", "echo srvr | nc -w 3 127.0.0.1 2181"];
+    let srvr = ["sh", "-c", "printf srvr | nc -w 3 127.0.0.1 2181"];
     let ids = ["zkCli.sh", "-server", "127.0.0.1:2181", "ls", "/kafka/brokers/ids"];
     let describe = ["/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka-service:9092", "--describe"];
     let mut all: Vec<Check> = names(Component::Zookeeper)

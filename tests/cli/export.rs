@@ -202,3 +202,25 @@ fn commands_hold_no_secret() {
     try: name one of mqtt-credentials, mqtt-peer, mqtt-devices-0
     "#);
 }
+
+/// An operator of a cluster has no stack on this machine, and devices come and go all the same.
+#[test]
+fn devices_change_without_a_stack_on_this_machine() {
+    let machine = Machine::bare();
+    assert_eq!(
+        machine.run(&["device", "add", "watch-7"]).stderr,
+        "error: stack sos is not running\ntry: sosstack up\n"
+    );
+    let exported = || done(machine.run(&["export", "secrets", "--only", "mqtt-devices-0", "--out", "-"])).stdout;
+    let first = exported();
+    insta::assert_snapshot!(done(machine.run(&["device", "add", "watch-7", "--owner", "user-7"])).stderr, @"
+    • the stack does not run here; sosstack export secrets tells a cluster
+    watch-7: done
+    ");
+    let second = exported();
+    assert_ne!(first, second);
+    done(machine.run(&["device", "rotate", "watch-7"]));
+    assert_ne!(second, exported());
+    done(machine.run(&["device", "remove", "watch-7"]));
+    assert_eq!(first, exported(), "as if it had never been there");
+}

@@ -61,7 +61,8 @@ fn node(source: Source<'_>) -> Container {
         stack.zookeeper.heap.mebibytes
     );
     let size = Size::jvm(("250m", "500m"), stack.zookeeper.heap);
-    let asks = |word: &str, answer: &str| format!(r#"[ "$(echo {word} | nc -w 3 127.0.0.1 2181)" = {answer} ]"#);
+    // Without a line's end, which the node would leave unread: a reset connection may then take the answer with it.
+    let asks = |word: &str, answer: &str| format!(r#"[ "$(printf {word} | nc -w 3 127.0.0.1 2181)" = {answer} ]"#);
     let (alive, serves) = (asks("ruok", "imok"), asks("isro", "rw"));
     // On one volume, but not at its root, which may hold lost+found.
     let on_data = |sub_path: &str, path: &str| VolumeMount { sub_path: Some(sub_path.to_owned()), ..mount(DATA, path) };

@@ -89,6 +89,13 @@ assemble() {
     say "$(grep -c : "$run/passwd") accounts"
 }
 
+# The kubelet replaces all files of a volume at once, by this link.
+version() {
+    for volume in credentials peer tls devices; do
+        readlink "$secrets/$volume/..data" || echo none
+    done
+}
+
 setup() {
     mkdir -p "$run/conf.d" "$run/probe"
     if [ ! -s "$run/probe-password" ]; then
@@ -97,7 +104,7 @@ setup() {
             printf '%s\n' '-u sosstack-probe' "-P $(cat "$run/probe-password")" >"$run/probe/$tool"
         done
     fi
-    until assemble; do sleep 5; done
+    until version >"$run/version" && assemble; do sleep 5; done
     rm -f "$run/conf.d/bridge.conf" "$run/conf.d/tls.conf"
     # From one side only: from both, every message would go round for ever.
     if [ "${HOSTNAME##*-}" = 1 ]; then
@@ -113,29 +120,27 @@ setup() {
     fi
 }
 
-# The kubelet replaces all files of a volume at once, by this link.
-version() {
-    for volume in credentials peer tls devices; do
-        readlink "$secrets/$volume/..data" || echo none
-    done
-}
-
+# Signals the server once it listens to that: the signal ends a server that has only just been started.
 reload() {
     for process in /proc/[0-9]*; do
         if [ "$(cat "$process/comm" 2>/dev/null)" = mosquitto ]; then
-            kill -HUP "${process#/proc/}" && say "the server reloads" && return
+            until sed -n 's/^SigCgt://p' "$process/status" | grep -q '[13579bdf]$'; do
+                [ -d "$process" ] || return 1
+                sleep 1
+            done
+            kill -HUP "${process#/proc/}" && say "the server reloads"
+            return
         fi
     done
-    say "the server does not run; it reads them when it starts"
+    say "the server does not run yet"
+    return 1
 }
 
 watch() {
-    known=
+    known=$(cat "$run/version")
     while :; do
         now=$(version)
-        # The first time too: a Secret may have changed between set-up and now.
-        if [ "$now" != "$known" ] && assemble; then
-            reload
+        if [ "$now" != "$known" ] && assemble && reload; then
             known=$now
             if [ -s "$run/tls.crt" ] && [ ! -e "$run/conf.d/tls.conf" ]; then
                 say "the Secret mqtt-tls is new: kubectl rollout restart statefulset/mqtt opens port 8883"

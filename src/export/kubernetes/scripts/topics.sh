@@ -10,7 +10,8 @@ say() { echo "topics: $*"; }
 kafka() {
     local tool=$1
     shift
-    "$tools/$tool.sh" --bootstrap-server "$BOOTSTRAP" "$@"
+    # That names with dots could collide with names with underscores is seen to before.
+    "$tools/$tool.sh" --bootstrap-server "$BOOTSTRAP" "$@" </dev/null | sed '/^WARNING: Due to limitations/d'
 }
 
 # As many brokers as a topic has replicas.
@@ -36,16 +37,16 @@ while read -r name partitions settings; do
         arguments=()
         for setting in $settings; do arguments+=(--config "$setting"); done
         kafka kafka-topics --create --if-not-exists --topic "$name" --partitions "$partitions" \
-            --replication-factor "$REPLICAS" "${arguments[@]}" </dev/null
+            --replication-factor "$REPLICAS" "${arguments[@]}"
     else
         if [ "$have" -lt "$partitions" ]; then
-            kafka kafka-topics --alter --topic "$name" --partitions "$partitions" </dev/null
+            kafka kafka-topics --alter --topic "$name" --partitions "$partitions"
             say "$name has $partitions partitions now, not $have"
         fi
         for setting in $settings; do
             # In brackets, a value may hold commas.
             kafka kafka-configs --alter --entity-type topics --entity-name "$name" \
-                --add-config "${setting%%=*}=[${setting#*=}]" </dev/null
+                --add-config "${setting%%=*}=[${setting#*=}]"
         done
     fi
 done <"$topics"
