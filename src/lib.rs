@@ -19,6 +19,7 @@
 //! | [`secrets`] | accounts, the local certificate authority |
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
 //! | [`message`], [`publish`], [`reading`], [`filter`] | the envelope; sending with a ledger; the merged stream; what is wanted |
+//! | [`export`], [`verify`] | the stack as files for a cluster; whether what came of them works |
 //! | [`event`], [`ui`] | what work reports, and the only code that prints |
 //! | [`failure`], [`shutdown`], [`paths`], [`memo`], [`endpoints`], [`contexts`] | remedies and exit codes; signals; files; what a stack remembers; addresses |
 //! | [`cli`], [`commands`] | clap types; one file a verb |
@@ -49,5 +50,6 @@ pub mod similar;
 pub mod stack;
 pub mod target;
 pub mod ui;
+pub mod verify;
 pub mod workload;
 pub mod zookeeper;

@@ -9,6 +9,8 @@ use crate::stack::{Role, Service, Stack};
 pub enum Target {
     Docker,
     Process(Layout),
+    /// Pods of a cluster: one configuration for all of a kind, which take their ordinal from their name.
+    Kubernetes,
 }
 
 /// Where things are on this machine when services are plain processes.

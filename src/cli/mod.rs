@@ -105,9 +105,12 @@ pub enum Command {
     Seed(SeedArgs),
     /// Print the effective stack as YAML
     Config(ConfigArgs),
-    /// Write the stack as files for others to run, without any secret
+    /// Write the stack as files for those who run it elsewhere
     #[command(subcommand)]
     Export(export::ExportCommand),
+    /// Prove that an exported stack works where it runs
+    #[command(subcommand)]
+    Verify(export::VerifyCommand),
     /// Stop services, keeping everything
     Stop(ServicesArgs),
     /// Start stopped services

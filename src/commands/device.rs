@@ -13,7 +13,7 @@ use crate::cli::{DeviceAddArgs, DeviceCommand};
 use crate::config::mosquitto::reach;
 use crate::event::{Event, Report};
 use crate::failure::Failure;
-use crate::lifecycle::devices::{self, Changed};
+use crate::lifecycle::devices::{self, Changed, Fleet};
 use crate::lifecycle::{connect, up::Up};
 use crate::secrets::{Accounts, accounts::Enrolled};
 use crate::stack::Device;
@@ -26,13 +26,13 @@ pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()
         DeviceCommand::List { .. } | DeviceCommand::Show { .. } => look(context, command),
         DeviceCommand::Add(args) => {
             let devices = devices_of(args)?;
-            change(context, "device add", async |up, report| devices::add(up, &devices, report).await).await
+            change(context, "device add", async |fleet, report| devices::add(fleet, &devices, report).await).await
         }
         DeviceCommand::Remove { ids } => {
-            change(context, "device remove", async |up, report| devices::remove(up, ids, report).await).await
+            change(context, "device remove", async |fleet, report| devices::remove(fleet, ids, report).await).await
         }
         DeviceCommand::Rotate { ids } => {
-            change(context, "device rotate", async |up, report| devices::rotate(up, ids, report).await).await?;
+            change(context, "device rotate", async |fleet, report| devices::rotate(fleet, ids, report).await).await?;
             if ids.iter().any(|id| id == SERVICE_USER) {
                 let words = "backends that were logged in as sos_service are disconnected; they reconnect with the \
                              new password, which sosstack env prints";
@@ -64,20 +64,21 @@ fn look(context: &Context, command: &DeviceCommand) -> Result<()> {
 async fn change(
     context: &Context,
     command: &str,
-    work: impl AsyncFnOnce(&Up<'_>, Report<'_>) -> Result<Changed>,
+    work: impl AsyncFnOnce(&Fleet<'_>, Report<'_>) -> Result<Changed>,
 ) -> Result<()> {
     let name = context.load(None, None)?.stack.name;
     let _lock = context.lock(&name, command).await?;
-    let (stack, found) = context.running().await?;
-    let up = Up {
+    let (stack, found) = context.existing().await?;
+    let up = found.as_ref().filter(|found| !found.inventory.instances.is_empty()).map(|found| Up {
         stack: &stack,
         runtime: &*found.runtime,
         paths: &context.paths,
         timeout: Duration::from_secs(30),
         retain: true,
         accept_data_loss: false,
-    };
-    let changed = context.shutdown.guard(work(&up, &|event| context.ui.report(event))).await?;
+    });
+    let fleet = Fleet { paths: &context.paths, name: &stack.name, running: up.as_ref() };
+    let changed = context.shutdown.guard(work(&fleet, &|event| context.ui.report(event))).await?;
     if context.ui.is_json() {
         return Ui::print_json(&json!({
             "changed": changed.changed, "unchanged": changed.unchanged, "live": changed.live,

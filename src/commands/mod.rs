@@ -8,6 +8,7 @@ mod device;
 mod doctor;
 mod down;
 mod env;
+mod export;
 mod export_compose;
 mod group;
 mod images;
@@ -25,12 +26,13 @@ mod stop;
 mod topic;
 mod topic_change;
 mod up;
+mod verify;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::cli::export::ExportCommand;
 use crate::cli::{Command, Global};
 use crate::endpoints::Endpoints;
 use crate::failure::Failure;
@@ -41,7 +43,7 @@ use crate::paths::Paths;
 use crate::runtime::Inventory;
 use crate::runtime::choose::{self, Found};
 use crate::shutdown::Shutdown;
-use crate::stack::load::{self, Loaded, Overrides};
+use crate::stack::load::{self, Loaded, Overrides, Place};
 use crate::stack::{Profile, Service, Stack, StackName};
 use crate::ui::Ui;
 
@@ -76,7 +78,8 @@ pub async fn run(context: &Context, command: &Command) -> Result<()> {
         Command::Device(command) => device::run(context, command).await,
         Command::Seed(args) => seed::run(context, args).await,
         Command::Config(args) => config::run(context, args).await,
-        Command::Export(ExportCommand::Compose(args)) => export_compose::run(context, args),
+        Command::Export(command) => export::run(context, command).await,
+        Command::Verify(command) => verify::run(context, command).await,
         Command::Stop(args) => stop::run(context, args).await,
         Command::Start(args) => start::run(context, args).await,
         Command::Restart(args) => restart::run(context, args).await,
@@ -103,12 +106,22 @@ impl Context {
 
     /// As [`Context::load`], but nothing that this machine remembers of the stack counts.
     fn load_as_written(&self, port_offset: Option<u16>, profile: Option<Profile>) -> Result<Loaded> {
-        let file = match &self.global.file {
+        let overrides = Overrides { name: self.global.stack.clone(), port_offset, profile, place: Place::Laptop };
+        load::load(self.stack_file()?.as_deref(), &overrides)
+    }
+
+    /// The effective stack as a cluster runs it: what a laptop's `up` remembers does not count.
+    fn load_for_cluster(&self, profile: Option<Profile>) -> Result<Stack> {
+        let overrides =
+            Overrides { name: self.global.stack.clone(), profile, place: Place::Cluster, ..Overrides::default() };
+        Ok(load::load(self.stack_file()?.as_deref(), &overrides)?.stack)
+    }
+
+    fn stack_file(&self) -> Result<Option<PathBuf>> {
+        Ok(match &self.global.file {
             Some(file) => Some(file.clone()),
             None => load::find_file(&std::env::current_dir()?),
-        };
-        let overrides = Overrides { name: self.global.stack.clone(), port_offset, profile };
-        load::load(file.as_deref(), &overrides)
+        })
     }
 
     /// The effective stack, and what there is of it on this machine.

@@ -17,18 +17,19 @@ pub fn java(
     system_properties: &[(&str, String)],
 ) -> Vec<String> {
     let mut command = vec![java.to_owned(), format!("-Xmx{heap}"), "-Xms32M".to_owned()];
-    command.extend(
-        match profile {
-            Profile::Laptop => ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"].as_slice(),
-            Profile::Full => ["-XX:+UseG1GC"].as_slice(),
-        }
-        .iter()
-        .map(|option| (*option).to_owned()),
-    );
-    command.extend(["-XX:+ExitOnOutOfMemoryError".to_owned(), "-Djava.awt.headless=true".to_owned()]);
+    command.extend(options(profile).into_iter().map(str::to_owned));
     command.extend(system_properties.iter().map(|(key, value)| format!("-D{key}={value}")));
     command.extend(["-cp".to_owned(), class_path.to_owned()]);
     command
+}
+
+/// What the JVM is told apart from its heap.
+pub fn options(profile: Profile) -> Vec<&'static str> {
+    let collection = match profile {
+        Profile::Laptop => ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"].as_slice(),
+        Profile::Full => ["-XX:+UseG1GC"].as_slice(),
+    };
+    [collection, &["-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true"]].concat()
 }
 
 /// `log4j.properties` for Kafka, and for ZooKeeper as a plain process: to the console in a container

@@ -14,20 +14,27 @@ pub const EXTERNAL_PORT: u16 = 19092;
 /// Of the topic that keeps groups' offsets; the brokers take the number from their configuration.
 pub const OFFSETS_PARTITIONS: u16 = 6;
 
-/// One broker's configuration; the user's `kafka.config` is applied last.
+/// One broker's configuration, or that of all pods, which add `broker.id` and `advertised.listeners`; the user's `kafka.config` is applied last.
 pub fn server_properties(stack: &Stack, service: Service, target: &Target, log_dirs: &Path) -> String {
     let mut properties = Properties::default();
+    let is_local = *target != Target::Kubernetes;
+    if is_local {
+        properties.set("broker.id", service.ordinal);
+    }
     properties
-        .set("broker.id", service.ordinal)
         .set("log.dirs", log_dirs.display())
         .set("zookeeper.connect", zookeeper_connect(stack, target))
         // Everything starts at once: a broker waits for the ensemble instead of giving up.
-        .set("zookeeper.connection.timeout.ms", 60_000)
+        .set("zookeeper.connection.timeout.ms", 60_000);
+    if is_local {
         // A broker that was killed can return once its session is gone: 6 s instead of 18 s.
-        .set("zookeeper.session.timeout.ms", 6000);
+        properties.set("zookeeper.session.timeout.ms", 6000);
+    }
     listeners(&mut properties, stack, service, target);
     durability(&mut properties, stack);
-    laptop(&mut properties);
+    if is_local {
+        laptop(&mut properties);
+    }
     for (key, value) in &stack.kafka.config {
         properties.set(key, value);
     }
@@ -45,6 +52,8 @@ fn listeners(properties: &mut Properties, stack: &Stack, service: Service, targe
             )
             .set("listener.security.protocol.map", "INTERNAL:PLAINTEXT,EXTERNAL:PLAINTEXT")
             .set("inter.broker.listener.name", "INTERNAL"),
+        // What is advertised differs from pod to pod: their command says it.
+        Target::Kubernetes => properties.set("listeners", format!("PLAINTEXT://:{INTERNAL_PORT}")),
         // 127.0.0.1 rather than localhost, which many resolvers answer with ::1 first.
         Target::Process(_) => properties
             .set("listeners", format!("PLAINTEXT://127.0.0.1:{host_port}"))
@@ -81,7 +90,7 @@ fn laptop(properties: &mut Properties) {
 
 fn zookeeper_connect(stack: &Stack, target: &Target) -> String {
     let nodes = (0..stack.zookeeper.nodes).map(|ordinal| match target {
-        Target::Docker => format!("{}:2181", cluster_name(stack, Service::zookeeper(ordinal))),
+        Target::Docker | Target::Kubernetes => format!("{}:2181", cluster_name(stack, Service::zookeeper(ordinal))),
         Target::Process(_) => format!("127.0.0.1:{}", stack.ports.zookeeper(ordinal)),
     });
     format!("{}/kafka", nodes.collect::<Vec<_>>().join(","))

@@ -4,15 +4,22 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::secrets::{Account, Accounts};
-use crate::stack::device::{PROBE_USER, SERVICE_USER};
+use crate::stack::device::{BRIDGE_USER, PROBE_USER, SERVICE_USER};
 use crate::stack::{Mosquitto, Stack};
 use crate::target::Target;
 
 /// The server's whole configuration. `config` holds the files it names, `data` its database.
 pub fn mosquitto_conf(stack: &Stack, target: &Target, config: &Path, data: &Path) -> String {
     let mut text = general(stack, target, &config.join("passwd"), &config.join("acl"), data);
-    for kind in [Kind::Mqtt, Kind::Mqtts, Kind::MqttWs] {
-        text.push_str(&listener(stack, target, kind, config));
+    let kinds = if *target == Target::Kubernetes {
+        // What depends on the pod and on optional Secrets: the peer link and the listener with TLS.
+        writeln!(text, "include_dir {}/conf.d", config.display()).expect("writing to a string succeeds");
+        [Kind::Mqtt, Kind::MqttWs].as_slice()
+    } else {
+        &[Kind::Mqtt, Kind::Mqtts, Kind::MqttWs]
+    };
+    for kind in kinds {
+        text.push_str(&listener(stack, target, *kind, config));
     }
     text
 }
@@ -59,6 +66,35 @@ log_timestamp_format %Y-%m-%dT%H:%M:%S%z
     text
 }
 
+/// The listener with TLS of a pod that has a certificate.
+pub fn tls_conf(stack: &Stack, config: &Path) -> String {
+    let (max_connections, config) = (stack.mosquitto.max_connections, config.display());
+    format!(
+        "listener 8883\nmax_connections {max_connections}\ncertfile {config}/tls.crt\nkeyfile {config}/tls.key\ntls_version tlsv1.2\n"
+    )
+}
+
+/// The link to the first pod, for the second one only: from both sides it would multiply every message. The pod adds
+/// `remote_password`.
+///
+/// The session stays (`cleansession false`), so that what is published while the peer is away arrives later;
+/// `try_private` keeps messages from coming back to the broker that sent them.
+pub fn bridge_conf(peer: &str) -> String {
+    format!(
+        "connection peer
+address {peer}:1883
+topic # both 1
+remote_clientid mqtt-1
+remote_username {BRIDGE_USER}
+cleansession false
+try_private true
+notifications_local_only true
+bridge_attempt_unsubscribe false
+restart_timeout 2 30
+"
+    )
+}
+
 /// What a listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -77,7 +113,7 @@ pub fn listener(stack: &Stack, target: &Target, kind: Kind, certificates: &Path)
         Kind::MqttWs => (9001, stack.ports.mqtt_ws()),
     };
     let address = match target {
-        Target::Docker => u16::to_string(&container),
+        Target::Docker | Target::Kubernetes => u16::to_string(&container),
         Target::Process(_) => format!("{host} 127.0.0.1"),
     };
     let mut text = format!("\nlistener {address}\nmax_connections {}\n", stack.mosquitto.max_connections);
@@ -111,14 +147,28 @@ pub fn acl_file<'a>(devices: impl IntoIterator<Item = (&'a str, Option<&'a str>)
         "user {SERVICE_USER}\ntopic readwrite #\ntopic read $SYS/#\n\nuser {PROBE_USER}\ntopic readwrite sosstack/probe/#\n"
     );
     for (id, owner) in devices {
-        if let Some(owner) = owner {
-            writeln!(text, "\nuser {id}").expect("writing to a string succeeds");
-            for (access, topic) in owner_topics(owner) {
-                writeln!(text, "topic {access} {topic}").expect("as above");
-            }
-        }
+        text.push_str(&owner_acl(id, owner));
     }
     text.push('\n');
+    text.push_str(&pattern_acl());
+    text
+}
+
+/// What one device may do for its owner; nothing where it has none.
+pub fn owner_acl(id: &str, owner: Option<&str>) -> String {
+    let mut text = String::new();
+    if let Some(owner) = owner {
+        writeln!(text, "\nuser {id}").expect("writing to a string succeeds");
+        for (access, topic) in owner_topics(owner) {
+            writeln!(text, "topic {access} {topic}").expect("as above");
+        }
+    }
+    text
+}
+
+/// What every device may do under its own id.
+pub fn pattern_acl() -> String {
+    let mut text = String::new();
     for (access, filter) in DEVICE_LEAVES {
         writeln!(text, "pattern {access} {filter}").expect("writing to a string succeeds");
     }

@@ -30,7 +30,7 @@ pub fn zoo_cfg(stack: &Stack, service: Service, target: &Target, data: &Path, lo
         // A laptop's whole stack comes from one address; the default of 60 is for one client each.
         .set("maxClientCnxns", 1000);
     match target {
-        Target::Docker => properties.set("clientPort", 2181).set("quorumListenOnAllIPs", true),
+        Target::Docker | Target::Kubernetes => properties.set("clientPort", 2181).set("quorumListenOnAllIPs", true),
         Target::Process(_) => {
             properties.set("clientPort", stack.ports.zookeeper(service.ordinal)).set("clientPortAddress", "127.0.0.1")
         }
@@ -43,9 +43,26 @@ pub fn zoo_cfg(stack: &Stack, service: Service, target: &Target, data: &Path, lo
     properties.render()
 }
 
+/// `logback.xml` of a node in a cluster: to the console, where the cluster collects it.
+pub fn logback() -> String {
+    LOGBACK.to_owned()
+}
+
+const LOGBACK: &str = r#"<configuration>
+  <appender name="CONSOLE" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder>
+      <pattern>%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5p [myid:%X{myid}] %m \(%c{0}\)%n</pattern>
+    </encoder>
+  </appender>
+  <root level="INFO">
+    <appender-ref ref="CONSOLE"/>
+  </root>
+</configuration>
+"#;
+
 fn peer_address(stack: &Stack, peer: Service, target: &Target) -> String {
     match target {
-        Target::Docker => format!("{}:2888:3888", cluster_name(stack, peer)),
+        Target::Docker | Target::Kubernetes => format!("{}:2888:3888", cluster_name(stack, peer)),
         Target::Process(_) => {
             let (peer_port, election) =
                 (stack.ports.zookeeper_peer(peer.ordinal), stack.ports.zookeeper_election(peer.ordinal));

@@ -83,7 +83,7 @@ async fn process(stack: &Stack, paths: &Paths) -> Finding {
                 format!("{} and {} are here{jars}", layout.java.display(), layout.mosquitto.display()),
             )
         }
-        Ok(Target::Docker) => Finding::good(subject, "usable"),
+        Ok(Target::Docker | Target::Kubernetes) => Finding::good(subject, "usable"),
     }
 }
 

@@ -1,5 +1,6 @@
-//! Writes an export into a directory: wholly or not at all, and never over what somebody else put there.
+//! Writing an export's files: all of them or none, and never over what somebody else wrote.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,76 +9,84 @@ use anyhow::{Context, Result};
 
 use super::ExportedFile;
 use crate::failure::Failure;
+use crate::paths::write_atomic;
 
-/// How the names of half-written exports begin; a kill may leave one behind, the next export removes it.
-const STAGE: &str = ".sosstack-export.";
+/// Within so many bytes a file says who made it.
+const BEGINNING: usize = 300;
 
-/// Writes the files into `out`, which is made if need be. An earlier export is replaced, file by file, and what its user
-/// put beside it stays; an export is known by its first file, which begins with `mark`.
+/// What writing came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Files that are new or have other contents than before.
+    pub changed: Vec<String>,
+    pub unchanged: Vec<String>,
+    /// Files of an earlier export that belong to this one no more.
+    pub removed: Vec<String>,
+}
+
+impl Written {
+    /// In words, such as `12 files: 2 written, 10 unchanged`.
+    pub fn in_words(&self) -> String {
+        let counts = [(&self.changed, "written"), (&self.unchanged, "unchanged"), (&self.removed, "removed")];
+        let words: Vec<String> = counts
+            .into_iter()
+            .filter(|(files, _)| !files.is_empty())
+            .map(|(files, word)| format!("{} {word}", files.len()))
+            .collect();
+        format!("{} files: {}", self.changed.len() + self.unchanged.len(), words.join(", "))
+    }
+}
+
+/// Makes a directory hold exactly these files of an export. `mark` is what an export's own files say near their
+/// beginning; others in a directory that has some of those stay as they are.
+///
+/// A new directory appears with all its files at once. In an existing one, each file is replaced at once.
 ///
 /// # Errors
-/// [`Failure::Usage`] when `out` holds other things, [`Failure::Failed`] when it cannot be written. Nothing of the
-/// export is in `out` then.
-pub fn write(out: &Path, files: &[ExportedFile], mark: &str) -> Result<()> {
-    let exists = ensure_ours(out, files, mark)?;
-    // Beside or in the directory, so that it is on the same file system and renaming is enough.
-    let place = if exists { out.to_owned() } else { parent(out) };
-    let stage = place.join(format!("{STAGE}{}", std::process::id()));
-    let result = write_staged(out, files, &stage, exists);
-    let _ = fs::remove_dir_all(&stage);
-    result.map_err(|error| explained(error, out))
+/// [`Failure::Usage`] when there is something else in its place, or when a foreign file has the name of one of
+/// these; nothing is touched then. Others when the directory cannot be written to.
+pub fn write(dir: &Path, files: &[ExportedFile], mark: &str) -> Result<Written> {
+    converge(dir, files, mark).map_err(|error| explained(error, dir))
 }
 
-fn write_staged(out: &Path, files: &[ExportedFile], stage: &Path, exists: bool) -> Result<()> {
-    fs::create_dir_all(stage).with_context(|| format!("making {}", stage.display()))?;
-    for file in files {
-        let path = stage.join(&file.path);
-        let folder = parent(&path);
-        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        fs::write(&path, &file.contents).with_context(|| format!("writing {}", path.display()))?;
-    }
-    if !exists {
-        return fs::rename(stage, out).with_context(|| format!("making {}", out.display()));
-    }
-    for file in files {
-        let path = out.join(&file.path);
-        let folder = parent(&path);
-        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        fs::rename(stage.join(&file.path), &path).with_context(|| format!("writing {}", path.display()))?;
-    }
-    Ok(())
-}
-
-/// Whether the directory exists; if so, it is empty or an earlier export, and remains of killed ones are gone.
-fn ensure_ours(out: &Path, files: &[ExportedFile], mark: &str) -> Result<bool> {
-    let entries = match fs::read_dir(out) {
-        Ok(entries) => entries.collect::<Result<Vec<_>, _>>(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        Err(error) if error.kind() == ErrorKind::NotADirectory && out.is_file() => {
-            return Err(refusal(format!("{} is a file, and the export is a directory", out.display())));
+fn converge(dir: &Path, files: &[ExportedFile], mark: &str) -> Result<Written> {
+    let Some(present) = entries(dir)? else { return create(dir, files) };
+    let mut own = BTreeSet::new();
+    for name in &present {
+        if is_own(&dir.join(name), mark)? {
+            own.insert(name.clone());
         }
-        Err(error) => Err(error),
-    };
-    let entries =
-        entries.with_context(|| format!("looking into {}", out.display())).map_err(|error| explained(error, out))?;
-    let (remains, others): (Vec<_>, Vec<_>) =
-        entries.iter().partition(|entry| entry.file_name().to_string_lossy().starts_with(STAGE));
-    let head = files.first().and_then(|file| fs::read_to_string(out.join(&file.path)).ok());
-    if !others.is_empty() && !head.is_some_and(|text| text.starts_with(mark)) {
-        return Err(refusal(format!("{} holds other things than an export of this kind", out.display())));
     }
-    for entry in remains {
-        let _ = fs::remove_dir_all(entry.path());
+    let wanted: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let foreign =
+        present.iter().find(|name| !own.contains(*name) && (own.is_empty() || wanted.contains(name.as_str())));
+    if let Some(foreign) = foreign {
+        return Err(Failure::Usage {
+            cause: format!("{} holds {foreign}, which this export did not make", dir.display()),
+            remedy: "name an empty or a new directory with --out; nothing was written".to_owned(),
+        }
+        .into());
     }
-    Ok(true)
-}
-
-fn refusal(cause: String) -> anyhow::Error {
-    Failure::Usage { cause, remedy: "name another directory with --out, or empty this one".to_owned() }.into()
+    let mut written = Written::default();
+    for file in files {
+        let path = dir.join(&file.name);
+        if fs::read(&path).is_ok_and(|old| old == file.contents.as_bytes()) {
+            written.unchanged.push(file.name.clone());
+        } else {
+            write_atomic(&path, file.contents.as_bytes(), 0o644)?;
+            written.changed.push(file.name.clone());
+        }
+    }
+    for name in own.into_iter().filter(|name| !wanted.contains(name.as_str())) {
+        let path = dir.join(&name);
+        fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        written.removed.push(name);
+    }
+    Ok(written)
 }
 
 /// With the remedy for a directory of the user's own choice.
-fn explained(error: anyhow::Error, out: &Path) -> anyhow::Error {
+fn explained(error: anyhow::Error, dir: &Path) -> anyhow::Error {
     let kind = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
     let remedy = match kind {
         Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => "make it writable for you, or name",
@@ -86,68 +95,112 @@ fn explained(error: anyhow::Error, out: &Path) -> anyhow::Error {
         _ => return error,
     };
     Failure::Failed {
-        cause: format!("the export cannot be written to {}: {error:#}", out.display()),
+        cause: format!("the export cannot be written to {}: {error:#}", dir.display()),
         remedy: format!("{remedy} another directory with --out"),
     }
     .into()
 }
 
-/// The directory that a path is in; `.` for a bare name.
-fn parent(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
+/// The names in a directory; None where there is no directory.
+fn entries(dir: &Path) -> Result<Option<Vec<String>>> {
+    let reading = || format!("reading {}", dir.display());
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotADirectory && dir.is_file() => {
+            return Err(Failure::Usage {
+                cause: format!("{} is a file, not a directory", dir.display()),
+                remedy: "name a directory with --out; nothing was written".to_owned(),
+            }
+            .into());
+        }
+        Err(error) => return Err(error).with_context(reading),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.with_context(reading)?.file_name().to_string_lossy().into_owned());
     }
+    names.sort();
+    Ok(Some(names))
+}
+
+fn is_own(path: &Path, mark: &str) -> Result<bool> {
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let beginning = String::from_utf8_lossy(&bytes[..bytes.len().min(BEGINNING)]);
+    Ok(beginning.contains(mark))
+}
+
+/// Writes beside the place, then puts it there by one renaming.
+fn create(dir: &Path, files: &[ExportedFile]) -> Result<Written> {
+    let dir = std::path::absolute(dir).with_context(|| format!("finding {}", dir.display()))?;
+    let parent = dir.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(parent).with_context(|| format!("creating directory {}", parent.display()))?;
+    let temporary = beside(&dir);
+    let made = fill(&temporary, files)
+        .and_then(|()| fs::rename(&temporary, &dir).with_context(|| format!("creating directory {}", dir.display())));
+    if made.is_err() {
+        let _ = fs::remove_dir_all(&temporary);
+    }
+    made?;
+    Ok(Written { changed: files.iter().map(|file| file.name.clone()).collect(), ..Written::default() })
+}
+
+fn beside(dir: &Path) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    dir.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+}
+
+fn fill(dir: &Path, files: &[ExportedFile]) -> Result<()> {
+    let _ = fs::remove_dir_all(dir);
+    fs::create_dir(dir).with_context(|| format!("creating directory {}", dir.display()))?;
+    files.iter().try_for_each(|file| write_atomic(&dir.join(&file.name), file.contents.as_bytes(), 0o644))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn files(texts: &[(&str, &str)]) -> Vec<ExportedFile> {
-        texts.iter().map(|(path, text)| ExportedFile { path: path.into(), contents: (*text).to_owned() }).collect()
+    const MARK: &str = "# ours\n";
+
+    fn file(name: &str, text: &str) -> ExportedFile {
+        ExportedFile { name: name.to_owned(), contents: format!("{MARK}{text}") }
     }
 
     fn names(dir: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
+        entries(dir).unwrap().unwrap()
     }
 
     #[test]
-    fn an_export_replaces_an_earlier_one_and_leaves_what_its_user_added() {
-        let dir = tempfile::tempdir().unwrap();
-        let out = dir.path().join("deep/er/out");
-        write(&out, &files(&[("head", "# mark 1\n"), ("sub/b", "old")]), "# mark").unwrap();
-        fs::write(out.join("mine"), "kept").unwrap();
-        fs::create_dir(out.join(format!("{STAGE}1"))).unwrap();
-        write(&out, &files(&[("head", "# mark 2\n"), ("sub/b", "new")]), "# mark").unwrap();
-        assert_eq!(names(&out), ["head", "mine", "sub"]);
-        assert_eq!(fs::read_to_string(out.join("head")).unwrap(), "# mark 2\n");
-        assert_eq!(fs::read_to_string(out.join("sub/b")).unwrap(), "new");
-        assert_eq!(fs::read_to_string(out.join("mine")).unwrap(), "kept");
-        assert_eq!(names(&dir.path().join("deep/er")), ["out"]);
+    fn an_export_replaces_its_own_files_and_keeps_the_others() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("a/out");
+        write(&dir, &[file("one", "1"), file("two", "2")], MARK).unwrap();
+        fs::write(dir.join("mine"), "mine").unwrap();
+        let written = write(&dir, &[file("one", "1"), file("three", "3")], MARK).unwrap();
+        assert_eq!(
+            (written.unchanged, written.changed, written.removed),
+            (vec!["one".to_owned()], vec!["three".to_owned()], vec!["two".to_owned()])
+        );
+        assert_eq!(names(&dir), ["mine", "one", "three"]);
+        assert_eq!(names(&parent.path().join("a")), ["out"], "nothing temporary is left");
     }
 
     #[test]
-    fn a_directory_of_somebody_else_is_left_as_it_is() {
+    fn what_somebody_else_wrote_is_never_touched() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("head"), "theirs").unwrap();
-        let error = write(dir.path(), &files(&[("head", "# mark\n")]), "# mark").unwrap_err();
-        assert!(matches!(error.downcast_ref(), Some(Failure::Usage { .. })), "{error:#}");
-        assert_eq!(fs::read_to_string(dir.path().join("head")).unwrap(), "theirs");
-        assert_eq!(names(dir.path()), ["head"]);
-    }
-
-    #[test]
-    fn nothing_is_left_of_an_export_that_cannot_be_written() {
-        let dir = tempfile::tempdir().unwrap();
-        // The second file would be in the first one.
-        let broken = files(&[("a", "# mark\n"), ("a/b", "")]);
-        assert!(write(&dir.path().join("new"), &broken, "# mark").is_err());
-        assert!(names(dir.path()).is_empty());
-        assert!(write(dir.path(), &broken, "# mark").is_err());
-        assert!(names(dir.path()).is_empty());
+        fs::write(dir.path().join("one"), "mine").unwrap();
+        let error = write(dir.path(), &[file("two", "2")], MARK).unwrap_err();
+        assert!(error.to_string().contains("holds one"), "{error}");
+        assert_eq!(names(dir.path()), ["one"]);
+        fs::write(dir.path().join("one"), MARK).unwrap();
+        fs::write(dir.path().join("two"), "mine").unwrap();
+        let error = write(dir.path(), &[file("two", "2")], MARK).unwrap_err();
+        assert!(error.to_string().contains("holds two"), "{error}");
+        assert_eq!(fs::read_to_string(dir.path().join("two")).unwrap(), "mine");
+        let error = write(&dir.path().join("two"), &[], MARK).unwrap_err();
+        assert!(error.to_string().contains("is a file"), "{error}");
     }
 }

@@ -1,14 +1,16 @@
-//! The stack for others to run: `Stack` → typed structs → files, written into a directory.
+//! The stack for machines that do not run sosstack: files that others apply.
+//!
+//! Pure functions from the stack to typed documents; [`directory`] alone writes.
 
 pub mod compose;
 pub mod directory;
+pub mod kubernetes;
+pub mod secrets;
 
-use std::path::PathBuf;
-
-/// A file of an export.
+/// One file of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedFile {
-    /// Relative to the export's directory.
-    pub path: PathBuf,
+    /// Within the export's directory.
+    pub name: String,
     pub contents: String,
 }

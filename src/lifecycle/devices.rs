@@ -7,18 +7,27 @@ use anyhow::{Context, Result, bail};
 use super::up::{self, Up};
 use super::{connect, poll};
 use crate::endpoints::Endpoints;
-use crate::event::{self, Report};
+use crate::event::{self, Event, Report};
 use crate::failure::Failure;
 use crate::mqtt::access::is_refused_login;
 use crate::mqtt::connection::{Connection, Login, Transport};
+use crate::paths::Paths;
 use crate::secrets::Accounts;
-use crate::stack::Device;
 use crate::stack::device::SERVICE_USER;
+use crate::stack::{Device, StackName};
 
 /// How long the server may take to act on changed accounts; it takes a tenth of a second.
 const TAKES_EFFECT: Duration = Duration::from_secs(10);
 /// How long one login may take.
 const LOGIN: Duration = Duration::from_secs(3);
+
+/// Whose devices change: a stack's, whether it runs here, or only in a cluster to which it is exported.
+pub struct Fleet<'a> {
+    pub paths: &'a Paths,
+    pub name: &'a StackName,
+    /// None where the stack has no services on this machine.
+    pub running: Option<&'a Up<'a>>,
+}
 
 /// What a change of accounts came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,8 +44,8 @@ pub struct Changed {
 ///
 /// # Errors
 /// [`Failure::Usage`] when one is enrolled already and belongs to somebody else; then none is.
-pub async fn add(up: &Up<'_>, devices: &[Device], report: Report<'_>) -> Result<Changed> {
-    let mut accounts = accounts(up)?;
+pub async fn add(fleet: &Fleet<'_>, devices: &[Device], report: Report<'_>) -> Result<Changed> {
+    let mut accounts = accounts(fleet)?;
     let foreign: Vec<String> = devices.iter().filter_map(|device| owned_by_another(&accounts, device)).collect();
     if !foreign.is_empty() {
         return Err(Failure::Usage {
@@ -48,22 +57,22 @@ pub async fn add(up: &Up<'_>, devices: &[Device], report: Report<'_>) -> Result<
     let (new, old): (Vec<&Device>, Vec<&Device>) = devices.iter().partition(|device| accounts.enrol(device));
     let ids = |devices: Vec<&Device>| devices.into_iter().map(|device| device.id.clone()).collect();
     let changed = Changed { changed: ids(new), unchanged: ids(old), live: false };
-    carry_out(up, &accounts, changed, report).await
+    carry_out(fleet, &accounts, changed, report).await
 }
 
 /// Takes logins away.
 ///
 /// # Errors
 /// [`Failure::Failed`] when a device is not enrolled; then none is removed.
-pub async fn remove(up: &Up<'_>, ids: &[String], report: Report<'_>) -> Result<Changed> {
-    let mut accounts = accounts(up)?;
+pub async fn remove(fleet: &Fleet<'_>, ids: &[String], report: Report<'_>) -> Result<Changed> {
+    let mut accounts = accounts(fleet)?;
     for id in ids {
-        accounts.find(id, &up.stack.name)?;
+        accounts.find(id, fleet.name)?;
     }
     let before = accounts.clone();
     let changed = ids.iter().filter(|id| accounts.remove(id)).cloned().collect();
-    let changed = carry_out(up, &accounts, Changed { changed, ..Changed::default() }, report).await?;
-    if let (true, Some(id)) = (changed.live, changed.changed.last()) {
+    let changed = carry_out(fleet, &accounts, Changed { changed, ..Changed::default() }, report).await?;
+    if let (Some(up), true, Some(id)) = (fleet.running, changed.live, changed.changed.last()) {
         let login = login(&before, id)?;
         until(up, &login, Wanted::Refused).await?;
     }
@@ -74,18 +83,17 @@ pub async fn remove(up: &Up<'_>, ids: &[String], report: Report<'_>) -> Result<C
 ///
 /// # Errors
 /// [`Failure::Failed`] when a device is not enrolled; then none is changed.
-pub async fn rotate(up: &Up<'_>, users: &[String], report: Report<'_>) -> Result<Changed> {
-    let mut accounts = accounts(up)?;
+pub async fn rotate(fleet: &Fleet<'_>, users: &[String], report: Report<'_>) -> Result<Changed> {
+    let mut accounts = accounts(fleet)?;
     for user in users.iter().filter(|user| *user != SERVICE_USER) {
-        accounts.find(user, &up.stack.name)?;
+        accounts.find(user, fleet.name)?;
     }
     let changed = users.iter().filter(|user| accounts.rotate(user)).cloned().collect();
-    carry_out(up, &accounts, Changed { changed, ..Changed::default() }, report).await
+    carry_out(fleet, &accounts, Changed { changed, ..Changed::default() }, report).await
 }
 
-fn accounts(up: &Up<'_>) -> Result<Accounts> {
-    let name = &up.stack.name;
-    Accounts::read(&up.paths.stack(name))?.ok_or_else(|| connect::not_running(name))
+fn accounts(fleet: &Fleet<'_>) -> Result<Accounts> {
+    Accounts::read(&fleet.paths.stack(fleet.name))?.ok_or_else(|| connect::not_running(fleet.name))
 }
 
 fn owned_by_another(accounts: &Accounts, device: &Device) -> Option<String> {
@@ -96,10 +104,19 @@ fn owned_by_another(accounts: &Accounts, device: &Device) -> Option<String> {
 }
 
 /// Writes the accounts, then has Mosquitto load them: after a kill in between, the next command does the rest.
-async fn carry_out(up: &Up<'_>, accounts: &Accounts, mut changed: Changed, report: Report<'_>) -> Result<Changed> {
+async fn carry_out(
+    fleet: &Fleet<'_>,
+    accounts: &Accounts,
+    mut changed: Changed,
+    report: Report<'_>,
+) -> Result<Changed> {
     if !changed.changed.is_empty() {
-        accounts.write(&up.paths.stack(&up.stack.name))?;
+        accounts.write(&fleet.paths.stack(fleet.name))?;
     }
+    let Some(up) = fleet.running else {
+        report(Event::Note("the stack does not run here; sosstack export secrets tells a cluster".to_owned()));
+        return Ok(changed);
+    };
     event::step(report, "Mosquitto", async {
         changed.live = up::reload(up).await?;
         // All are loaded at once: the last one speaks for the others.

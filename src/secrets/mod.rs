@@ -1,12 +1,14 @@
-//! What only the user may see: accounts with their passwords, and the local certificate authority.
+//! What only the user may see: accounts with their passwords, the local certificate authority, passwords within a cluster.
 //!
-//! Both are made once per stack from the system's random source and kept 0600 in its directory.
+//! They are made once per stack from the system's random source and kept 0600 in its directory.
 
 pub mod accounts;
 pub mod authority;
+pub mod cluster;
 
 pub use accounts::{Account, Accounts};
 pub use authority::{Authority, ServerCertificate};
+pub use cluster::ClusterSecrets;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 pub const SERVICE_USER: &str = "sos_service";
 /// The readiness probe's MQTT user: a device without an owner, hidden from lists.
 pub const PROBE_USER: &str = "sosstack-probe";
+/// The user by which a cluster's second Mosquitto reaches the first.
+pub const BRIDGE_USER: &str = "bridge";
 
 /// A device and the user to whom it belongs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,7 +22,7 @@ pub struct Device {
 
 /// Why a text cannot be a device id; None where it can.
 pub fn id_problem(id: &str) -> Option<&'static str> {
-    let reserved = [SERVICE_USER, PROBE_USER, "bridge", "exporter"];
+    let reserved = [SERVICE_USER, PROBE_USER, BRIDGE_USER, "exporter"];
     if reserved.contains(&id) || id.starts_with('$') { Some("it is reserved") } else { owner_problem(id) }
 }
 

@@ -23,6 +23,15 @@ pub struct Overrides {
     pub name: Option<StackName>,
     pub port_offset: Option<u16>,
     pub profile: Option<Profile>,
+    pub place: Place,
+}
+
+/// What the built-in stack is meant for. What the file says holds for both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Place {
+    #[default]
+    Laptop,
+    Cluster,
 }
 
 /// The effective stack.
@@ -61,7 +70,7 @@ pub fn load_text(text: &str, file: Option<&Path>, overrides: &Overrides) -> Resu
     // Placeholders of entries that were named as problems already.
     let broken = problems.clone();
     apply(&mut spec, overrides);
-    let stack = merge::stack(&spec);
+    let stack = merge::stack(&spec, overrides.place);
     let semantic = validate::problems(&spec, &stack).into_iter();
     problems.extend(semantic.filter(|problem| !is_within(&broken, &problem.path)));
     if problems.is_empty() {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::load::Place;
 use super::spec::{Extends, Scalar, Spec};
 use super::{Device, Ensemble, Kafka, Mosquitto, Ports, Profile, Stack, StackName, Topic};
 
 const STACK: &str = include_str!("../../seed-data/stack.yaml");
 const TOPICS: &str = include_str!("../../seed-data/topics.yaml");
+const CLUSTER: &str = include_str!("../../seed-data/cluster.yaml");
 const DEVICES: &str = include_str!("../../seed-data/devices.yaml");
 
 /// Partitions of a topic that does not say.
@@ -18,18 +20,24 @@ pub(super) fn seed() -> Spec {
     Spec { topics: parse(TOPICS).topics, devices: parse(DEVICES).devices, ..parse(STACK) }
 }
 
+/// What a cluster has that a laptop has not. It names nothing but what is read by layers below.
+fn cluster() -> Spec {
+    serde_yaml::from_str(CLUSTER).expect("seed data is valid: a test reads it")
+}
+
 /// The effective stack of a user's spec.
-pub(super) fn stack(user: &Spec) -> Stack {
+pub(super) fn stack(user: &Spec, place: Place) -> Stack {
     let seed = seed();
+    let between = if place == Place::Cluster { cluster() } else { Spec::default() };
     let extends_seed = user.extends.unwrap_or_default() == Extends::Seed;
     let specs: Vec<&Spec> = if extends_seed { vec![&seed, user] } else { vec![user] };
-    let user_or_seed = Layers { user, seed: &seed };
+    let user_or_seed = Layers { layers: [user, &between, &seed], place };
     let (ensemble, kafka, mosquitto) = (user_or_seed.ensemble(), user_or_seed.kafka(), user_or_seed.mosquitto());
     Stack {
         name: user_or_seed.name(),
         namespace: user_or_seed.text(|spec| spec.namespace.clone()),
         domain: user_or_seed.text(|spec| spec.domain.clone()),
-        profile: user.profile.unwrap_or_default(),
+        profile: user_or_seed.profile(),
         ports: user_or_seed.ports(),
         zookeeper: ensemble,
         kafka,
@@ -39,15 +47,19 @@ pub(super) fn stack(user: &Spec) -> Stack {
     }
 }
 
-/// Two layers; the upper one's values hide the lower one's. The lower one is complete.
+/// Three layers; an upper one's values hide a lower one's. The lowest is complete.
 struct Layers<'a> {
-    user: &'a Spec,
-    seed: &'a Spec,
+    layers: [&'a Spec; 3],
+    place: Place,
 }
 
 impl Layers<'_> {
+    fn optional<T>(&self, get: impl Fn(&Spec) -> Option<T>) -> Option<T> {
+        self.layers.into_iter().find_map(get)
+    }
+
     fn value<T>(&self, get: impl Fn(&Spec) -> Option<T>) -> T {
-        get(self.user).or_else(|| get(self.seed)).expect("seed data names every value")
+        self.optional(get).expect("seed data names every value")
     }
 
     fn text(&self, get: impl Fn(&Spec) -> Option<String>) -> String {
@@ -59,7 +71,7 @@ impl Layers<'_> {
     }
 
     fn profile(&self) -> Profile {
-        self.user.profile.unwrap_or_default()
+        self.optional(|spec| spec.profile).unwrap_or_default()
     }
 
     fn ports(&self) -> Ports {
@@ -79,31 +91,33 @@ impl Layers<'_> {
 
     fn ensemble(&self) -> Ensemble {
         let version = self.text(|spec| spec.zookeeper.as_ref()?.version.clone());
-        let own = self.user.zookeeper.as_ref();
-        let image = own.and_then(|zookeeper| zookeeper.image.clone());
+        let image = self.optional(|spec| spec.zookeeper.as_ref()?.image.clone());
+        let heap = self.optional(|spec| spec.zookeeper.as_ref()?.heap);
         Ensemble {
             image: image.unwrap_or_else(|| format!("zookeeper:{version}")),
             version,
             nodes: self.value(|spec| spec.zookeeper.as_ref()?.nodes),
-            heap: own.and_then(|zookeeper| zookeeper.heap).unwrap_or(self.profile().zookeeper_heap()),
+            heap: heap.unwrap_or(self.profile().zookeeper_heap(self.place)),
         }
     }
 
     fn kafka(&self) -> Kafka {
         let version = self.text(|spec| spec.kafka.as_ref()?.version.clone());
-        let own = self.user.kafka.as_ref();
+        let image = self.optional(|spec| spec.kafka.as_ref()?.image.clone());
+        let heap = self.optional(|spec| spec.kafka.as_ref()?.heap);
+        let config = self.optional(|spec| spec.kafka.as_ref()?.config.as_ref().map(texts));
         Kafka {
-            image: own.and_then(|kafka| kafka.image.clone()).unwrap_or_else(|| format!("apache/kafka:{version}")),
+            image: image.unwrap_or_else(|| format!("apache/kafka:{version}")),
             version,
             brokers: self.value(|spec| spec.kafka.as_ref()?.brokers),
-            heap: own.and_then(|kafka| kafka.heap).unwrap_or(self.profile().kafka_heap()),
-            config: own.and_then(|kafka| kafka.config.as_ref()).map(texts).unwrap_or_default(),
+            heap: heap.unwrap_or(self.profile().kafka_heap()),
+            config: config.unwrap_or_default(),
         }
     }
 
     fn mosquitto(&self) -> Mosquitto {
         let version = self.text(|spec| spec.mosquitto.as_ref()?.version.clone());
-        let image = self.user.mosquitto.as_ref().and_then(|mosquitto| mosquitto.image.clone());
+        let image = self.optional(|spec| spec.mosquitto.as_ref()?.image.clone());
         Mosquitto {
             image: image.unwrap_or_else(|| format!("eclipse-mosquitto:{version}")),
             version,

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Heap;
+use super::load::Place;
 
 /// How much the services may take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,9 +25,14 @@ impl Profile {
         }
     }
 
-    /// The heap of a ZooKeeper node that names none.
-    pub fn zookeeper_heap(self) -> Heap {
-        Heap { mebibytes: if self == Self::Full { 256 } else { 64 } }
+    /// The heap of a ZooKeeper node that names none. In a cluster, applications keep their locks there too.
+    pub fn zookeeper_heap(self, place: Place) -> Heap {
+        let mebibytes = match (self, place) {
+            (Self::Laptop, _) => 64,
+            (Self::Full, Place::Laptop) => 256,
+            (Self::Full, Place::Cluster) => 512,
+        };
+        Heap { mebibytes }
     }
 
     /// The heap of a broker that names none.

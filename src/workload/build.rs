@@ -48,7 +48,7 @@ pub fn zookeeper_workload(stack: &Stack, service: Service, target: &Target) -> W
     let mut properties = vec![("zookeeper.preAllocSize", "64".to_owned())];
     let (java, class_path) = match target {
         // Relative to the image's working directory, which carries the version in its name.
-        Target::Docker => {
+        Target::Docker | Target::Kubernetes => {
             // Named instead of found on the class path: an archive of classes cannot be mapped for one with folders.
             properties.push(("logback.configurationFile", "/conf/logback.xml".to_owned()));
             ("java".to_owned(), "lib/*".to_owned())
@@ -107,7 +107,7 @@ fn zookeeper_ports(stack: &Stack, service: Service, target: &Target) -> Vec<Publ
     let ports = &stack.ports;
     let client = published(target, PortName::Zookeeper, ports.zookeeper(service.ordinal), 2181);
     match target {
-        Target::Docker => vec![client],
+        Target::Docker | Target::Kubernetes => vec![client],
         Target::Process(_) if stack.zookeeper.nodes == 1 => vec![client],
         Target::Process(_) => vec![
             client,
@@ -124,7 +124,7 @@ pub fn kafka_workload(stack: &Stack, service: Service, target: &Target) -> Workl
     // A subdirectory, as the root of a file system may hold lost+found, which Kafka refuses.
     let log_dirs = data.path.join("kafka-logs");
     let (log_file, java, class_path) = match target {
-        Target::Docker => (None, "java".to_owned(), "/opt/kafka/libs/*".to_owned()),
+        Target::Docker | Target::Kubernetes => (None, "java".to_owned(), "/opt/kafka/libs/*".to_owned()),
         Target::Process(layout) => {
             (Some(config.join("service.log")), layout.java.display().to_string(), layout.class_path.clone())
         }
@@ -157,7 +157,7 @@ pub fn kafka_workload(stack: &Stack, service: Service, target: &Target) -> Workl
 pub fn mosquitto_workload(stack: &Stack, target: &Target) -> Workload {
     let service = Service::mosquitto();
     let program = match target {
-        Target::Docker => "mosquitto".to_owned(),
+        Target::Docker | Target::Kubernetes => "mosquitto".to_owned(),
         Target::Process(layout) => layout.mosquitto.display().to_string(),
     };
     let config = mosquitto_config_dir(target).join("mosquitto.conf");
@@ -192,14 +192,14 @@ fn mosquitto_files(stack: &Stack, target: &Target, secrets: &Secrets) -> Vec<Con
 
 fn mosquitto_config_dir(target: &Target) -> PathBuf {
     match target {
-        Target::Docker => PathBuf::from("/mosquitto/config"),
+        Target::Docker | Target::Kubernetes => PathBuf::from("/mosquitto/config"),
         Target::Process(_) => config_dir(target, Service::mosquitto()),
     }
 }
 
 fn config_dir(target: &Target, service: Service) -> PathBuf {
     match target {
-        Target::Docker => PathBuf::from("/etc/sosstack"),
+        Target::Docker | Target::Kubernetes => PathBuf::from("/etc/sosstack"),
         Target::Process(layout) => layout.service_dir(service),
     }
 }
@@ -207,7 +207,7 @@ fn config_dir(target: &Target, service: Service) -> PathBuf {
 fn volume(target: &Target, service: Service, kind: &str, in_container: &str) -> Volume {
     let name = format!("{service}-{kind}");
     let path = match target {
-        Target::Docker => PathBuf::from(in_container),
+        Target::Docker | Target::Kubernetes => PathBuf::from(in_container),
         Target::Process(layout) => layout.volume_dir(&name),
     };
     Volume { name, path }
@@ -215,7 +215,7 @@ fn volume(target: &Target, service: Service, kind: &str, in_container: &str) -> 
 
 fn published(target: &Target, name: PortName, host: u16, in_container: u16) -> PublishedPort {
     let container = match target {
-        Target::Docker => in_container,
+        Target::Docker | Target::Kubernetes => in_container,
         Target::Process(_) => host,
     };
     PublishedPort { name, host, container }

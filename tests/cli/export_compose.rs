@@ -35,7 +35,7 @@ fn the_repository_holds_what_is_exported() {
     let finished = machine.run(&["export", "compose"]);
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), ""), "{finished:?}");
     insta::assert_snapshot!(finished.stderr, @"
-    Wrote compose/compose.yaml, compose/README.md.
+    compose: 2 files: 2 written
     Next: cd compose && docker compose up --wait
     ");
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("compose");
@@ -148,15 +148,15 @@ fn what_somebody_else_wrote_is_left_alone() {
         finished.stderr
     };
     insta::assert_snapshot!(refused(".", 2), @"
-    error: . holds other things than an export of this kind
-    try: name another directory with --out, or empty this one
+    error: . holds a-file, which this export did not make
+    try: name an empty or a new directory with --out; nothing was written
     ");
     insta::assert_snapshot!(refused("a-file", 2), @"
-    error: a-file is a file, and the export is a directory
-    try: name another directory with --out, or empty this one
+    error: a-file is a file, not a directory
+    try: name a directory with --out; nothing was written
     ");
     insta::assert_snapshot!(refused("a-file/compose", 1), @"
-    error: the export cannot be written to a-file/compose: looking into a-file/compose: Not a directory (os error 20)
+    error: the export cannot be written to a-file/compose: reading a-file/compose: Not a directory (os error 20)
     try: name another directory with --out
     ");
     assert_eq!(files_and_folders(machine.path()), ["a-file", "bin", "compose.yaml"]);
@@ -203,11 +203,13 @@ fn as_json_the_files_are_named_on_stdout() {
     let finished = Machine::bare().run(&["export", "compose", "--output", "json"]);
     insta::assert_snapshot!(finished.stdout, @r#"
     {
-      "directory": "compose",
-      "files": [
-        "compose/compose.yaml",
-        "compose/README.md"
-      ]
+      "out": "compose",
+      "changed": [
+        "compose.yaml",
+        "README.md"
+      ],
+      "unchanged": [],
+      "removed": []
     }
     "#);
 }

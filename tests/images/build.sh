@@ -65,7 +65,7 @@ fetch_jars() {
 command -v docker >/dev/null || fail "the docker command is missing: apt-get install docker.io"
 docker version --format '{{.Server.Version}}' >/dev/null || fail "no Docker daemon answers: see scripts/docker-daemon"
 
-recipe=$(cat "$here/build.sh" "$here/Dockerfile" "$here/pom.xml" "$here/logback.xml" | digest)
+recipe=$(cat "$here/build.sh" "$here/Dockerfile" "$here/pom.xml" "$here/logback.xml" "$here"/bin/* | digest)
 missing=
 for target in $targets; do
     found=$(docker image inspect --format '{{index .Config.Labels "sosstack-test.recipe"}}' "sosstack-test/$target" 2>/dev/null || true)
@@ -80,7 +80,7 @@ context=$cache/context-$(digest <"$here/pom.xml")
 mkdir -p "$context"
 fetch_jars kafka
 fetch_jars zookeeper
-cp "$here/logback.xml" "$context/"
+cp -r "$here/logback.xml" "$here/bin" "$context/"
 printf '**/.complete\n' >"$context/.dockerignore"
 
 for target in $missing; do

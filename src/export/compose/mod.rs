@@ -19,14 +19,14 @@ use self::model::{ComposeFile, Empty};
 use super::ExportedFile;
 use crate::stack::Stack;
 
-/// How the file begins, by which the next export knows its own.
-pub const MARK: &str = "# Made by sosstack export compose";
+/// What its files say, by which the next export knows its own.
+pub const MARK: &str = "Made by sosstack export compose";
 
 /// The files of the export, `compose.yaml` first.
 pub fn render(stack: &Stack) -> Vec<ExportedFile> {
     vec![
-        ExportedFile { path: "compose.yaml".into(), contents: compose_yaml(stack) },
-        ExportedFile { path: "README.md".into(), contents: readme::readme(stack) },
+        ExportedFile { name: "compose.yaml".into(), contents: compose_yaml(stack) },
+        ExportedFile { name: "README.md".into(), contents: readme::readme(stack) },
     ]
 }
 
@@ -36,7 +36,7 @@ pub fn compose_yaml(stack: &Stack) -> String {
     escape(&mut value);
     let body = serde_yaml::to_string(&value).expect("a Compose file is YAML");
     format!(
-        "{MARK}: ZooKeeper, Kafka and Mosquitto on 127.0.0.1. Changes are lost at the next export;
+        "# {MARK}: ZooKeeper, Kafka and Mosquitto on 127.0.0.1. Changes are lost at the next export;
 # put your own into compose.override.yaml.
 #
 #   docker compose up --wait                                     # everything, with its topics

@@ -1,5 +1,6 @@
 //! The README beside the Compose file, for people who have never heard of sosstack.
 
+use super::MARK;
 use crate::stack::{Service, Stack};
 use crate::target::cluster_name;
 
@@ -15,7 +16,7 @@ pub(super) fn readme(stack: &Stack) -> String {
     format!(
         "# The messaging layer with Docker Compose
 
-Made by `sosstack export compose`. ZooKeeper, Kafka and Mosquitto, with topics and logins, reachable from this machine only.
+{MARK}. ZooKeeper, Kafka and Mosquitto, with topics and logins, reachable from this machine only.
 Needs Docker 20.10 and Compose 2.23.1, or later ones.
 
 ```sh

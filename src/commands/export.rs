@@ -1,0 +1,168 @@
+//! `sosstack export`
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+use super::{Context, export_compose};
+use crate::cli::export::{ExportCommand, K8sArgs, SecretsArgs};
+use crate::event::Event;
+use crate::export::directory::{self, Written};
+use crate::export::kubernetes::settings::{Settings, Storage, namespace_problem};
+use crate::export::{kubernetes, secrets};
+use crate::failure::Failure;
+use crate::paths::write_atomic;
+use crate::secrets::{Accounts, ClusterSecrets};
+use crate::stack::Stack;
+use crate::ui::Ui;
+
+pub(super) async fn run(context: &Context, command: &ExportCommand) -> Result<()> {
+    match command {
+        ExportCommand::K8s(args) => manifests(context, args),
+        ExportCommand::Compose(args) => export_compose::run(context, args),
+        ExportCommand::Secrets(args) => write_secrets(context, args).await,
+    }
+}
+
+fn manifests(context: &Context, args: &K8sArgs) -> Result<()> {
+    let mut stack = context.load_for_cluster(args.profile.map(Into::into))?;
+    stack.namespace = args.place.namespace.clone().unwrap_or(stack.namespace);
+    stack.domain = args.place.domain.clone().unwrap_or(stack.domain);
+    let settings = settings(args);
+    settings.check(&stack)?;
+    if args.out == Path::new("-") {
+        return Ui::print(&kubernetes::text(&kubernetes::manifests(&stack, &settings)));
+    }
+    let written = directory::write(&args.out, &kubernetes::files(&stack, &settings), kubernetes::HEADER)?;
+    if say_written(context, &args.out, &written)? {
+        return Ok(());
+    }
+    let out = args.out.display();
+    context.ui.say(&format!(
+        "Next: sosstack export secrets{} --commands   ·   kubectl apply -k {out}   ·   sosstack verify k8s{}",
+        stack.name.flag(),
+        stack.name.flag()
+    ));
+    Ok(())
+}
+
+/// Says what writing came to; whether that was all, as a machine wants to know it.
+pub(super) fn say_written(context: &Context, out: &Path, written: &Written) -> Result<bool> {
+    if context.ui.is_json() {
+        let Written { changed, unchanged, removed } = written;
+        Ui::print_json(&json!({ "out": out, "changed": changed, "unchanged": unchanged, "removed": removed }))?;
+        return Ok(true);
+    }
+    context.ui.say(&format!("{}: {}", out.display(), written.in_words()));
+    Ok(false)
+}
+
+fn settings(args: &K8sArgs) -> Settings {
+    Settings {
+        storage_class: args.storage_class.clone(),
+        storage: Storage {
+            zookeeper: args.zookeeper_storage.clone(),
+            kafka: args.kafka_storage.clone(),
+            mqtt: args.mqtt_storage.clone(),
+        },
+        image_prefix: args.image_prefix.clone(),
+        pull_secret: args.pull_secret.clone(),
+        own_namespace: args.own_namespace,
+        single_file: args.single_file,
+    }
+}
+
+async fn write_secrets(context: &Context, args: &SecretsArgs) -> Result<()> {
+    let mut stack = context.load_for_cluster(None)?;
+    set_namespace(&mut stack, args.namespace.as_ref())?;
+    let _lock = context.lock(&stack.name, "export secrets").await?;
+    let dir = context.paths.stack(&stack.name);
+    // The accounts of the local stack, made now where there are none: each export is the same.
+    let accounts = Accounts::ensure(&dir, &stack.devices)?;
+    let mut secrets = secrets::secrets(&stack, &accounts, &ClusterSecrets::ensure(&dir)?)?;
+    let names: Vec<String> = secrets.iter().filter_map(|secret| secret.metadata.name.clone()).collect();
+    if args.commands {
+        return Ui::print(&commands(&stack, &names));
+    }
+    if let Some(unknown) = args.only.iter().find(|name| !names.contains(name)) {
+        return Err(Failure::Usage {
+            cause: format!("this stack has no Secret {unknown:?}"),
+            remedy: format!("name one of {}", names.join(", ")),
+        }
+        .into());
+    }
+    if !args.only.is_empty() {
+        secrets.retain(|secret| secret.metadata.name.as_ref().is_some_and(|name| args.only.contains(name)));
+    }
+    let text = secrets::text(&secrets);
+    if args.out == Path::new("-") {
+        return Ui::print(&text);
+    }
+    let before = write_private(&args.out, &text)?;
+    let count = secrets.len();
+    let out = args.out.display();
+    if context.ui.is_json() {
+        return Ui::print_json(&json!({ "out": args.out, "secrets": count, "replaced": before == Before::Other }));
+    }
+    match before {
+        Before::Nothing => context.ui.say(&format!("{out}: {count} Secrets, readable for you only")),
+        Before::Same => context.ui.say(&format!("{out}: {count} Secrets, unchanged")),
+        Before::Other => {
+            context.ui.report(Event::Warning(format!("{out} held other Secrets and was replaced: {count} Secrets")));
+        }
+    }
+    context.ui.say(&format!("Next: kubectl apply --server-side -f {out} && rm {out}"));
+    Ok(())
+}
+
+/// The stack in the namespace that a flag names.
+pub(super) fn set_namespace(stack: &mut Stack, namespace: Option<&String>) -> Result<(), Failure> {
+    if let Some(namespace) = namespace {
+        stack.namespace.clone_from(namespace);
+    }
+    match namespace_problem(&stack.namespace) {
+        None => Ok(()),
+        Some(cause) => Err(Failure::Usage { cause, remedy: "name another with --namespace".to_owned() }),
+    }
+}
+
+/// What was in the file's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    Same,
+    Other,
+}
+
+/// Writes a file for its owner only; over an earlier export, never over anything else.
+fn write_private(path: &Path, text: &str) -> Result<Before> {
+    let before = match fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Before::Nothing,
+        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        Ok(old) if old == text.as_bytes() => Before::Same,
+        Ok(old) if old.starts_with(secrets::HEADER.as_bytes()) => Before::Other,
+        Ok(_) => {
+            return Err(Failure::Usage {
+                cause: format!("{} is there, and sosstack export secrets did not make it", path.display()),
+                remedy: "name another file with --out; nothing was written".to_owned(),
+            }
+            .into());
+        }
+    };
+    // Also where nothing changed: the file may have been opened to others since.
+    write_atomic(path, text.as_bytes(), 0o600)?;
+    Ok(before)
+}
+
+/// Commands without a secret in them: each takes its Secret from a pipe.
+fn commands(stack: &Stack, names: &[String]) -> String {
+    let Stack { name, namespace, .. } = stack;
+    let flags = format!("{} --namespace {namespace}", name.flag());
+    names.iter().fold(String::new(), |text, secret| {
+        text + &format!(
+            "sosstack export secrets{flags} --only {secret} --out - | kubectl apply --server-side --filename -\n"
+        )
+    })
+}

@@ -1,0 +1,114 @@
+//! The stack for a Kubernetes cluster: typed objects, written as YAML.
+//!
+//! Every object is a struct of the Kubernetes API, so a misspelt field does not compile; the few relations that no type
+//! sees are tested (`tests/export`). One [`Manifest`] is one file.
+
+mod budgets;
+mod component;
+mod container;
+mod kafka;
+mod kustomization;
+pub mod mqtt;
+mod network;
+mod pods;
+mod services;
+pub mod settings;
+mod topics;
+mod zookeeper;
+
+use serde::Serialize;
+use serde_yaml::Value;
+
+use super::ExportedFile;
+use crate::stack::Stack;
+use crate::workload::short_digest;
+
+pub use component::Component;
+pub use settings::Settings;
+
+/// The first line of every file, by which an export knows its own.
+pub const HEADER: &str = "# Made by sosstack export k8s from the stack file; export again rather than edit.\n";
+
+/// The one file that holds everything under `--single-file`.
+const SINGLE_FILE: &str = "sosstack.yaml";
+
+/// A file of objects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    pub file: &'static str,
+    pub objects: Vec<Value>,
+}
+
+/// What the parts are made from.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    stack: &'a Stack,
+    settings: &'a Settings,
+}
+
+/// All objects by file, in the order in which they are applied.
+pub fn manifests(stack: &Stack, settings: &Settings) -> Vec<Manifest> {
+    let source = Source { stack, settings };
+    let manifest = |file, objects| Manifest { file, objects };
+    let mut all = Vec::new();
+    if settings.own_namespace {
+        all.push(manifest("namespace.yaml", vec![object(&network::namespace(source))]));
+    }
+    let accounts = Component::ALL.map(|component| object(&pods::service_account(source, component)));
+    all.push(manifest("serviceaccounts.yaml", accounts.into()));
+    let policies = Component::ALL.map(|component| object(&network::policy(source, component)));
+    all.push(manifest("networkpolicies.yaml", policies.into()));
+    let budgets = Component::STATEFUL.map(|component| object(&budgets::budget(source, component)));
+    all.push(manifest("poddisruptionbudgets.yaml", budgets.into()));
+    let services = |component| services::services(source, component).iter().map(object).collect();
+    all.extend([
+        manifest("zookeeper-configmap.yaml", vec![object(&zookeeper::config_map(source))]),
+        manifest("zookeeper-services.yaml", services(Component::Zookeeper)),
+        manifest("zookeeper-statefulset.yaml", vec![object(&zookeeper::stateful_set(source))]),
+        manifest("kafka-configmap.yaml", vec![object(&kafka::config_map(source))]),
+        manifest("kafka-services.yaml", services(Component::Kafka)),
+        manifest("kafka-statefulset.yaml", vec![object(&kafka::stateful_set(source))]),
+        manifest("kafka-topics-job.yaml", vec![object(&topics::config_map(source)), object(&topics::job(source))]),
+        manifest("mqtt-configmap.yaml", vec![object(&mqtt::config_map(source))]),
+        manifest("mqtt-services.yaml", services(Component::Mqtt)),
+        manifest("mqtt-statefulset.yaml", vec![object(&mqtt::stateful_set(source))]),
+    ]);
+    all
+}
+
+/// The files of the export's directory, the kustomization among them.
+pub fn files(stack: &Stack, settings: &Settings) -> Vec<ExportedFile> {
+    let manifests = manifests(stack, settings);
+    let mut files: Vec<ExportedFile> = if settings.single_file {
+        vec![ExportedFile { name: SINGLE_FILE.to_owned(), contents: text(&manifests) }]
+    } else {
+        let file = |manifest: &Manifest| ExportedFile {
+            name: manifest.file.to_owned(),
+            contents: text(std::slice::from_ref(manifest)),
+        };
+        manifests.iter().map(file).collect()
+    };
+    let kustomization = kustomization::of(files.iter().map(|file| file.name.clone()).collect(), stack, settings);
+    let contents = format!("{HEADER}{}", yaml(&kustomization));
+    files.push(ExportedFile { name: kustomization::FILE.to_owned(), contents });
+    files
+}
+
+/// Manifests as one stream of YAML documents.
+pub fn text(manifests: &[Manifest]) -> String {
+    let documents: Vec<String> = manifests.iter().flat_map(|manifest| &manifest.objects).map(yaml).collect();
+    format!("{HEADER}{}", documents.join("---\n"))
+}
+
+fn object(object: &impl Serialize) -> Value {
+    serde_yaml::to_value(object).expect("an object of the API is plain data")
+}
+
+fn yaml(value: &impl Serialize) -> String {
+    serde_yaml::to_string(value).expect("an object of the API is plain data")
+}
+
+/// Identifies what pods read only at their start: another digest replaces them.
+fn checksum(value: &impl Serialize) -> String {
+    short_digest(yaml(value).as_bytes())
+}

@@ -1,0 +1,153 @@
+# Puts Mosquitto's accounts together from Secrets; they are in none of the manifests.
+#
+#   accounts.sh setup    once, before the server starts
+#   accounts.sh watch    again whenever a Secret changes; the server then reloads without a restart
+#
+# Passwords are never arguments: other processes of the pod could read those.
+set -eu
+umask 077
+
+config=/etc/sosstack
+secrets=/run/secrets/sosstack
+run=/run/sosstack
+
+say() { echo "accounts: $*" >&2; }
+
+# 48 hexadecimal digits of what comes in.
+digest() { sha256sum | cut -c1-48; }
+
+# The password of the link between the two servers. Without a Secret of its own it follows from the backend's.
+peer_password() {
+    if [ -s "$secrets/peer/password" ]; then
+        cat "$secrets/peer/password"
+    else
+        printf 'bridge:%s' "$1" | digest
+    fi
+}
+
+# Whether all Secrets of devices are of one export: while they are being replaced they are not.
+devices_belong_together() {
+    [ -f "$secrets/devices/0/shards" ] || return 0
+    count=$(cat "$secrets/devices/0/shards")
+    generation=$(cat "$secrets/devices/0/generation")
+    shard=0
+    while [ "$shard" -lt "$count" ]; do
+        [ "$(cat "$secrets/devices/$shard/generation" 2>/dev/null)" = "$generation" ] || return 1
+        shard=$((shard + 1))
+    done
+}
+
+# What all Secrets of devices hold under a key. Beyond the count of the first one they are of an older export.
+of_devices() {
+    count=$(cat "$secrets/devices/0/shards" 2>/dev/null || echo 64)
+    shard=0
+    while [ "$shard" -lt "$count" ]; do
+        cat "$secrets/devices/$shard/$1" 2>/dev/null || true
+        shard=$((shard + 1))
+    done
+}
+
+# The backend's name is a line's beginning in both files, so it must not end one.
+check_user() {
+    case $1 in
+        '' | bridge | sosstack-probe | *[!A-Za-z0-9._@-]*)
+            say "mqtt-username in the Secret mqtt-credentials is no user name: use letters, digits and . _ @ -"
+            return 1
+            ;;
+    esac
+}
+
+# Writes passwd and acl, each at once or not at all.
+assemble() {
+    user=$(cat "$secrets/credentials/mqtt-username") || return 1
+    password=$(cat "$secrets/credentials/mqtt-password") || return 1
+    check_user "$user" || return 1
+    [ -n "$password" ] || { say "mqtt-password in the Secret mqtt-credentials is empty"; return 1; }
+    if ! devices_belong_together; then
+        say "the Secrets mqtt-devices-N are not of one export (yet): apply all of them"
+        return 1
+    fi
+    printf '%s:%s\n' "$user" "$password" bridge "$(peer_password "$password")" \
+        sosstack-probe "$(cat "$run/probe-password")" >"$run/passwd.new"
+    mosquitto_passwd -U "$run/passwd.new" || return 1
+    of_devices passwd >>"$run/passwd.new"
+    {
+        printf 'user %s\ntopic readwrite #\ntopic read $SYS/#\n\n' "$user"
+        printf 'user bridge\ntopic readwrite #\n\n'
+        printf 'user sosstack-probe\ntopic readwrite sosstack/probe/#\ntopic read $SYS/broker/uptime\n'
+        of_devices acl
+        echo
+        cat "$config/acl-devices"
+    } >"$run/acl.new"
+    if [ -s "$secrets/tls/tls.crt" ]; then
+        cp "$secrets/tls/tls.key" "$run/tls.key.new" && cp "$secrets/tls/tls.crt" "$run/tls.crt.new" || return 1
+        mv "$run/tls.key.new" "$run/tls.key"
+        mv "$run/tls.crt.new" "$run/tls.crt"
+    fi
+    mv "$run/passwd.new" "$run/passwd"
+    mv "$run/acl.new" "$run/acl"
+    say "$(grep -c : "$run/passwd") accounts"
+}
+
+# The kubelet replaces all files of a volume at once, by this link.
+version() {
+    for volume in credentials peer tls devices; do
+        readlink "$secrets/$volume/..data" || echo none
+    done
+}
+
+setup() {
+    mkdir -p "$run/conf.d" "$run/probe"
+    if [ ! -s "$run/probe-password" ]; then
+        head -c 32 /dev/urandom | digest >"$run/probe-password"
+        for tool in mosquitto_sub mosquitto_pub; do
+            printf '%s\n' '-u sosstack-probe' "-P $(cat "$run/probe-password")" >"$run/probe/$tool"
+        done
+    fi
+    until version >"$run/version" && assemble; do sleep 5; done
+    rm -f "$run/conf.d/bridge.conf" "$run/conf.d/tls.conf"
+    # From one side only: from both, every message would go round for ever.
+    if [ "${HOSTNAME##*-}" = 1 ]; then
+        cp "$config/bridge.conf" "$run/conf.d/bridge.conf"
+        printf 'remote_password %s\n' "$(peer_password "$(cat "$secrets/credentials/mqtt-password")")" \
+            >>"$run/conf.d/bridge.conf"
+    fi
+    if [ -s "$run/tls.crt" ]; then
+        cp "$config/tls.conf" "$run/conf.d/tls.conf"
+        say "port 8883 is open"
+    else
+        say "there is no Secret mqtt-tls, so port 8883 stays closed"
+    fi
+}
+
+# Signals the server once it listens to that: the signal ends a server that has only just been started.
+reload() {
+    for process in /proc/[0-9]*; do
+        if [ "$(cat "$process/comm" 2>/dev/null)" = mosquitto ]; then
+            until sed -n 's/^SigCgt://p' "$process/status" | grep -q '[13579bdf]$'; do
+                [ -d "$process" ] || return 1
+                sleep 1
+            done
+            kill -HUP "${process#/proc/}" && say "the server reloads"
+            return
+        fi
+    done
+    say "the server does not run yet"
+    return 1
+}
+
+watch() {
+    known=$(cat "$run/version")
+    while :; do
+        now=$(version)
+        if [ "$now" != "$known" ] && assemble && reload; then
+            known=$now
+            if [ -s "$run/tls.crt" ] && [ ! -e "$run/conf.d/tls.conf" ]; then
+                say "the Secret mqtt-tls is new: kubectl rollout restart statefulset/mqtt opens port 8883"
+            fi
+        fi
+        sleep 5
+    done
+}
+
+"$1"

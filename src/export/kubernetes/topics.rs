@@ -1,0 +1,76 @@
+//! The Job that makes the topics: as often as it is run, and loudly when it cannot.
+
+use std::fmt::Write;
+
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvVar, PodSpec, PodTemplateSpec};
+
+use super::container::{Size, config_volume, container, mount, mount_read_only, scratch_volume, texts};
+use super::{Component, Source, checksum, pods};
+use crate::stack::{Stack, Topic};
+
+const CONFIG: &str = "kafka-topics";
+const SCRIPT: &str = include_str!("scripts/topics.sh");
+
+pub(super) fn config_map(source: Source<'_>) -> ConfigMap {
+    let files = [("topics", list(source.stack)), ("topics.sh", SCRIPT.to_owned())];
+    ConfigMap {
+        metadata: Component::Topics.metadata(source.stack, CONFIG),
+        data: Some(files.map(|(name, text)| (name.to_owned(), text)).into()),
+        ..ConfigMap::default()
+    }
+}
+
+/// `name partitions key=value…`, a topic a line.
+fn list(stack: &Stack) -> String {
+    let mut text = String::new();
+    for Topic { name, partitions, config, .. } in &stack.topics {
+        let _ = write!(text, "{name} {partitions}");
+        for (key, value) in config {
+            let _ = write!(text, " {key}={value}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// A Job cannot be changed, so whatever it would do otherwise gives it another name; the old one goes after an hour.
+pub(super) fn job(source: Source<'_>) -> Job {
+    let template = template(source);
+    let name = format!("{}-{}", Component::Topics.name(), &checksum(&template)[..8]);
+    let spec = JobSpec {
+        template,
+        // A failed pod stays, and with it what it wrote.
+        backoff_limit: Some(4),
+        active_deadline_seconds: Some(1800),
+        ttl_seconds_after_finished: Some(3600),
+        ..JobSpec::default()
+    };
+    Job { metadata: Component::Topics.metadata(source.stack, name), spec: Some(spec), status: None }
+}
+
+fn template(source: Source<'_>) -> PodTemplateSpec {
+    let spec = PodSpec {
+        restart_policy: Some("Never".to_owned()),
+        containers: vec![maker(source)],
+        volumes: Some(vec![config_volume("config", CONFIG), scratch_volume("tmp", "64Mi", false)]),
+        ..pods::pod(source, Component::Topics, super::kafka::USER)
+    };
+    let metadata = pods::pod_metadata(source, Component::Topics, checksum(&config_map(source).data));
+    PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
+}
+
+fn maker(source: Source<'_>) -> Container {
+    let variable = |name: &str, value: String| EnvVar { name: name.to_owned(), value: Some(value), value_from: None };
+    let size = Size { cpu: ("100m", "1"), memory: ("128Mi".to_owned(), "512Mi".to_owned()) };
+    Container {
+        command: Some(texts(&["/bin/bash", "/etc/sosstack/topics.sh"])),
+        env: Some(vec![
+            variable("BOOTSTRAP", "kafka-service:9092".to_owned()),
+            variable("REPLICAS", source.stack.kafka.replication_factor().to_string()),
+            variable("KAFKA_HEAP_OPTS", "-Xmx128M".to_owned()),
+        ]),
+        volume_mounts: Some(vec![mount_read_only("config", "/etc/sosstack"), mount("tmp", "/tmp")]),
+        ..container(source, Component::Topics, "topics", &size)
+    }
+}

@@ -1,0 +1,141 @@
+//! The Secrets of a cluster: the backend's login, the peer link's password, the devices' hashes and access rules.
+//!
+//! They are never among the manifests. Devices are spread over Secrets that stay below Kubernetes' limit of 1 MiB; all
+//! carry the same generation, and pods act on them when all of one generation are there.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+
+use super::kubernetes::Component;
+use super::kubernetes::mqtt::{CREDENTIALS, DEVICE_SHARDS, PEER, SHARD_KEYS, shard_name};
+use crate::config::mosquitto::owner_acl;
+use crate::failure::Failure;
+use crate::secrets::{Accounts, ClusterSecrets};
+use crate::stack::Stack;
+use crate::stack::device::SERVICE_USER;
+use crate::workload::short_digest;
+
+/// The first line of the file, by which an export knows its own.
+pub const HEADER: &str = "# Made by sosstack export secrets. These are passwords: keep the file to yourself.\n";
+
+/// What one Secret holds at most, in bytes: 1 MiB less what the object itself and its base64 take.
+const SHARD_BYTES: usize = 640 * 1024;
+
+/// All Secrets, in the order in which they are applied.
+///
+/// # Errors
+/// [`Failure::Failed`] when there are more devices than the pods read.
+pub fn secrets(stack: &Stack, accounts: &Accounts, cluster: &ClusterSecrets) -> Result<Vec<Secret>, Failure> {
+    let login = [("mqtt-username", SERVICE_USER), ("mqtt-password", &accounts.service.password)];
+    let mut all = vec![
+        secret(stack, CREDENTIALS, login.map(|(key, value)| (key, value.to_owned()))),
+        secret(stack, PEER, [("password", cluster.peer_password.clone())]),
+    ];
+    let shards = shards(accounts, SHARD_BYTES);
+    if shards.len() > DEVICE_SHARDS {
+        return Err(Failure::Failed {
+            cause: format!(
+                "{} devices need {} Secrets, and the pods read {DEVICE_SHARDS}",
+                accounts.devices.len(),
+                shards.len()
+            ),
+            remedy: "split the fleet over several stacks: sosstack export k8s --stack NAME --namespace NAME".to_owned(),
+        });
+    }
+    let generation = generation(&shards);
+    let count = shards.len().to_string();
+    all.extend(shards.into_iter().enumerate().map(|(index, shard)| {
+        let values = [shard.passwd, shard.acl, count.clone(), generation.clone()];
+        let [passwd, acl, shards, generation] = SHARD_KEYS;
+        let keys = [passwd, acl, shards, generation];
+        secret(stack, &shard_name(index), keys.into_iter().zip(values))
+    }));
+    Ok(all)
+}
+
+/// Secrets as one stream of YAML documents.
+pub fn text(secrets: &[Secret]) -> String {
+    let yaml = |secret| serde_yaml::to_string(secret).expect("an object of the API is plain data");
+    format!("{HEADER}{}", secrets.iter().map(yaml).collect::<Vec<_>>().join("---\n"))
+}
+
+/// What one Secret of devices holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Shard {
+    passwd: String,
+    acl: String,
+}
+
+/// At least one, even without devices: it tells pods that Secrets of an older export count no more.
+fn shards(accounts: &Accounts, most: usize) -> Vec<Shard> {
+    let mut all = vec![Shard::default()];
+    for (id, enrolled) in &accounts.devices {
+        let line = format!("{id}:{}\n", enrolled.account.hash());
+        let acl = owner_acl(id, enrolled.owner.as_deref());
+        let is_full = |shard: &Shard| shard.passwd.len() + shard.acl.len() + line.len() + acl.len() > most;
+        if all.last().is_some_and(is_full) {
+            all.push(Shard::default());
+        }
+        if let Some(last) = all.last_mut() {
+            last.passwd.push_str(&line);
+            last.acl.push_str(&acl);
+        }
+    }
+    all
+}
+
+fn generation(shards: &[Shard]) -> String {
+    let text: Vec<&str> = shards.iter().flat_map(|shard| [shard.passwd.as_str(), &shard.acl, "\0"]).collect();
+    short_digest(text.concat().as_bytes())
+}
+
+fn secret<'a>(stack: &Stack, name: &str, values: impl IntoIterator<Item = (&'a str, String)>) -> Secret {
+    let bytes = |(key, value): (&str, String)| (key.to_owned(), ByteString(value.into_bytes()));
+    let data: BTreeMap<String, ByteString> = values.into_iter().map(bytes).collect();
+    Secret {
+        metadata: Component::Mqtt.metadata(stack, name),
+        type_: Some("Opaque".to_owned()),
+        data: Some(data),
+        ..Secret::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::Device;
+
+    #[test]
+    fn devices_are_spread_over_secrets_that_are_small_enough() {
+        let dir = tempfile::tempdir().unwrap();
+        let device = |n: usize| Device { id: format!("device-{n:05}"), owner: Some(format!("user-{n}")) };
+        let devices: Vec<Device> = (0..40).map(device).collect();
+        let accounts = Accounts::ensure(dir.path(), &devices).unwrap();
+        let shards = shards(&accounts, 2000);
+        assert!(shards.len() > 3, "{}", shards.len());
+        assert!(shards.iter().all(|shard| shard.passwd.len() + shard.acl.len() <= 2000));
+        let lines: usize = shards.iter().map(|shard| shard.passwd.lines().count()).sum();
+        assert_eq!(lines, 40);
+        assert!(shards[0].passwd.starts_with("device-00000:$7$101$"));
+        assert!(shards[0].acl.contains("\nuser device-00000\ntopic write emergency/user-0/trigger\n"));
+    }
+
+    #[test]
+    fn the_same_accounts_make_the_same_secrets_and_other_ones_another_generation() {
+        let dir = tempfile::tempdir().unwrap();
+        let stack = crate::stack::load::load(None, &crate::stack::load::Overrides::default()).unwrap().stack;
+        let made = || {
+            let accounts = Accounts::ensure(dir.path(), &stack.devices).unwrap();
+            text(&secrets(&stack, &accounts, &ClusterSecrets::ensure(dir.path()).unwrap()).unwrap())
+        };
+        assert_eq!(made(), made());
+        let mut accounts = Accounts::read(dir.path()).unwrap().unwrap();
+        let before = generation(&shards(&accounts, SHARD_BYTES));
+        accounts.rotate("device-12345");
+        assert_ne!(generation(&shards(&accounts, SHARD_BYTES)), before);
+        let none = Accounts { devices: BTreeMap::new(), ..accounts };
+        assert_eq!(shards(&none, SHARD_BYTES), [Shard::default()]);
+    }
+}

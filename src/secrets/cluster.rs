@@ -1,0 +1,37 @@
+//! What a cluster of the stack needs beyond its accounts, kept as they are: the same each time it is exported.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::password;
+use crate::paths::{ensure_private_dir, write_atomic};
+
+/// Passwords between the parts of a cluster.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterSecrets {
+    /// By which the second Mosquitto reaches the first.
+    pub peer_password: String,
+}
+
+impl ClusterSecrets {
+    /// Reads them or makes them.
+    ///
+    /// # Errors
+    /// When the stack's directory cannot be read or written, or the file is damaged.
+    pub fn ensure(stack_dir: &Path) -> Result<Self> {
+        let path = stack_dir.join("cluster.json");
+        match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let secrets = Self { peer_password: password() };
+                ensure_private_dir(stack_dir)?;
+                write_atomic(&path, &serde_json::to_vec_pretty(&secrets)?, 0o600)?;
+                Ok(secrets)
+            }
+            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What is asked, as data: a program in a container, and what it is given on stdin.
+
+use super::DeviceLogin;
+use super::kubectl::Pod;
+use crate::export::kubernetes::Component;
+use crate::stack::Stack;
+
+/// Which part an answer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// A node's `srvr`.
+    Quorum,
+    /// The ids that brokers registered under.
+    Brokers,
+    /// Kafka's description of all topics.
+    Topics,
+    /// Logins and access rules of one Mosquitto, and messages from there to the other.
+    Mqtt,
+}
+
+/// One program that runs in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    pub question: Question,
+    pub pod: String,
+    pub container: &'static str,
+    pub command: Vec<String>,
+    /// A script for a shell, where a secret is involved: arguments can be seen.
+    pub stdin: String,
+}
+
+const MQTT: &str = include_str!("mqtt.sh");
+
+/// One question for each node and each Mosquitto, and two for whichever pods are ready.
+pub fn plan(stack: &Stack, pods: &[Pod], device: Option<&DeviceLogin>) -> Vec<Check> {
+    let names = |component: Component| {
+        (0..component.replicas(stack)).map(move |ordinal| format!("{}-{ordinal}", component.name()))
+    };
+    // Of those that answer, one speaks for all; where none does, the first one's refusal is as good as any.
+    let any = |component: Component| {
+        let is_ready = |name: &String| pods.iter().any(|pod| pod.name == *name && pod.ready);
+        let ready = names(component).find(is_ready);
+        ready.unwrap_or_else(|| format!("{}-0", component.name()))
+    };
+    let check = |question, pod, container, command: &[&str], stdin: String| Check {
+        question,
+        pod,
+        container,
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+        stdin,
+    };
+    let srvr = ["sh", "-c", "printf srvr | nc -w 3 127.0.0.1 2181"];
+    let ids = ["zkCli.sh", "-server", "127.0.0.1:2181", "ls", "/kafka/brokers/ids"];
+    let describe = ["/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka-service:9092", "--describe"];
+    let mut all: Vec<Check> = names(Component::Zookeeper)
+        .map(|pod| check(Question::Quorum, pod, "zookeeper", &srvr, String::new()))
+        .collect();
+    all.push(check(Question::Brokers, any(Component::Zookeeper), "zookeeper", &ids, String::new()));
+    all.push(check(Question::Topics, any(Component::Kafka), "kafka", &describe, String::new()));
+    all.extend(names(Component::Mqtt).enumerate().map(|(ordinal, pod)| {
+        let script = mqtt_script(stack, ordinal, device);
+        check(Question::Mqtt, pod, "reload", &["sh", "-s"], script)
+    }));
+    all
+}
+
+fn mqtt_script(stack: &Stack, ordinal: usize, device: Option<&DeviceLogin>) -> String {
+    let host = |ordinal: usize| format!("mqtt-{ordinal}.mqtt-headless.{}.svc.{}", stack.namespace, stack.domain);
+    let (id, password) = device.map_or(("", ""), |device| (&device.id, &device.password));
+    let variables =
+        [("here", &*host(ordinal)), ("there", &*host(1 - ordinal)), ("device", id), ("device_password", password)];
+    let lines: Vec<String> =
+        variables.iter().map(|(name, value)| format!("{name}='{}'\n", value.replace('\'', r"'\''"))).collect();
+    format!("{}{MQTT}", lines.concat())
+}

@@ -1,0 +1,228 @@
+//! What the answers mean: one finding for each part, with the remedy where it is not as it should be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Finding;
+use super::checks::{Check, Question};
+use super::kubectl::{Answer, Pod};
+use crate::export::kubernetes::Component;
+use crate::stack::Stack;
+
+fn good(part: &'static str, detail: String) -> Finding {
+    Finding { part, ok: true, detail, remedy: String::new() }
+}
+
+fn bad(part: &'static str, detail: String, remedy: String) -> Finding {
+    Finding { part, ok: false, detail, remedy }
+}
+
+/// Whether every pod is there and ready.
+pub fn pods(stack: &Stack, pods: &[Pod]) -> Finding {
+    let wanted: Vec<String> = Component::STATEFUL
+        .into_iter()
+        .flat_map(|component| (0..component.replicas(stack)).map(move |n| format!("{}-{n}", component.name())))
+        .collect();
+    let mut problems = Vec::new();
+    for name in &wanted {
+        match pods.iter().find(|pod| pod.name == *name) {
+            None => problems.push((name, format!("{name} is not there"))),
+            Some(pod) if !pod.ready => problems.push((name, format!("{name} is not ready: {}", pod.why))),
+            Some(_) => {}
+        }
+    }
+    let namespace = &stack.namespace;
+    match problems.first() {
+        None => good("Pods", format!("{} of {} ready", wanted.len(), wanted.len())),
+        Some(_) if problems.len() == wanted.len() && pods.is_empty() => bad(
+            "Pods",
+            format!("namespace {namespace} has none of this stack"),
+            "sosstack export k8s, then kubectl apply -k k8s/; another namespace is named with --namespace".to_owned(),
+        ),
+        Some((name, _)) => bad(
+            "Pods",
+            problems.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>().join("; "),
+            format!("kubectl -n {namespace} describe pod {name}; kubectl -n {namespace} logs {name} --all-containers"),
+        ),
+    }
+}
+
+/// What all other answers mean, in the order of the parts.
+pub fn judge(stack: &Stack, checks: &[Check], answers: &[Answer], with_device: bool) -> Vec<Finding> {
+    let of = |question: Question| -> Vec<(&str, &Answer)> {
+        let pairs = checks.iter().zip(answers).filter(|(check, _)| check.question == question);
+        pairs.map(|(check, answer)| (check.pod.as_str(), answer)).collect()
+    };
+    let mut all = vec![quorum(stack, &of(Question::Quorum)), brokers(stack, &of(Question::Brokers))];
+    all.extend(topics(stack, &of(Question::Topics)));
+    all.extend(mqtt(stack, &of(Question::Mqtt), with_device));
+    all
+}
+
+fn quorum(stack: &Stack, answers: &[(&str, &Answer)]) -> Finding {
+    const PART: &str = "ZooKeeper quorum";
+    let mode = |answer: &Answer| answer.stdout.lines().find_map(|line| line.strip_prefix("Mode: ")).map(str::to_owned);
+    let modes: Vec<(&str, Option<String>)> = answers.iter().map(|(pod, answer)| (*pod, mode(answer))).collect();
+    let count = |wanted: &str| modes.iter().filter(|(_, mode)| mode.as_deref() == Some(wanted)).count();
+    let serving = modes.iter().filter(|(_, mode)| mode.is_some()).count();
+    let leaders = count("leader") + count("standalone");
+    if leaders == 1 && serving == modes.len() {
+        let leader = modes.iter().find(|(_, mode)| mode.as_deref() != Some("follower")).map_or("", |(pod, _)| *pod);
+        return good(PART, format!("{serving} of {serving} serve, {leader} leads"));
+    }
+    let silent: Vec<&str> = modes.iter().filter(|(_, mode)| mode.is_none()).map(|(pod, _)| *pod).collect();
+    let detail = if silent.is_empty() {
+        format!("{leaders} of {} nodes lead", modes.len())
+    } else {
+        format!("{serving} of {} serve; not {}", modes.len(), silent.join(", "))
+    };
+    let pod = silent.first().unwrap_or(&"zookeeper-0");
+    bad(PART, detail, format!("kubectl -n {} logs {pod}", stack.namespace))
+}
+
+fn brokers(stack: &Stack, answers: &[(&str, &Answer)]) -> Finding {
+    const PART: &str = "Kafka brokers";
+    let Some((pod, answer)) = answers.first() else { return bad(PART, "nobody was asked".into(), String::new()) };
+    let wanted: BTreeSet<u16> = (0..stack.kafka.brokers).collect();
+    let list = answer.stdout.lines().rev().find_map(|line| line.trim().strip_prefix('[')?.strip_suffix(']'));
+    let Some(list) = list else {
+        return bad(PART, words(pod, answer), format!("kubectl -n {} logs kafka-0 -c kafka", stack.namespace));
+    };
+    let found: BTreeSet<u16> = list.split(',').filter_map(|id| id.trim().parse().ok()).collect();
+    let missing: Vec<String> = wanted.difference(&found).map(|id| format!("kafka-{id}")).collect();
+    match missing.first() {
+        None => good(PART, format!("{} of {} registered", wanted.len(), wanted.len())),
+        Some(pod) => bad(
+            PART,
+            format!("not registered: {}", missing.join(", ")),
+            format!("kubectl -n {} logs {pod} -c kafka", stack.namespace),
+        ),
+    }
+}
+
+/// One partition, as `kafka-topics.sh --describe` prints it.
+#[derive(Debug, Default, Clone, Copy)]
+struct Count {
+    partitions: u16,
+    out_of_sync: u16,
+}
+
+fn topics(stack: &Stack, answers: &[(&str, &Answer)]) -> [Finding; 2] {
+    const REPLICAS: &str = "Kafka replicas";
+    const TOPICS: &str = "Kafka topics";
+    let namespace = &stack.namespace;
+    let look = format!("kubectl -n {namespace} logs kafka-0 -c kafka");
+    let found = answers.first().filter(|(_, answer)| answer.success).map(|(_, answer)| described(&answer.stdout));
+    let Some(found) = found else {
+        let why = answers.first().map_or_else(String::new, |(pod, answer)| words(pod, answer));
+        return [REPLICAS, TOPICS].map(|part| bad(part, why.clone(), look.clone()));
+    };
+    let partitions: u16 = found.values().map(|count| count.partitions).sum();
+    let behind: Vec<String> = found
+        .iter()
+        .filter(|(_, count)| count.out_of_sync > 0)
+        .map(|(name, count)| format!("{name} ({} of {})", count.out_of_sync, count.partitions))
+        .collect();
+    let replicas = if behind.is_empty() {
+        good(REPLICAS, format!("{partitions} partitions in sync on all their brokers"))
+    } else {
+        let remedy = format!("kubectl -n {namespace} get pods -l app.kubernetes.io/name=kafka; {look}");
+        bad(REPLICAS, format!("not in sync: {}", behind.join(", ")), remedy)
+    };
+    let missing: Vec<String> = stack
+        .topics
+        .iter()
+        .filter_map(|topic| match found.get(topic.name.as_str()) {
+            None => Some(topic.name.clone()),
+            Some(count) if count.partitions < topic.partitions => {
+                Some(format!("{} ({} of {} partitions)", topic.name, count.partitions, topic.partitions))
+            }
+            Some(_) => None,
+        })
+        .collect();
+    let topics = if missing.is_empty() {
+        good(TOPICS, format!("{} of {} there", stack.topics.len(), stack.topics.len()))
+    } else {
+        let remedy = format!(
+            "kubectl -n {namespace} delete job -l app.kubernetes.io/name=kafka-topics, then kubectl apply -k k8s/ makes them; \
+             kubectl -n {namespace} logs -l app.kubernetes.io/name=kafka-topics"
+        );
+        bad(TOPICS, format!("missing: {}", missing.join(", ")), remedy)
+    };
+    [replicas, topics]
+}
+
+fn described(text: &str) -> BTreeMap<&str, Count> {
+    let mut topics: BTreeMap<&str, Count> = BTreeMap::new();
+    for line in text.lines().filter(|line| line.contains("Partition: ")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let after =
+            |label: &str| words.iter().position(|word| *word == label).and_then(|at| words.get(at + 1)).copied();
+        let members = |label: &str| after(label).map_or(0, |list| list.split(',').count());
+        if let Some(name) = after("Topic:") {
+            let count = topics.entry(name).or_default();
+            count.partitions += 1;
+            let led = after("Leader:").is_some_and(|leader| leader.parse::<u16>().is_ok());
+            count.out_of_sync += u16::from(!led || members("Isr:") < members("Replicas:"));
+        }
+    }
+    topics
+}
+
+fn mqtt(stack: &Stack, answers: &[(&str, &Answer)], with_device: bool) -> Vec<Finding> {
+    let namespace = &stack.namespace;
+    let secrets = format!(
+        "kubectl -n {namespace} get secrets; sosstack export secrets --commands shows how to make them; \
+         kubectl -n {namespace} logs mqtt-0 -c reload"
+    );
+    let policies = format!(
+        "kubectl -n {namespace} logs mqtt-1 -c mqtt; kubectl -n {namespace} rollout restart statefulset/mqtt after a new \
+         password of the peer link"
+    );
+    let rules = format!("kubectl -n {namespace} logs mqtt-0 -c reload");
+    let mut all = vec![
+        mqtt_part(
+            "MQTT logins",
+            &["login", "service", "stranger", "anonymous"],
+            answers,
+            "accepted, strangers refused",
+            &secrets,
+        ),
+        mqtt_part("MQTT access", &["foreign"], answers, "a foreign message refused", &rules),
+    ];
+    if with_device {
+        all.push(mqtt_part(
+            "MQTT devices",
+            &["device", "device-foreign"],
+            answers,
+            "a device accepted, its foreign message refused",
+            &secrets,
+        ));
+    }
+    all.push(mqtt_part("MQTT peers", &["across"], answers, "messages cross in both directions", &policies));
+    all
+}
+
+fn mqtt_part(part: &'static str, names: &[&str], answers: &[(&str, &Answer)], ok: &str, remedy: &str) -> Finding {
+    let mut problems = Vec::new();
+    for (pod, answer) in answers {
+        for name in names {
+            let line = answer.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            match line {
+                Some("ok") => {}
+                Some(said) => problems.push(format!("{pod}: {name} {said}")),
+                None => {
+                    problems.push(words(pod, answer));
+                    break;
+                }
+            }
+        }
+    }
+    if problems.is_empty() { good(part, ok.to_owned()) } else { bad(part, problems.join("; "), remedy.to_owned()) }
+}
+
+/// Why there is no answer, in a line.
+fn words(pod: &str, answer: &Answer) -> String {
+    let said = if answer.stderr.is_empty() { &answer.stdout } else { &answer.stderr };
+    let last = said.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with("command terminated"));
+    format!("{pod}: {}", last.unwrap_or("no answer"))
+}
