@@ -12,6 +12,7 @@ use anyhow::Result;
 use super::poll;
 use crate::event::{self, Report};
 use crate::kafka::admin::{Admin, Cluster};
+use crate::stack::topic::PROBE_TOPIC;
 
 const SETTING: &str = "unclean.leader.election.enable";
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,7 +32,15 @@ pub(super) async fn elect(
         let step = "Brokers with data";
         let cluster = poll::cluster_until(&admin, step, deadline, report, |cluster| {
             let count = cluster.brokers.len();
-            if count >= brokers { Ok(()) } else { Err(format!("{count} of {brokers} brokers registered")) }
+            if count < brokers {
+                return Err(format!("{count} of {brokers} brokers registered"));
+            }
+            // Until the controller has told it all topics at once, a broker knows of none, so of none that nobody
+            // leads. This topic is there since the stack was first ready, and nobody can delete it.
+            match cluster.topic(PROBE_TOPIC) {
+                Some(_) => Ok(()),
+                None => Err("the brokers have not heard of their topics yet".to_owned()),
+            }
         })
         .await?;
         let leaderless = leaderless(&cluster);

@@ -46,7 +46,8 @@ pub async fn start(start: &Start<'_>, report: Report<'_>) -> Result<bool> {
     let deadline = Instant::now() + start.timeout;
     let proof = Proof { stack: start.stack, endpoints: &endpoints, probe: &accounts.probe, deadline };
     let started = Instant::now();
-    match up::prove_or_find_dead(runtime, &proof, report).await {
+    let ran = before.instances.iter().map(|instance| instance.service).filter(runs).collect();
+    match up::prove_or_find_dead(runtime, &proof, ran, report).await {
         Ok(_) => Ok(true),
         Err(unready) => Err(evidence::not_ready(runtime, name, unready, started.elapsed()).await.into()),
     }

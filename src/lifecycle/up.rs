@@ -192,6 +192,7 @@ async fn converge(
     }
     let steps = plan::plan(&prepared.workloads, &prepared.inventory);
     let was_up = steps.iter().all(Step::is_keep);
+    let ran = steps.iter().filter(|step| step.is_keep()).map(Step::service).collect();
     shutdown.guard(ensure_ports_free(up, prepared, &steps)).await?;
     let deadline = Instant::now() + up.timeout;
     if !was_up {
@@ -215,7 +216,7 @@ async fn converge(
     let endpoints = connect::endpoints(&up.stack.name, &inventory, up.paths)?;
     let proof = Proof { stack: up.stack, endpoints: &endpoints, probe: &prepared.secrets.accounts.probe, deadline };
     let started = Instant::now();
-    let proven = shutdown.guard(async { Ok(prove_or_find_dead(up.runtime, &proof, report).await) }).await?;
+    let proven = shutdown.guard(async { Ok(prove_or_find_dead(up.runtime, &proof, ran, report).await) }).await?;
     match proven {
         Ok(seeded) => {
             Memo::update(&dir, |memo| memo.volumes = inventory.volumes.iter().cloned().collect())?;
@@ -232,15 +233,16 @@ fn emptied_brokers(stack: &Stack, lost: &[(Service, String)]) -> BTreeSet<Servic
     if emptied.len() < usize::from(stack.kafka.replication_factor()) { emptied } else { BTreeSet::new() }
 }
 
-/// Proves readiness unless a service dies first.
+/// Proves readiness unless a service dies first, other than one of those that `ran` before.
 pub(super) async fn prove_or_find_dead(
     runtime: &dyn Runtime,
     proof: &Proof<'_>,
+    ran: BTreeSet<Service>,
     report: Report<'_>,
 ) -> Result<Seeded, Unready> {
     tokio::select! {
         proven = ready::prove(proof, report) => proven,
-        dead = watch::until_dead(runtime, &proof.stack.name, report) => Err(dead),
+        dead = watch::until_dead(runtime, &proof.stack.name, ran, report) => Err(dead),
     }
 }
 

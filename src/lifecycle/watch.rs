@@ -1,5 +1,6 @@
 //! Notices services that die while others wait for them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::evidence;
@@ -23,13 +24,26 @@ const A_LIFE: usize = 2000;
 /// So many ends in a row are no accident: what Docker starts again and again will not come up.
 const RESTARTS: u32 = 3;
 
-/// Resolves when a service of the stack has ended for good.
-pub(super) async fn until_dead(runtime: &dyn Runtime, name: &StackName, report: Report<'_>) -> Unready {
+/// Resolves when a service of the stack has ended for good. One that ran before (`ran`) may have been killed just as it
+/// was looked at, and looked alive: it is started once.
+pub(super) async fn until_dead(
+    runtime: &dyn Runtime,
+    name: &StackName,
+    mut ran: BTreeSet<Service>,
+    report: Report<'_>,
+) -> Unready {
     loop {
         tokio::time::sleep(INTERVAL).await;
         let Ok(inventory) = runtime.inventory(name).await else { continue };
         for (service, cause) in ended(&inventory) {
             let dead = Unready { services: vec![service], cause };
+            if ran.remove(&service) && !restarted_by_runtime(&inventory, service) {
+                report(Event::Note(format!("{service} had just ended: starting it again")));
+                if let Err(unready) = start(runtime, name, service).await {
+                    return unready;
+                }
+                continue;
+            }
             let restarted = restarted_by_runtime(&inventory, service);
             let count = if restarted { A_LIFE } else { LAST_WORDS };
             let lines = evidence::last_lines(runtime, name, &dead, count).await;
@@ -41,11 +55,16 @@ pub(super) async fn until_dead(runtime: &dyn Runtime, name: &StackName, report: 
                 continue;
             }
             report(Event::Note(format!("{service} waits for its earlier session in ZooKeeper to end")));
-            if let Err(error) = runtime.start(name, service).await {
-                return Unready { services: vec![service], cause: format!("{service}: {error:#}") };
+            if let Err(unready) = start(runtime, name, service).await {
+                return unready;
             }
         }
     }
+}
+
+async fn start(runtime: &dyn Runtime, name: &StackName, service: Service) -> Result<(), Unready> {
+    let started = runtime.start(name, service).await;
+    started.map_err(|error| Unready { services: vec![service], cause: format!("{service}: {error:#}") })
 }
 
 fn ended(inventory: &Inventory) -> impl Iterator<Item = (Service, String)> {
