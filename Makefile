@@ -12,10 +12,10 @@ BIN_DIR ?= $(shell if [ -w /usr/local/bin ]; then echo /usr/local/bin; else echo
 # Options for sosstack up, e.g. make up ARGS='--runtime process'
 ARGS ?=
 
-.PHONY: help up build install test soak fuzz lint bench clean
+.PHONY: help up build install test test-k8s soak fuzz lint bench clean
 
 help: ## List what there is to make
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 up: ## Install what is missing, build, put sosstack on PATH, bring the stack up
 	@scripts/setup.sh up
@@ -32,6 +32,10 @@ install: build ## Build, and put sosstack on PATH (BIN_DIR=… to choose where)
 test: ## Install what the tests need and run all of them
 	@scripts/setup.sh test
 	@scripts/test.sh
+
+test-k8s: ## Prove the export on the cluster of KUBECONFIG; STACK_FILE= names images that it has, CASES= some cases only
+	cargo build --locked
+	@SOSSTACK="$(abspath $(TARGET_DIR))/debug/sosstack" STACK_FILE="$(STACK_FILE)" tests/kubernetes/run.sh $(CASES)
 
 soak: ## Kill commands at many random moments and see that the next one heals; ROUNDS=50
 	@scripts/setup.sh test

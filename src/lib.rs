@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! stack file ─┐
-//! seed-data ──┴─► Stack ─► config files ─► Workloads ─► runtime (docker | process) ─► ready ─► seed
+//! seed-data ──┴─► Stack ─► config files ─┬─► Workloads ─► runtime (docker | process) ─► ready ─► seed
+//!                                        └─► export k8s ─► kubectl apply ─► verify k8s
 //! addresses + credentials ─► kafka / mqtt clients ─► pub · sub · tail
 //! ```
 //!

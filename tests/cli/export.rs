@@ -153,7 +153,7 @@ fn secrets_are_for_their_owner_only_and_the_same_each_time() {
     let file = machine.path().join("secrets.yaml");
     let first = std::fs::read_to_string(&file).unwrap();
     let names: Vec<&str> = first.lines().filter_map(|line| line.strip_prefix("  name: ")).collect();
-    assert_eq!(names, ["mqtt-credentials", "mqtt-peer", "mqtt-devices-0"]);
+    assert_eq!(names, ["mqtt-peer", "mqtt-devices-0", "mqtt-credentials"]);
     let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(), 0o600);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
