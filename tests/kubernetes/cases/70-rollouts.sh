@@ -3,7 +3,7 @@
 serving() {
     local node count=0
     for node in 0 1 2; do
-        kubectl exec "zookeeper-$node" -- sh -c 'printf srvr | nc -w 2 127.0.0.1 2181' 2>/dev/null | grep -q '^Mode' && count=$((count + 1))
+        says '^Mode' kubectl exec "zookeeper-$node" -- sh -c 'printf srvr | nc -w 2 127.0.0.1 2181' && count=$((count + 1))
     done
     echo "$count"
 }

@@ -43,6 +43,6 @@ until_true 180 "verify is not green again" green
 
 # Another password of the peer link, on both sides: it heals by itself.
 kubectl patch secret mqtt-peer -p "{\"data\":{\"password\":\"$(printf other | base64)\"}}" >/dev/null
-restarted() { kubectl logs mqtt-1 -c reload | grep -q 'the server starts again'; }
+restarted() { says 'the server starts again' kubectl logs mqtt-1 -c reload; }
 until_true 180 "the server does not act on another password of the peer link" restarted
 until_true 180 "verify is not green again" green
