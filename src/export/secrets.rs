@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn the_same_accounts_make_the_same_secrets_and_other_ones_another_generation() {
         let dir = tempfile::tempdir().unwrap();
-        let stack = crate::stack::load::load(None, &Default::default()).unwrap().stack;
+        let stack = crate::stack::load::load(None, &crate::stack::load::Overrides::default()).unwrap().stack;
         let made = || {
             let accounts = Accounts::ensure(dir.path(), &stack.devices).unwrap();
             text(&secrets(&stack, &accounts, &ClusterSecrets::ensure(dir.path()).unwrap()).unwrap())
