@@ -12,6 +12,10 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::{Component, Source};
 use crate::stack::Heap;
 
+/// A replaced pod has another address. The JVM would hold on to the old one for half a minute, in which a ZooKeeper node
+/// whose leader was replaced elects the same unreachable one again and again.
+pub(super) const JVM_NAMES: [&str; 2] = ["-Dsun.net.inetaddr.ttl=2", "-Dsun.net.inetaddr.negative.ttl=1"];
+
 /// What a container asks for and may take at most.
 #[derive(Debug, Clone)]
 pub(super) struct Size {
