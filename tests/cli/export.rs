@@ -189,9 +189,9 @@ fn commands_hold_no_secret() {
     let machine = Machine::bare();
     let commands = done(machine.run(&["export", "secrets", "--commands", "--stack", "prod"])).stdout;
     insta::assert_snapshot!(commands, @"
-    sosstack export secrets --stack prod --namespace sos-app --only mqtt-credentials --out - | kubectl apply --server-side --filename -
     sosstack export secrets --stack prod --namespace sos-app --only mqtt-peer --out - | kubectl apply --server-side --filename -
     sosstack export secrets --stack prod --namespace sos-app --only mqtt-devices-0 --out - | kubectl apply --server-side --filename -
+    sosstack export secrets --stack prod --namespace sos-app --only mqtt-credentials --out - | kubectl apply --server-side --filename -
     ");
     let one = done(machine.run(&["export", "secrets", "--stack", "prod", "--only", "mqtt-peer", "--out", "-"])).stdout;
     assert_eq!(one.matches("kind: Secret").count(), 1);
@@ -199,7 +199,7 @@ fn commands_hold_no_secret() {
     assert_eq!(unknown.code, Some(2));
     insta::assert_snapshot!(unknown.stderr, @r#"
     error: this stack has no Secret "other"
-    try: name one of mqtt-credentials, mqtt-peer, mqtt-devices-0
+    try: name one of mqtt-peer, mqtt-devices-0, mqtt-credentials
     "#);
 }
 
