@@ -8,9 +8,10 @@
 set -eu
 umask 077
 
-config=/etc/sosstack
-secrets=/run/secrets/sosstack
-run=/run/sosstack
+# A test has them elsewhere.
+config=${SOSSTACK_CONFIG:-/etc/sosstack}
+secrets=${SOSSTACK_SECRETS:-/run/secrets/sosstack}
+run=${SOSSTACK_RUN:-/run/sosstack}
 
 say() { echo "accounts: $*" >&2; }
 
