@@ -12,10 +12,10 @@ BIN_DIR ?= $(shell if [ -w /usr/local/bin ]; then echo /usr/local/bin; else echo
 # Options for sosstack up, e.g. make up ARGS='--runtime process'
 ARGS ?=
 
-.PHONY: help up build install test test-compose soak fuzz lint bench clean
+.PHONY: help up build install test test-compose test-k8s soak fuzz lint bench clean
 
 help: ## List what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 up: ## Install what is missing, build, put sosstack on PATH, bring the stack up
 	@scripts/setup.sh up
@@ -37,6 +37,10 @@ test-compose: ## Run what export compose emits with Docker Compose, as somebody 
 	@scripts/setup.sh test
 	cargo build --locked
 	@tests/compose/run.sh
+
+test-k8s: ## Prove the export on the cluster of KUBECONFIG; STACK_FILE= names images that it has, CASES= some cases only
+	cargo build --locked
+	@SOSSTACK="$(abspath $(TARGET_DIR))/debug/sosstack" STACK_FILE="$(STACK_FILE)" tests/kubernetes/run.sh $(CASES)
 
 soak: ## Kill commands at many random moments and see that the next one heals; ROUNDS=50
 	@scripts/setup.sh test

@@ -3,7 +3,8 @@
 //! ```text
 //! stack file ─┐
 //! seed-data ──┴─► Stack ─► config files ─► Workloads ─┬─► runtime (docker | process) ─► ready ─► seed
-//!                                                     └─► export compose
+//!                                                     ├─► export compose
+//!                                                     └─► export k8s ─► kubectl apply ─► verify k8s
 //! addresses + credentials ─► kafka / mqtt clients ─► pub · sub · tail
 //! ```
 //!
@@ -13,13 +14,12 @@
 //! | [`config`] | `Stack` → text of configuration files; pure |
 //! | [`workload`], [`target`] | what to run, as plain data, and where |
 //! | [`runtime`] | the one trait; Docker (only bollard user) and plain processes |
-//! | [`export`] | the same stack as files for others; pure, but for the directory |
 //! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
 //! | [`doctor`] | what is wrong with this machine or a stack, and its remedy |
 //! | [`secrets`] | accounts, the local certificate authority |
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
 //! | [`message`], [`publish`], [`reading`], [`filter`] | the envelope; sending with a ledger; the merged stream; what is wanted |
-//! | [`export`], [`verify`] | the stack as files for a cluster; whether what came of them works |
+//! | [`export`], [`verify`] | the same stack as files for others, pure but for the directory; whether what came of them works |
 //! | [`event`], [`ui`] | what work reports, and the only code that prints |
 //! | [`failure`], [`shutdown`], [`paths`], [`memo`], [`endpoints`], [`contexts`] | remedies and exit codes; signals; files; what a stack remembers; addresses |
 //! | [`cli`], [`commands`] | clap types; one file a verb |

@@ -85,12 +85,7 @@ fn anchors_and_merge_keys_work() {
 
 #[test]
 fn flags_come_after_the_file() {
-    let overrides = Overrides {
-        name: Some("other".parse().unwrap()),
-        port_offset: Some(100),
-        profile: None,
-        ..Overrides::default()
-    };
+    let overrides = Overrides { name: Some("other".parse().unwrap()), port_offset: Some(100), ..Overrides::default() };
     let stack = load(None, &overrides).unwrap().stack;
     assert_eq!((stack.name.as_str(), stack.ports.kafka(0), stack.ports.mqtt()), ("other", 9192, 1983));
     let far = Overrides { port_offset: Some(60_000), ..Overrides::default() };

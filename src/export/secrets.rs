@@ -29,10 +29,7 @@ const SHARD_BYTES: usize = 640 * 1024;
 /// [`Failure::Failed`] when there are more devices than the pods read.
 pub fn secrets(stack: &Stack, accounts: &Accounts, cluster: &ClusterSecrets) -> Result<Vec<Secret>, Failure> {
     let login = [("mqtt-username", SERVICE_USER), ("mqtt-password", &accounts.service.password)];
-    let mut all = vec![
-        secret(stack, CREDENTIALS, login.map(|(key, value)| (key, value.to_owned()))),
-        secret(stack, PEER, [("password", cluster.peer_password.clone())]),
-    ];
+    let mut all = vec![secret(stack, PEER, [("password", cluster.peer_password.clone())])];
     let shards = shards(accounts, SHARD_BYTES);
     if shards.len() > DEVICE_SHARDS {
         return Err(Failure::Failed {
@@ -52,6 +49,8 @@ pub fn secrets(stack: &Stack, accounts: &Accounts, cluster: &ClusterSecrets) -> 
         let keys = [passwd, acl, shards, generation];
         secret(stack, &shard_name(index), keys.into_iter().zip(values))
     }));
+    // The last one: pods wait for it, and then find the others.
+    all.push(secret(stack, CREDENTIALS, login.map(|(key, value)| (key, value.to_owned()))));
     Ok(all)
 }
 

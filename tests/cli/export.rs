@@ -153,7 +153,7 @@ fn secrets_are_for_their_owner_only_and_the_same_each_time() {
     let file = machine.path().join("secrets.yaml");
     let first = std::fs::read_to_string(&file).unwrap();
     let names: Vec<&str> = first.lines().filter_map(|line| line.strip_prefix("  name: ")).collect();
-    assert_eq!(names, ["mqtt-credentials", "mqtt-peer", "mqtt-devices-0"]);
+    assert_eq!(names, ["mqtt-peer", "mqtt-devices-0", "mqtt-credentials"]);
     let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(), 0o600);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -189,9 +189,9 @@ fn commands_hold_no_secret() {
     let machine = Machine::bare();
     let commands = done(machine.run(&["export", "secrets", "--commands", "--stack", "prod"])).stdout;
     insta::assert_snapshot!(commands, @"
-    sosstack export secrets --stack prod --namespace sos-app --only mqtt-credentials --out - | kubectl apply --server-side --filename -
     sosstack export secrets --stack prod --namespace sos-app --only mqtt-peer --out - | kubectl apply --server-side --filename -
     sosstack export secrets --stack prod --namespace sos-app --only mqtt-devices-0 --out - | kubectl apply --server-side --filename -
+    sosstack export secrets --stack prod --namespace sos-app --only mqtt-credentials --out - | kubectl apply --server-side --filename -
     ");
     let one = done(machine.run(&["export", "secrets", "--stack", "prod", "--only", "mqtt-peer", "--out", "-"])).stdout;
     assert_eq!(one.matches("kind: Secret").count(), 1);
@@ -199,7 +199,7 @@ fn commands_hold_no_secret() {
     assert_eq!(unknown.code, Some(2));
     insta::assert_snapshot!(unknown.stderr, @r#"
     error: this stack has no Secret "other"
-    try: name one of mqtt-credentials, mqtt-peer, mqtt-devices-0
+    try: name one of mqtt-peer, mqtt-devices-0, mqtt-credentials
     "#);
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
+mod accounts;
 mod golden;
 mod objects;
 mod placement;

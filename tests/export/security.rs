@@ -61,15 +61,15 @@ fn no_object_is_a_secret_or_holds_a_password() {
 fn only_the_backends_login_must_exist() {
     let objects = Objects::default_export();
     let volumes = objects.stateful_set("mqtt").spec.unwrap().template.spec.unwrap().volumes.unwrap();
-    let required: Vec<String> = volumes
-        .iter()
-        .filter_map(|volume| volume.secret.clone())
-        .filter(|secret| secret.optional != Some(true))
-        .map(|secret| secret.secret_name.unwrap())
-        .collect();
+    assert!(volumes.iter().all(|volume| volume.secret.is_none()), "all Secrets change together");
+    let sources = volumes.into_iter().find_map(|volume| volume.projected).unwrap().sources.unwrap();
+    let secrets: Vec<_> = sources.into_iter().map(|source| source.secret.unwrap()).collect();
+    let required: Vec<&str> =
+        secrets.iter().filter(|secret| secret.optional != Some(true)).map(|secret| secret.name.as_str()).collect();
     assert_eq!(required, ["mqtt-credentials"]);
-    let shards = volumes.into_iter().find_map(|volume| volume.projected).unwrap().sources.unwrap();
-    assert!(shards.into_iter().all(|source| source.secret.unwrap().optional == Some(true)));
+    assert_eq!(secrets.len(), 3 + 16);
+    let login: Vec<String> = secrets[0].items.clone().unwrap().into_iter().map(|item| item.key).collect();
+    assert_eq!(login, ["mqtt-username", "mqtt-password"]);
 }
 
 /// A shell that cannot read a script would say so in a crash loop.

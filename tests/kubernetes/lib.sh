@@ -20,6 +20,13 @@ until_true() {
 
 refute() { ! "$@"; }
 
+# says PATTERN COMMAND…: whether it succeeds and what it prints holds the pattern. (A pipe to grep -q would end it early.)
+says() {
+    local pattern=$1 said
+    shift
+    said=$("$@" 2>/dev/null) && grep -q -- "$pattern" <<<"$said"
+}
+
 # The pods of the three systems, all ready.
 all_ready() {
     local name

@@ -12,16 +12,17 @@ began=$(date +%s)
 SOSSTACK=${SOSSTACK:-$PWD/target/debug/sosstack}
 NAMESPACE=${NAMESPACE:-sosstack-test}
 ELSEWHERE=$NAMESPACE-elsewhere
-work=$(mktemp -d)
+# RESUME goes on with what KEEP=1 left: it is that run's directory.
+work=${RESUME:-$(mktemp -d)}
 # Accounts of the tests' own, not those of a stack on this machine.
 export XDG_DATA_HOME=$work/data
 . "$here/lib.sh"
 
 # A copy, which stays the same while this runs.
-cp "$SOSSTACK" "$work/sosstack"
+[ -n "${RESUME:-}" ] || cp "$SOSSTACK" "$work/sosstack"
 SOSSTACK=$work/sosstack
 
-cp "${STACK_FILE:-/dev/null}" "$work/sosstack.yaml"
+[ -n "${RESUME:-}" ] || cp "${STACK_FILE:-/dev/null}" "$work/sosstack.yaml"
 image() { (cd "$work" && "$SOSSTACK" config --output json) | python3 -c "import json,sys; print(json.load(sys.stdin)['$1']['image'])"; }
 sosstack() { (cd "$work" && "$SOSSTACK" "$@"); }
 verify() { sosstack verify k8s --namespace "$NAMESPACE" "$@"; }
@@ -47,13 +48,6 @@ if [ -z "${RESUME:-}" ] && command kubectl get namespace "$NAMESPACE" >/dev/null
     fail "namespace $NAMESPACE is there already: delete it, or name another with NAMESPACE"
 fi
 trap finish EXIT
-if [ -n "${RESUME:-}" ]; then
-    # Goes on with what KEEP=1 left: RESUME is its directory.
-    rm -rf "$work"
-    work=$RESUME
-    export XDG_DATA_HOME=$work/data
-fi
-
 for name in "${cases[@]}"; do
     name=${name%.sh}
     say "case $name"

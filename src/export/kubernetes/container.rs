@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, ExecAction, Probe,
-    ResourceRequirements, SecretVolumeSource, SecurityContext, TCPSocketAction, Volume, VolumeMount,
+    ResourceRequirements, SecurityContext, TCPSocketAction, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Component, Source};
 use crate::stack::Heap;
+
+/// A replaced pod has another address. The JVM would hold on to the old one for half a minute, in which a ZooKeeper node
+/// whose leader was replaced elects the same unreachable one again and again.
+pub(super) const JVM_NAMES: [&str; 2] = ["-Dsun.net.inetaddr.ttl=2", "-Dsun.net.inetaddr.negative.ttl=1"];
 
 /// What a container asks for and may take at most.
 #[derive(Debug, Clone)]
@@ -123,18 +127,7 @@ pub(super) fn config_volume(volume: &str, config_map: &str) -> Volume {
     Volume { name: volume.to_owned(), config_map: Some(config_map), ..Volume::default() }
 }
 
-/// Files of a Secret, for the pod's group only.
-pub(super) fn secret_volume(volume: &str, secret: &str, optional: bool) -> Volume {
-    let secret = SecretVolumeSource {
-        secret_name: Some(secret.to_owned()),
-        default_mode: Some(SECRET_MODE),
-        optional: Some(optional),
-        items: None,
-    };
-    Volume { name: volume.to_owned(), secret: Some(secret), ..Volume::default() }
-}
-
-/// `r--r-----`
+/// Of files from Secrets: `r--r-----`, for the pod's group only.
 pub(super) const SECRET_MODE: i32 = 0o440;
 
 /// A directory for the pod's life; in memory where secrets lie in it.

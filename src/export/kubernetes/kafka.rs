@@ -5,7 +5,9 @@ use std::path::Path;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Container};
 
-use super::container::{Rhythm, Size, config_volume, container, mount, mount_read_only, ports, scratch_volume, texts};
+use super::container::{
+    JVM_NAMES, Rhythm, Size, config_volume, container, mount, mount_read_only, ports, scratch_volume, texts,
+};
 use super::pods::{DATA, Pods};
 use super::{Component, Source, checksum, pods};
 use crate::config::{jvm, kafka};
@@ -83,7 +85,7 @@ fn start(stack: &Stack) -> String {
          exec /opt/kafka/bin/kafka-server-start.sh {CONFIG_DIR}/server.properties \\\n  \
          --override broker.id=${{HOSTNAME##*-}} \\\n  \
          --override advertised.listeners=PLAINTEXT://$HOSTNAME.kafka-headless.{}.svc.{}:{PORT}\n",
-        jvm::options(stack.profile).join(" "),
+        [&jvm::options(stack.profile)[..], &JVM_NAMES].concat().join(" "),
         stack.namespace,
         stack.domain,
     )

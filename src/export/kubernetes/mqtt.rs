@@ -4,12 +4,11 @@ use std::path::Path;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeMount, VolumeProjection,
+    ConfigMap, Container, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeProjection,
 };
 
 use super::container::{
-    Rhythm, SECRET_MODE, Size, config_volume, container, mount, mount_read_only, ports, scratch_volume, secret_volume,
-    texts,
+    Rhythm, SECRET_MODE, Size, config_volume, container, mount, mount_read_only, ports, scratch_volume, texts,
 };
 use super::pods::{DATA, Pods};
 use super::{Component, Source, checksum, pods};
@@ -68,10 +67,7 @@ pub(super) fn stateful_set(source: Source<'_>) -> StatefulSet {
             containers: vec![server(source), accounts(source, "reload", "watch")],
             volumes: vec![
                 config_volume("config", CONFIG),
-                secret_volume("credentials", CREDENTIALS, false),
-                secret_volume("peer", PEER, true),
-                secret_volume("tls", TLS, true),
-                devices(),
+                secrets(),
                 scratch_volume("run", "64Mi", true),
                 scratch_volume("tmp", "64Mi", true),
             ],
@@ -112,9 +108,12 @@ fn server(source: Source<'_>) -> Container {
 fn accounts(source: Source<'_>, name: &str, mode: &str) -> Container {
     let size = Size { cpu: ("10m", "200m"), memory: ("16Mi".to_owned(), "64Mi".to_owned()) };
     let script = format!("{CONFIG_DIR}/accounts.sh");
-    let secret = |volume: &str| -> VolumeMount { mount_read_only(volume, &format!("/run/secrets/sosstack/{volume}")) };
-    let mut mounts: Vec<VolumeMount> = ["credentials", "peer", "tls", "devices"].map(secret).into();
-    mounts.extend([mount_read_only("config", CONFIG_DIR), mount("run", RUN), mount("tmp", "/tmp")]);
+    let mounts = vec![
+        mount_read_only("secrets", "/run/secrets/sosstack"),
+        mount_read_only("config", CONFIG_DIR),
+        mount("run", RUN),
+        mount("tmp", "/tmp"),
+    ];
     Container {
         command: Some(texts(&["sh", &script, mode])),
         volume_mounts: Some(mounts),
@@ -122,23 +121,28 @@ fn accounts(source: Source<'_>, name: &str, mode: &str) -> Container {
     }
 }
 
-/// All Secrets of devices as one tree, so that they change together; those that do not exist are left out.
-fn devices() -> Volume {
-    let shard = |index: usize| VolumeProjection {
-        secret: Some(SecretProjection {
-            name: shard_name(index),
-            items: Some(SHARD_KEYS.iter().map(|key| item(key, index)).collect()),
-            optional: Some(true),
-        }),
-        ..VolumeProjection::default()
-    };
-    let projected = ProjectedVolumeSource {
-        default_mode: Some(SECRET_MODE),
-        sources: Some((0..DEVICE_SHARDS).map(shard).collect()),
-    };
-    Volume { name: "devices".to_owned(), projected: Some(projected), ..Volume::default() }
+/// All Secrets as one tree, so that they come and change together; of those that need not exist, the ones that do.
+fn secrets() -> Volume {
+    let mut sources = vec![
+        source_of(CREDENTIALS, "credentials", &["mqtt-username", "mqtt-password"], false),
+        source_of(PEER, "peer", &["password"], true),
+        source_of(TLS, "tls", &["tls.crt", "tls.key"], true),
+    ];
+    let shard = |index| source_of(&shard_name(index), &format!("devices/{index}"), &SHARD_KEYS, true);
+    sources.extend((0..DEVICE_SHARDS).map(shard));
+    let projected = ProjectedVolumeSource { default_mode: Some(SECRET_MODE), sources: Some(sources) };
+    Volume { name: "secrets".to_owned(), projected: Some(projected), ..Volume::default() }
 }
 
-fn item(key: &str, shard: usize) -> KeyToPath {
-    KeyToPath { key: key.to_owned(), path: format!("{shard}/{key}"), mode: None }
+/// Keys of a Secret as files in a directory.
+fn source_of(secret: &str, directory: &str, keys: &[&str], optional: bool) -> VolumeProjection {
+    let item = |key: &&str| KeyToPath { key: (*key).to_owned(), path: format!("{directory}/{key}"), mode: None };
+    VolumeProjection {
+        secret: Some(SecretProjection {
+            name: secret.to_owned(),
+            items: Some(keys.iter().map(item).collect()),
+            optional: optional.then_some(true),
+        }),
+        ..VolumeProjection::default()
+    }
 }

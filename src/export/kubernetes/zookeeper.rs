@@ -5,7 +5,9 @@ use std::path::Path;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Container, VolumeMount};
 
-use super::container::{Rhythm, Size, config_volume, container, mount, mount_read_only, ports, scratch_volume, texts};
+use super::container::{
+    JVM_NAMES, Rhythm, Size, config_volume, container, mount, mount_read_only, ports, scratch_volume, texts,
+};
 use super::pods::{DATA, Pods};
 use super::{Component, Source, checksum, pods};
 use crate::config::{jvm, zookeeper};
@@ -53,7 +55,7 @@ pub(super) fn stateful_set(source: Source<'_>) -> StatefulSet {
 
 fn node(source: Source<'_>) -> Container {
     let stack = source.stack;
-    let flags = [jvm::options(stack.profile), vec!["-Dzookeeper.preAllocSize=64"]].concat().join(" ");
+    let flags = [&jvm::options(stack.profile)[..], &["-Dzookeeper.preAllocSize=64"], &JVM_NAMES].concat().join(" ");
     // The image would take 1 for the id of every node, and remember it.
     let start = format!(
         "export ZOO_MY_ID=$((${{HOSTNAME##*-}} + 1)) ZK_SERVER_HEAP={} SERVER_JVMFLAGS='{flags}'\n\

@@ -4,8 +4,8 @@ message=hello-$RANDOM
 kubectl exec -i kafka-client -- /opt/kafka/bin/kafka-console-producer.sh --bootstrap-server kafka-service:9092 \
     --topic emergency.created --producer-property acks=all <<<"$message"
 received=$(kubectl exec kafka-client -- /opt/kafka/bin/kafka-console-consumer.sh --bootstrap-server kafka-service:9092 \
-    --topic emergency.created --from-beginning --max-messages 1 --timeout-ms 60000 2>/dev/null)
-[ "$received" = "$message" ] || fail "Kafka brought $received"
+    --topic emergency.created --from-beginning --timeout-ms 10000 2>/dev/null || true)
+grep -qx "$message" <<<"$received" || fail "Kafka brought $received"
 
 # The backend's login stands in the Secret under these two keys.
 of_secret() { kubectl get secret mqtt-credentials -o "jsonpath={.data.$1}" | base64 -d; }

@@ -1,15 +1,17 @@
 # Puts Mosquitto's accounts together from Secrets; they are in none of the manifests.
 #
 #   accounts.sh setup    once, before the server starts
-#   accounts.sh watch    again whenever a Secret changes; the server then reloads without a restart
+#   accounts.sh watch    again whenever a Secret changes; the server then reloads without a restart, except for another
+#                        password of the peer link, which it reads when it starts only
 #
 # Passwords are never arguments: other processes of the pod could read those.
 set -eu
 umask 077
 
-config=/etc/sosstack
-secrets=/run/secrets/sosstack
-run=/run/sosstack
+# A test has them elsewhere.
+config=${SOSSTACK_CONFIG:-/etc/sosstack}
+secrets=${SOSSTACK_SECRETS:-/run/secrets/sosstack}
+run=${SOSSTACK_RUN:-/run/sosstack}
 
 say() { echo "accounts: $*" >&2; }
 
@@ -89,12 +91,20 @@ assemble() {
     say "$(grep -c : "$run/passwd") accounts"
 }
 
-# The kubelet replaces all files of a volume at once, by this link.
-version() {
-    for volume in credentials peer tls devices; do
-        readlink "$secrets/$volume/..data" || echo none
-    done
+# Writes the peer link's configuration. Whether it is another than before; without a link it never is.
+link_changed() {
+    # From one side only: from both, every message would go round for ever.
+    [ "${HOSTNAME##*-}" = 1 ] || return 1
+    {
+        cat "$config/bridge.conf"
+        printf 'remote_password %s\n' "$(peer_password "$(cat "$secrets/credentials/mqtt-password")")"
+    } >"$run/bridge.new"
+    if cmp -s "$run/bridge.new" "$run/conf.d/bridge.conf"; then return 1; fi
+    mv "$run/bridge.new" "$run/conf.d/bridge.conf"
 }
+
+# The kubelet replaces all files of the volume at once, by this link.
+version() { readlink "$secrets/..data"; }
 
 setup() {
     mkdir -p "$run/conf.d" "$run/probe"
@@ -106,12 +116,7 @@ setup() {
     fi
     until version >"$run/version" && assemble; do sleep 5; done
     rm -f "$run/conf.d/bridge.conf" "$run/conf.d/tls.conf"
-    # From one side only: from both, every message would go round for ever.
-    if [ "${HOSTNAME##*-}" = 1 ]; then
-        cp "$config/bridge.conf" "$run/conf.d/bridge.conf"
-        printf 'remote_password %s\n' "$(peer_password "$(cat "$secrets/credentials/mqtt-password")")" \
-            >>"$run/conf.d/bridge.conf"
-    fi
+    link_changed || true
     if [ -s "$run/tls.crt" ]; then
         cp "$config/tls.conf" "$run/conf.d/tls.conf"
         say "port 8883 is open"
@@ -120,27 +125,37 @@ setup() {
     fi
 }
 
-# Signals the server once it listens to that: the signal ends a server that has only just been started.
-reload() {
+# The server's process, once it listens to signals: before, they end it.
+server() {
     for process in /proc/[0-9]*; do
-        if [ "$(cat "$process/comm" 2>/dev/null)" = mosquitto ]; then
-            until sed -n 's/^SigCgt://p' "$process/status" | grep -q '[13579bdf]$'; do
-                [ -d "$process" ] || return 1
-                sleep 1
-            done
-            kill -HUP "${process#/proc/}" && say "the server reloads"
-            return
-        fi
+        [ "$(cat "$process/comm" 2>/dev/null)" = mosquitto ] || continue
+        until sed -n 's/^SigCgt://p' "$process/status" | grep -q '[13579bdf]$'; do
+            [ -d "$process" ] || return 1
+            sleep 1
+        done
+        echo "${process#/proc/}"
+        return
     done
-    say "the server does not run yet"
     return 1
+}
+
+# Has the server act on what was put together.
+tell() {
+    process=$(server) || { say "the server does not run yet"; return 1; }
+    if link_changed; then
+        say "the peer link has another password: the server starts again, keeping its sessions"
+        kill -TERM "$process"
+    else
+        kill -HUP "$process"
+        say "the server reloads"
+    fi
 }
 
 watch() {
     known=$(cat "$run/version")
     while :; do
         now=$(version)
-        if [ "$now" != "$known" ] && assemble && reload; then
+        if [ "$now" != "$known" ] && assemble && tell; then
             known=$now
             if [ -s "$run/tls.crt" ] && [ ! -e "$run/conf.d/tls.conf" ]; then
                 say "the Secret mqtt-tls is new: kubectl rollout restart statefulset/mqtt opens port 8883"
