@@ -37,8 +37,8 @@ fn one_file_holds_the_same_objects() {
     let settings = Settings { single_file: true, ..Settings::default() };
     let single = files(&stack(""), &settings);
     let names: Vec<&str> = single.iter().map(|file| file.name.as_str()).collect();
-    assert_eq!(names, ["sosstack.yaml", "kustomization.yaml"]);
-    assert!(single[1].contents.contains("resources:\n- sosstack.yaml\n"));
+    assert_eq!(names, ["all.yaml", "kustomization.yaml"]);
+    assert!(single[1].contents.contains("resources:\n- all.yaml\n"));
     let count = |text: &str| text.lines().filter(|line| line.starts_with("kind: ")).count();
     let many: usize = emitted().iter().filter(|(name, _)| *name != "kustomization.yaml").map(|(_, t)| count(t)).sum();
     assert_eq!(count(&single[0].contents), many);

@@ -29,8 +29,8 @@ pub use settings::Settings;
 /// The first line of every file, by which an export knows its own.
 pub const HEADER: &str = "# Made by sosstack export k8s from the stack file; export again rather than edit.\n";
 
-/// The one file that holds everything under `--single-file`.
-const SINGLE_FILE: &str = "sosstack.yaml";
+/// The one file that holds everything under `--single-file`. Not `sosstack.yaml`: that is what stack files are called.
+const SINGLE_FILE: &str = "all.yaml";
 
 /// A file of objects.
 #[derive(Debug, Clone, PartialEq)]
