@@ -48,11 +48,11 @@ if [ -z "${RESUME:-}" ] && command kubectl get namespace "$NAMESPACE" >/dev/null
     fail "namespace $NAMESPACE is there already: delete it, or name another with NAMESPACE"
 fi
 trap finish EXIT
-for name in "${cases[@]}"; do
-    name=${name%.sh}
-    say "case $name"
-    started=$(date +%s)
-    . "$here/cases/$name.sh"
-    say "ok $name ($(($(date +%s) - started)) s)"
+for case_name in "${cases[@]}"; do
+    case_name=${case_name%.sh}
+    say "case $case_name"
+    case_began=$(date +%s)
+    . "$here/cases/$case_name.sh"
+    say "ok $case_name ($(($(date +%s) - case_began)) s)"
 done
 say "all is well"
