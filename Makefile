@@ -54,10 +54,11 @@ lint: ## Check format, lints, and licences where cargo-deny is installed
 	cargo clippy --locked --all-targets -- -D warnings
 	@scripts/licences.sh
 
-bench: ## Measure up and down beside Docker Compose with the same images
+bench: ## Measure up and down beside Docker Compose with the same images, then the clients beside kcat and Mosquitto's
 	@scripts/setup.sh build
 	cargo build --release --locked
 	benches/up.sh $(ARGS)
+	benches/clients.sh
 
 clean: ## Remove everything that was built here
 	cargo clean
