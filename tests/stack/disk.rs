@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +18,14 @@ impl SmallDisk {
         let mounted =
             Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at).output();
         mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
+    }
+
+    /// Takes what room is left: a broker that ends gives some back.
+    fn fill(&self) {
+        let mut filler = File::create(self.0.join("filler")).unwrap();
+        for size in [65_536, 512, 1] {
+            while filler.write_all(&vec![0; size]).is_ok() {}
+        }
     }
 
     fn grow(&self, size: &str) {
@@ -53,6 +62,7 @@ fn a_disk_that_fills_loses_nothing_that_was_acknowledged() {
     assert_eq!(home.run(&["status"]).code, Some(1));
     let doctor = home.run(&["doctor"]);
     assert!(doctor.stdout.contains("a broker ends when its disk is full"), "{doctor:?}");
+    disk.fill();
     let refused = home.run(&["up"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("No space left on device"), "{refused:?}");

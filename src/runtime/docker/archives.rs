@@ -3,6 +3,7 @@
 //! A second, empty volume says that an archive is complete: labels are all that can be read without a container.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use bollard::Docker;
@@ -21,6 +22,10 @@ use crate::workload::{ConfigFile, Workload};
 
 /// How the name of the volume ends that says that an archive is complete.
 const COMPLETE: &str = "-complete";
+/// A maker that has done nothing for so long was left behind by a sosstack that was killed.
+const ABANDONED: Duration = Duration::from_secs(5);
+/// Between two looks at another maker.
+const LOOK: Duration = Duration::from_millis(200);
 /// Where an archive's volume is mounted.
 const DIR: &str = "/var/cache/sosstack";
 const ARCHIVE: &str = "/var/cache/sosstack/classes.jsa";
@@ -72,6 +77,9 @@ pub(super) async fn make(docker: &Docker, stack: &StackName, role: Role) -> Resu
         live: false,
     };
     let maker = names::archive(&key);
+    if another_made_it(docker, &maker, &key).await? {
+        return Ok(());
+    }
     remove::container(docker, &maker).await?;
     let body = ContainerCreateBody {
         image: Some(image),
@@ -139,6 +147,27 @@ async fn volumes(docker: &Docker, filter: HashMap<String, Vec<String>>) -> Resul
     let options = ListVolumesOptionsBuilder::new().filters(&filter).build();
     let list = docker.list_volumes(Some(options)).await.context("listing Docker's volumes")?;
     Ok(list.volumes.unwrap_or_default())
+}
+
+/// Waits while another sosstack makes this archive; whether it is complete. A container that does nothing any more, or
+/// that is gone without a complete archive, is the work of one that was killed.
+async fn another_made_it(docker: &Docker, maker: &str, key: &str) -> Result<bool> {
+    let mut seen = false;
+    let mut idle_since = Instant::now();
+    loop {
+        if is_complete(docker, key).await? {
+            return Ok(true);
+        }
+        let inspected = docker.inspect_container(maker, None::<InspectContainerOptions>).await;
+        let inspected = answers::found(inspected).context("looking for another maker of the archive")?;
+        seen |= inspected.is_some();
+        if inspected.and_then(|inspected| inspected.state?.running) == Some(true) {
+            idle_since = Instant::now();
+        } else if !seen || idle_since.elapsed() > ABANDONED {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 async fn run(docker: &Docker, maker: &str, files: Vec<u8>) -> Result<()> {
