@@ -27,13 +27,15 @@ fn grace(service: Service) -> Duration {
 /// When the runtime cannot stop one.
 pub async fn stop_in_order(runtime: &dyn Runtime, paths: &Paths, name: &StackName, services: &[Service]) -> Result<()> {
     let dir = paths.stack(name);
-    Memo::update(&dir, |memo| memo.stopping = services.to_vec())?;
+    // Helps only if this command is killed: a full disk must not keep it from making room.
+    let _ = Memo::update(&dir, |memo| memo.stopping = services.to_vec());
     let stop = |service: &Service| runtime.stop(name, *service, grace(*service));
     let (zookeeper, others): (Vec<&Service>, Vec<&Service>) =
         services.iter().partition(|service| service.role == Role::Zookeeper);
     all(others.into_iter().map(stop)).await?;
     all(zookeeper.into_iter().map(stop)).await?;
-    Memo::update(&dir, |memo| memo.stopping.clear())
+    let _ = Memo::update(&dir, |memo| memo.stopping.clear());
+    Ok(())
 }
 
 /// Finishes a stop that was killed: services that are still ending look as if they ran. Whether there was one.

@@ -74,6 +74,10 @@ fn a_disk_that_fills_loses_nothing_that_was_acknowledged() {
     let kept: u64 =
         described["detail"].as_array().unwrap().iter().map(|part| part["next_offset"].as_u64().unwrap()).sum();
     assert!(kept >= acknowledged, "{acknowledged} were acknowledged, {kept} are there");
+
+    // Who has no room must be able to make some.
+    disk.fill();
+    home.ok(&["down", "--volumes", "--yes"]);
 }
 
 /// Lines that do not compress, twice as many as three replicas have room for.

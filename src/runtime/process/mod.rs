@@ -209,7 +209,8 @@ impl Runtime for Process {
         let Some(mut record) = Record::read(stack, &dir)? else { return Ok(()) };
         let alive = record.alive();
         record.stopped = true;
-        record.write(&dir)?;
+        // On a full disk it is not noted down that this was meant: better than not to stop.
+        let _ = record.write(&dir);
         match alive {
             Some(identity) => spawn::end(identity, &record.workload.command, grace).await,
             None => Ok(()),
