@@ -47,7 +47,8 @@ soak: ## Kill commands at many random moments and see that the next one heals; R
 	@SOSSTACK_SOAK_ROUNDS=$(or $(ROUNDS),50) scripts/test.sh --test stack crashes
 
 fuzz: ## Feed stack files of all kinds to the parser and validator; SECONDS=60, needs cargo-fuzz and a nightly compiler
-	cargo +nightly fuzz run stack_file -- -max_total_time=$(or $(SECONDS),60)
+	@mkdir -p fuzz/corpus/stack_file
+	cargo +nightly fuzz run stack_file fuzz/corpus/stack_file fuzz/seeds -- -dict=fuzz/stack_file.dict -max_total_time=$(or $(SECONDS),60)
 
 lint: ## Check format, lints, and licences where cargo-deny is installed
 	cargo fmt --check
