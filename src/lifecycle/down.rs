@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::up::all;
-use crate::event::{self, Report};
+use crate::event::{self, Event, Report};
 use crate::memo::Memo;
 use crate::paths::Paths;
 use crate::runtime::{Inventory, Runtime};
+use crate::secrets::ClusterSecrets;
 use crate::stack::{Role, Service, StackName};
 
 /// How long a service may take to end by itself. A broker with nowhere to move its leaders to gives
@@ -78,17 +79,50 @@ pub async fn down(
             anyhow::Ok(((), format!("{} volumes", inventory.volumes.len())))
         })
         .await?;
-        forget_secrets(paths, name);
+        if forget_secrets(paths, name) {
+            let dir = paths.stack(name);
+            report(Event::Note(format!(
+                "logins are kept, since they were exported to a cluster; who needs them no more removes {}",
+                dir.display()
+            )));
+        }
     }
     runtime.retire(name).await
 }
 
-/// Removes the credentials of a stack of which nothing is left.
-pub fn forget_secrets(paths: &Paths, name: &StackName) {
+/// Removes the credentials of a stack of which nothing is left. Those that were exported to a cluster stay: the devices
+/// there go on, and their passwords are nowhere else. Whether they stayed.
+pub fn forget_secrets(paths: &Paths, name: &StackName) -> bool {
     let dir = paths.stack(name);
-    for file in ["accounts.json", "authority.json", "server.json", "ca.pem"] {
+    let exported = ClusterSecrets::exist(&dir);
+    let accounts: &[&str] = if exported { &[] } else { &["accounts.json"] };
+    for file in ["authority.json", "server.json", "ca.pem"].iter().chain(accounts) {
         let _ = fs::remove_file(dir.join(file));
     }
     Memo::forget(&dir);
     let _ = fs::remove_dir(dir);
+    exported
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secrets::Accounts;
+
+    #[test]
+    fn logins_that_a_cluster_lives_by_outlast_the_stack() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = Paths { data: home.path().to_owned(), cache: home.path().to_owned() };
+        let name: StackName = "sos".parse().unwrap();
+        let dir = paths.stack(&name);
+        let accounts = Accounts::ensure(&dir, &[]).unwrap();
+        ClusterSecrets::ensure(&dir).unwrap();
+        assert!(forget_secrets(&paths, &name));
+        assert!(Accounts::read(&dir).unwrap() == Some(accounts) && ClusterSecrets::exist(&dir));
+
+        fs::remove_dir_all(&dir).unwrap();
+        Accounts::ensure(&dir, &[]).unwrap();
+        assert!(!forget_secrets(&paths, &name));
+        assert!(!dir.exists(), "nothing of the stack is left");
+    }
 }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::password;
 use crate::paths::{ensure_private_dir, write_atomic};
 
+const FILE: &str = "cluster.json";
+
 /// Passwords between the parts of a cluster.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterSecrets {
@@ -17,12 +19,17 @@ pub struct ClusterSecrets {
 }
 
 impl ClusterSecrets {
+    /// Whether a cluster may live by this stack's secrets: they were exported once.
+    pub fn exist(stack_dir: &Path) -> bool {
+        stack_dir.join(FILE).exists()
+    }
+
     /// Reads them or makes them.
     ///
     /// # Errors
     /// When the stack's directory cannot be read or written, or the file is damaged.
     pub fn ensure(stack_dir: &Path) -> Result<Self> {
-        let path = stack_dir.join("cluster.json");
+        let path = stack_dir.join(FILE);
         match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
