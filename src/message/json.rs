@@ -124,7 +124,7 @@ impl Scan<'_> {
     /// branches, so that the compiler compares all their bytes at once.
     fn plain(&mut self) {
         const CHUNK: usize = 16;
-        let is_special = |byte: &u8| (*byte == b'"') | (*byte == b'\\') | (*byte < 0x20);
+        let is_special = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;
         while let Some(chunk) = self.bytes.get(self.at..self.at + CHUNK) {
             if chunk.iter().fold(false, |found, byte| found | is_special(byte)) {
                 return;

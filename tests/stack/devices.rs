@@ -90,14 +90,14 @@ fn handles(home: &Home) -> Vec<String> {
     status["services"].as_array().unwrap().iter().map(|s| s["handle"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The Mosquitto clients with a device's login, as it was when this was made.
-struct MqttClient {
+/// The Mosquitto clients with a login, as it was when this was made.
+pub struct MqttClient {
     options: tempfile::TempDir,
     id: String,
 }
 
 impl MqttClient {
-    fn of(home: &Home, device: &str) -> Self {
+    pub fn of(home: &Home, device: &str) -> Self {
         let environment = home.environment();
         let password = home.ok(&["device", "show", device, "--password"]);
         let options = tempfile::tempdir().unwrap();
@@ -113,7 +113,7 @@ impl MqttClient {
         Self { options, id: format!("{device}-session") }
     }
 
-    fn command(&self, program: &str) -> Command {
+    pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env("XDG_CONFIG_HOME", self.options.path()).stdin(Stdio::null());
         command

@@ -2,10 +2,11 @@
 
 use std::io::BufRead;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::Home;
-use crate::messages::Running;
+use crate::harness::{Home, eventually, send_signal};
+use crate::messages::{PATIENCE, Running};
 
 const TOPIC: &str = "notification.push";
 
@@ -44,10 +45,16 @@ fn a_live_group_is_left_alone(home: &Home) {
     assert!(refused.stderr.contains("1 live member") && refused.stderr.contains("--join"), "{refused:?}");
     let described = home.json(&["group", "describe", "watchers"]);
     assert_eq!(described["members"][0]["client_id"], "sosstack", "{described}");
+    let mut joined = Running::listen(home, &["sub", TOPIC, "--group", "watchers", "--join"]);
+    eventually("both are members", PATIENCE, || {
+        home.json(&["group", "describe", "watchers"])["members"].as_array().unwrap().len() == 2
+    });
+    send_signal(joined.child.id(), Signal::INT);
+    assert_eq!(joined.code(), Some(0));
     let moved = home.run(&["group", "reset", "watchers", "--to", "beginning", "--yes"]);
     assert_eq!(moved.code, Some(1), "{moved:?}");
     assert!(moved.stderr.contains("live members"), "{moved:?}");
-    crate::harness::send_signal(member.child.id(), rustix::process::Signal::INT);
+    send_signal(member.child.id(), Signal::INT);
     std::thread::spawn(move || shown.for_each(drop));
     assert_eq!(member.code(), Some(0));
 }

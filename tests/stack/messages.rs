@@ -1,4 +1,4 @@
-//! pub, sub and tail on one stack of plain processes: everything about messages, on real brokers.
+//! pub, sub and tail: everything about messages, on real brokers of either runtime.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Output, Stdio};
@@ -6,30 +6,45 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::harness::{Finished, Home, On, eventually};
-use crate::{elsewhere, envelope, groups, guarded, publishing, reading, walkthrough};
+use crate::{elsewhere, envelope, groups, guarded, outages, publishing, reading, terminal, walkthrough};
 
 /// Long enough for a busy machine; nothing waits that long when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
-fn messages_get_through_whatever_they_are() {
+fn messages_get_through_whatever_they_are_as_processes() {
     if !On::Process.is_here() {
         return;
     }
     let home = Home::new(On::Process, 22_000);
     reading::expressions_are_refused_before_anything_is_reached(&home);
-    home.write_stack_file(
-        "topics: [{ name: test.filters, partitions: 3 }, { name: test.transactions, partitions: 3 }]",
-    );
-    home.up();
-    walkthrough::the_walk_through_works_as_written(&home);
-    envelope::what_sub_prints_pub_sends_byte_for_byte(&home);
-    publishing::every_line_is_acknowledged_or_named(&home);
-    reading::messages_are_found_and_told(&home);
-    groups::groups_are_read_shown_and_reset(&home);
-    elsewhere::other_clusters_are_reached(&home);
+    up_and_through(&home);
     guarded::a_guarded_cluster_is_spoken_to(&home);
-    publishing::a_restart_is_survived(&home);
+    outages::outages_are_survived(&home);
+}
+
+#[test]
+fn messages_get_through_whatever_they_are_in_docker() {
+    if !On::Docker.is_here() {
+        return;
+    }
+    let home = Home::new(On::Docker, 23_200);
+    up_and_through(&home);
+    outages::outages_are_survived(&home);
+}
+
+fn up_and_through(home: &Home) {
+    let own = ["test.filters", "test.transactions", "test.terminal"];
+    let topics = own.map(|name| format!("{{ name: {name}, partitions: 3 }}")).join(", ");
+    home.write_stack_file(&format!("topics: [{topics}]"));
+    home.up();
+    walkthrough::the_walk_through_works_as_written(home);
+    envelope::what_sub_prints_pub_sends_byte_for_byte(home);
+    publishing::every_line_is_acknowledged_or_named(home);
+    reading::messages_are_found_and_told(home);
+    terminal::a_terminal_is_written_for(home);
+    groups::groups_are_read_shown_and_reset(home);
+    elsewhere::other_clusters_are_reached(home);
 }
 
 /// Runs a command with this on its stdin.
@@ -66,7 +81,18 @@ impl Running {
     }
 
     pub fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut child = home.spawn(arguments);
+        Self::of(home.spawn(arguments))
+    }
+
+    /// With a stdin to write to.
+    pub fn start_with_stdin(home: &Home, arguments: &[&str]) -> Self {
+        let mut command = home.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::of(command.spawn().unwrap())
+    }
+
+    /// A command whose stderr is a pipe.
+    pub fn of(mut child: Child) -> Self {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (say, said) = channel();
         // Read to its end, or the command may block on a full pipe.

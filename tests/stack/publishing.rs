@@ -120,36 +120,3 @@ fn payloads_come_from_files_too(home: &Home) {
     assert_eq!(feed(home, &["pub", "device/file/telemetry", "-"], b"from\nstdin").code, Some(0));
     assert_eq!(subscriber.finish().0, b"line\nline\0\nline\nline\0\nfrom\nstdin\n");
 }
-
-/// All brokers are stopped and started under a publisher and subscribers.
-pub fn a_restart_is_survived(home: &Home) {
-    let mut subscriber = Running::listen(home, &["sub", "device/restart/telemetry"]);
-    let mut publisher = home.command(&["pub", "device/restart/telemetry", "--lines", "--qos", "1", "--rate", "100/s"]);
-    publisher
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
-    let mut publisher = publisher.spawn().unwrap();
-    let mut stdin = publisher.stdin.take().unwrap();
-    let mut write = |text: &str| std::io::Write::write_all(&mut stdin, text.as_bytes()).unwrap();
-    write("before\n");
-    let mut received = std::io::BufRead::lines(subscriber.stdout());
-    assert_eq!(received.next().unwrap().unwrap(), "before");
-    let mut tail = Running::listen(home, &["tail", "location.realtime", "--format", "{value}"]);
-    home.ok(&["stop", "mosquitto", "kafka"]);
-    subscriber.wait_for("connecting again");
-    tail.wait_for("all brokers are away");
-    write("meanwhile\n");
-    home.ok(&["start", "mosquitto", "kafka"]);
-    tail.wait_for("brokers answer again");
-    home.ok(&["pub", "location.realtime", "Kafka is back"]);
-    assert_eq!(std::io::BufRead::lines(tail.stdout()).next().unwrap().unwrap(), "Kafka is back");
-    subscriber.wait_for("messages sent in between may have been missed");
-    write("after\n");
-    drop(stdin);
-    let sent = crate::harness::Finished::from(publisher.wait_with_output().unwrap());
-    assert_eq!(sent.code, Some(0), "{sent:?}");
-    assert!(sent.stderr.contains("3 messages"), "{sent:?}");
-    // What was sent in between may have come before the subscriber was back.
-    assert!(received.map(Result::unwrap).any(|line| line == "after"));
-}

@@ -1,0 +1,105 @@
+//! What clients do while their brokers are away, and what they say of it.
+
+use std::io::BufRead;
+use std::process::Stdio;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+
+use crate::devices::MqttClient;
+use crate::harness::{Finished, Home, eventually, send_signal};
+use crate::messages::{PATIENCE, Running, feed, lines, read_all};
+
+pub fn outages_are_survived(home: &Home) {
+    a_restart_is_survived(home);
+    what_is_sent_with_qos_2_arrives_once(home);
+    a_partition_without_a_leader_is_named(home);
+}
+
+/// All brokers are stopped and started under a publisher and subscribers.
+fn a_restart_is_survived(home: &Home) {
+    let mut subscriber = Running::listen(home, &["sub", "device/restart/telemetry"]);
+    let mut publisher = home.command(&["pub", "device/restart/telemetry", "--lines", "--qos", "1", "--rate", "100/s"]);
+    publisher.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut publisher = publisher.spawn().unwrap();
+    let mut stdin = publisher.stdin.take().unwrap();
+    let mut write = |text: &str| std::io::Write::write_all(&mut stdin, text.as_bytes()).unwrap();
+    write("before\n");
+    let mut received = subscriber.stdout().lines();
+    assert_eq!(received.next().unwrap().unwrap(), "before");
+    let mut tail = Running::listen(home, &["tail", "location.realtime", "--format", "{value}"]);
+    home.ok(&["stop", "mosquitto", "kafka"]);
+    subscriber.wait_for("connecting again");
+    tail.wait_for("all brokers are away");
+    write("meanwhile\n");
+    home.ok(&["start", "mosquitto", "kafka"]);
+    tail.wait_for("brokers answer again");
+    home.ok(&["pub", "location.realtime", "Kafka is back"]);
+    assert_eq!(tail.stdout().lines().next().unwrap().unwrap(), "Kafka is back");
+    subscriber.wait_for("messages sent in between may have been missed");
+    write("after\n");
+    drop(stdin);
+    let sent = Finished::from(publisher.wait_with_output().unwrap());
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    assert!(sent.stderr.contains("3 messages"), "{sent:?}");
+    // What was sent in between may have come before the subscriber was back.
+    assert!(received.map(Result::unwrap).any(|line| line == "after"));
+}
+
+/// Mosquitto restarts in the midst of it; the receiver's session lives in its database meanwhile.
+fn what_is_sent_with_qos_2_arrives_once(home: &Home) {
+    const COUNT: usize = 600;
+    let topic = "device/once/telemetry";
+    let client = MqttClient::of(home, "sos_service");
+    let receiver = || {
+        let mut command = client.command("mosquitto_sub");
+        command.args(["-i", "once", "-c", "-q", "2", "-t", topic]);
+        command
+    };
+    assert!(receiver().arg("-E").status().unwrap().success(), "the session begins before anything is sent");
+    let mut publisher = Running::start_with_stdin(home, &["pub", topic, "--lines", "--qos", "2", "--rate", "300/s"]);
+    let mut stdin = publisher.child.stdin.take().unwrap();
+    let sent: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
+    let input = sent.join("\n") + "\n";
+    std::thread::spawn(move || std::io::Write::write_all(&mut stdin, input.as_bytes()));
+    let mut probe = Running::listen(home, &["sub", topic, "--count", "50"]);
+    assert_eq!(probe.code(), Some(0), "it is under way");
+    home.ok(&["restart", "mosquitto"]);
+    assert_eq!(publisher.code(), Some(0), "every line is acknowledged");
+
+    let received = receiver().args(["-C", &COUNT.to_string(), "-W", "60"]).output().unwrap();
+    assert!(received.status.success(), "{received:?}");
+    assert_eq!(lines(&received.stdout), sent, "each once, in order");
+}
+
+fn a_partition_without_a_leader_is_named(home: &Home) {
+    let topic = "test.leaderless";
+    let environment = home.environment();
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", &environment["KAFKA_BROKERS"]).create().unwrap();
+    // Without a second copy, a partition is gone with its broker.
+    let alone = NewTopic::new(topic, 3, TopicReplication::Fixed(1)).set("min.insync.replicas", "1");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for made in runtime.block_on(admin.create_topics(&[alone], &AdminOptions::new())).unwrap() {
+        made.unwrap();
+    }
+    let sent: Vec<String> = (0..30).map(|number| number.to_string()).collect();
+    assert_eq!(feed(home, &["pub", topic, "--lines"], sent.join("\n").as_bytes()).code, Some(0));
+    assert_eq!(lines(&read_all(home, topic, &[])).len(), sent.len());
+
+    let mut tail = Running::listen(home, &["tail", topic]);
+    home.ok(&["stop", "kafka-1"]);
+    tail.wait_for("has no leader; its messages wait");
+    let partial = home.run(&["sub", topic, "--from", "beginning", "--until", "now"]);
+    assert_eq!(partial.code, Some(1), "what cannot be read is no success: {partial:?}");
+    assert!(partial.stderr.contains("leader"), "{partial:?}");
+    home.ok(&["start", "kafka-1"]);
+    tail.wait_for("has a leader again");
+    send_signal(tail.child.id(), rustix::process::Signal::INT);
+    assert_eq!(tail.code(), Some(0));
+    eventually("all of it can be read again", PATIENCE, || {
+        let read = home.run(&["sub", topic, "--from", "beginning", "--until", "now"]);
+        read.code == Some(0) && read.stdout.lines().count() == sent.len()
+    });
+}
