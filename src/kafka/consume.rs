@@ -30,13 +30,15 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 struct Queued {
     messages: &'static str,
     kbytes: &'static str,
-    /// Bytes asked for at once.
+    /// Bytes of a partition that are asked for at once. A batch comes whole, however large.
     fetch: &'static str,
+    /// Bytes of all partitions of a broker that are asked for at once.
+    response: &'static str,
 }
 
 /// People read slowly, and watch many partitions.
-const FOR_PEOPLE: Queued = Queued { messages: "100", kbytes: "128", fetch: "16384" };
-const FOR_PROGRAMS: Queued = Queued { messages: "100000", kbytes: "16384", fetch: "1048576" };
+const FOR_PEOPLE: Queued = Queued { messages: "100", kbytes: "128", fetch: "16384", response: "262144" };
+const FOR_PROGRAMS: Queued = Queued { messages: "100000", kbytes: "16384", fetch: "1048576", response: "4194304" };
 
 /// What is to be read.
 pub struct Plan {
@@ -207,8 +209,9 @@ fn prepare(access: &Access, plan: &Plan, ears: &Ears) -> Result<Consumer> {
         .set("queued.min.messages", queued.messages)
         .set("queued.max.messages.kbytes", queued.kbytes)
         .set("fetch.message.max.bytes", queued.fetch)
-        .set("fetch.max.bytes", "4194304")
-        .set("message.max.bytes", "4194304")
+        .set("fetch.max.bytes", queued.response)
+        // No larger than a response, the library demands; what it means are messages that are sent.
+        .set("message.max.bytes", queued.response)
         .set("receive.message.max.bytes", "1000000000")
         .set("topic.metadata.refresh.interval.ms", "5000");
     let watcher = Watcher { tell: Arc::clone(&ears.tell), away: Arc::clone(&ears.away) };
