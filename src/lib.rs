@@ -21,7 +21,7 @@
 //! | [`message`], [`publish`], [`reading`], [`filter`] | the envelope; sending with a ledger; the merged stream; what is wanted |
 //! | [`export`], [`verify`] | the same stack as files for others, pure but for the directory; whether what came of them works |
 //! | [`event`], [`ui`] | what work reports, and the only code that prints |
-//! | [`failure`], [`shutdown`], [`paths`], [`memo`], [`endpoints`], [`contexts`] | remedies and exit codes; signals; files; what a stack remembers; addresses |
+//! | [`failure`], [`shutdown`], [`memory`], [`paths`], [`memo`], [`endpoints`], [`contexts`] | remedies and exit codes; signals; the allocator; files; what a stack remembers; addresses |
 //! | [`cli`], [`commands`] | clap types; one file a verb |
 
 pub mod address;
@@ -38,6 +38,7 @@ pub mod filter;
 pub mod kafka;
 pub mod lifecycle;
 pub mod memo;
+pub mod memory;
 pub mod message;
 pub mod mqtt;
 pub mod paths;

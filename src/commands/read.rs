@@ -16,6 +16,7 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::filter::{Filter, Wishes};
 use crate::kafka::group::Membership;
+use crate::memory;
 use crate::message::View;
 use crate::message::envelope::Writer;
 use crate::reading::{From, Reading, Tell, Told, Until, Wanted, Watch};
@@ -53,6 +54,7 @@ pub(super) async fn subscribe(context: &Context, args: &SubArgs) -> Result<()> {
 }
 
 pub(super) async fn tail(context: &Context, args: &TailArgs) -> Result<()> {
+    memory::give_back_at_once();
     let everything = ["*".to_owned(), "#".to_owned()];
     let addresses = addresses(if args.all { &everything } else { &args.targets })?;
     let filter = filter(&args.filter)?;
