@@ -133,16 +133,26 @@ async fn to_brokers_mqtt(
     context: &Context,
     reach: &Reach,
     mut batches: Batches,
-    ledger: &Ledger,
+    ledger: &Arc<Ledger>,
     patience: Duration,
     stop: &CancellationToken,
 ) -> Result<()> {
-    let report = |event| context.ui.report(event);
-    match &reach.mqtt {
-        Some(access) => publish::publish(access, batches, ledger, patience, stop, &report).await,
-        None if batches.recv().await.is_some() => Err(Reach::no_mqtt()),
-        None => Ok(()),
+    let Some(access) = reach.mqtt.clone() else {
+        return if batches.recv().await.is_some() { Err(Reach::no_mqtt()) } else { Ok(()) };
+    };
+    let (ledger, stop) = (Arc::clone(ledger), stop.clone());
+    let (say, mut said) = tokio::sync::mpsc::unbounded_channel();
+    // On a runtime of one thread: with several, every acknowledgement wakes one thread to wake another.
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("preparing MQTT")?;
+        let report = |event| drop(say.send(event));
+        runtime.block_on(publish::publish(&access, batches, &ledger, patience, &stop, &report))
+    };
+    let published = tokio::task::spawn_blocking(work);
+    while let Some(event) = said.recv().await {
+        context.ui.report(event);
     }
+    published.await.context("running the MQTT publisher")?
 }
 
 /// Done, or which messages were not acknowledged.
