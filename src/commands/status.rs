@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::lifecycle::status::{ServiceStatus, Status};
 use crate::lifecycle::{connect, status};
 use crate::runtime::State;
+use crate::stack::Role;
 use crate::ui::Ui;
 use crate::ui::table::{self, Cell, Table};
 
@@ -60,6 +61,8 @@ fn show(context: &Context, status: &Status) -> Result<()> {
     let kafka = &status.kafka;
     let clients = status.mqtt_clients.map_or("unknown".to_owned(), |count| count.to_string());
     let replication = match (kafka.under_replicated, kafka.offline) {
+        // ZooKeeper keeps the session of a broker that was killed for up to 18 s.
+        (0, 0) if has_ended_broker(status) => "the end of a broker not noticed yet".to_owned(),
         (0, 0) => "all replicas in sync".to_owned(),
         (under, offline) => format!("{under} under-replicated, {offline} offline"),
     };
@@ -75,6 +78,11 @@ fn show(context: &Context, status: &Status) -> Result<()> {
         status.stack,
         status.runtime.as_str(),
     ))
+}
+
+fn has_ended_broker(status: &Status) -> bool {
+    let mut brokers = status.services.iter().filter(|service| service.service.role == Role::Kafka);
+    brokers.any(|broker| broker.state != State::Running)
 }
 
 fn row(service: &ServiceStatus) -> Vec<Cell> {

@@ -19,6 +19,8 @@ fn messages_get_through_whatever_they_are_as_processes() {
     let home = Home::new(On::Process, 22_000);
     reading::expressions_are_refused_before_anything_is_reached(&home);
     up_and_through(&home);
+    // Of bytes and certificates, the runtime of the brokers knows nothing.
+    envelope::what_sub_prints_pub_sends_byte_for_byte(&home);
     guarded::a_guarded_cluster_is_spoken_to(&home);
     outages::outages_are_survived(&home);
 }
@@ -39,7 +41,6 @@ fn up_and_through(home: &Home) {
     home.write_stack_file(&format!("topics: [{topics}]"));
     home.up();
     walkthrough::the_walk_through_works_as_written(home);
-    envelope::what_sub_prints_pub_sends_byte_for_byte(home);
     publishing::every_line_is_acknowledged_or_named(home);
     reading::messages_are_found_and_told(home);
     terminal::a_terminal_is_written_for(home);

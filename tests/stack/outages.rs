@@ -58,13 +58,13 @@ fn what_is_sent_with_qos_2_arrives_once(home: &Home) {
         command
     };
     assert!(receiver().arg("-E").status().unwrap().success(), "the session begins before anything is sent");
+    let mut witness = Running::listen(home, &["sub", topic, "--count", "50"]);
     let mut publisher = Running::start_with_stdin(home, &["pub", topic, "--lines", "--qos", "2", "--rate", "300/s"]);
     let mut stdin = publisher.child.stdin.take().unwrap();
     let sent: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
     let input = sent.join("\n") + "\n";
     std::thread::spawn(move || std::io::Write::write_all(&mut stdin, input.as_bytes()));
-    let mut probe = Running::listen(home, &["sub", topic, "--count", "50"]);
-    assert_eq!(probe.code(), Some(0), "it is under way");
+    assert_eq!(witness.code(), Some(0), "it is under way");
     home.ok(&["restart", "mosquitto"]);
     assert_eq!(publisher.code(), Some(0), "every line is acknowledged");
 
