@@ -68,7 +68,7 @@ impl Access {
 
     /// Settings of every client: connect again soon, and be quiet (events and errors tell).
     pub(super) fn config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
+        let mut config = super::client_config();
         config
             .set("bootstrap.servers", self.servers.join(","))
             .set("client.id", "sosstack")

@@ -15,6 +15,15 @@ mod refusal;
 
 use crate::failure::Failure;
 
+/// The beginning of every client's settings.
+///
+/// OpenSSL is made ready here, before the library does it: its own way tears OpenSSL down when the process exits, under
+/// threads of clients that were let go of, and one that logs in just then would crash.
+fn client_config() -> rdkafka::ClientConfig {
+    openssl_sys::init();
+    rdkafka::ClientConfig::new()
+}
+
 /// Lets go of a client without waiting: each of the library's threads may take 100 ms to notice.
 fn let_go(client: impl Send + 'static) {
     // Without a thread it is let go of here, and waited for.

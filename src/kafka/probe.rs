@@ -75,7 +75,7 @@ fn consume(servers: &str, token: &[u8], deadline: Instant) -> Result<()> {
 }
 
 fn common(servers: &str) -> ClientConfig {
-    let mut config = ClientConfig::new();
+    let mut config = super::client_config();
     config
         .set("bootstrap.servers", servers)
         .set("reconnect.backoff.ms", "20")

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::process::Output;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -36,8 +37,8 @@ fn interrupt(home: &Home, more: &[&str], signal: Signal, when: &str) -> Finished
     }
     send_signal(up.id(), signal);
     lines.read_to_string(&mut seen).unwrap();
-    let code = up.wait().unwrap().code();
-    Finished { code, stdout: String::new(), stderr: seen }
+    let status = up.wait().unwrap();
+    Finished::from(Output { status, stdout: Vec::new(), stderr: seen.into_bytes() })
 }
 
 fn interrupted_early_and_late(home: &Home) {

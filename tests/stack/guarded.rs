@@ -138,7 +138,8 @@ fn properties(home: &Home, certificates: &Certificates, zookeeper: &str, at: [&s
 }
 
 fn enrol(home: &Home, zookeeper: &str) {
-    let secret = format!("SCRAM-SHA-256=[password={PASSWORD}],SCRAM-SHA-512=[password={PASSWORD}]");
+    // As many iterations as Kafka allows, so that a login takes some time.
+    let secret = format!("SCRAM-SHA-256=[iterations=16384,password={PASSWORD}],SCRAM-SHA-512=[password={PASSWORD}]");
     let mut command = java(home, "kafka.admin.ConfigCommand");
     command.args(["--zookeeper", zookeeper, "--alter", "--entity-type", "users", "--entity-name", "backend"]);
     let enrolled = command.args(["--add-config", &secret]).output().unwrap();
@@ -253,5 +254,21 @@ fn by_a_context(home: &Home, guarded: &Guarded, authority: &str) {
     home.ok(&[&add[..], &tls].concat());
     let last = home.ok(&["sub", "guarded", "--from", "beginning", "--until", "now", "--context", "guarded"]);
     assert!(last.ends_with("scram-sha-512\n"), "{last}");
+    many_ends_amid_logins(home);
     home.ok(&["context", "remove", "guarded"]);
+}
+
+/// A command that has read all ends at once, also while one of its connections still logs in.
+fn many_ends_amid_logins(home: &Home) {
+    let whole = ["sub", "guarded", "--from", "beginning", "--until", "now", "--context", "guarded"];
+    let read = || {
+        for _ in 0..25 {
+            assert!(home.ok(&whole).ends_with("scram-sha-512\n"));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(read);
+        }
+    });
 }

@@ -1,6 +1,7 @@
 //! Runs the `sosstack` binary as a user would, in a home of its own.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -117,7 +118,8 @@ impl Home {
     /// Runs a command that must succeed; its stdout.
     pub fn ok(&self, arguments: &[&str]) -> String {
         let finished = self.run(arguments);
-        assert_eq!(finished.code, Some(0), "sosstack {arguments:?}: {finished:?}");
+        let end = (finished.code, finished.signal);
+        assert_eq!(end, (Some(0), None), "sosstack {arguments:?}: {finished:?}");
         finished.stdout
     }
 
@@ -191,6 +193,8 @@ impl Drop for Home {
 #[derive(Debug)]
 pub struct Finished {
     pub code: Option<i32>,
+    /// What ended it when there is no code: a crash shows here.
+    pub signal: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
@@ -198,7 +202,8 @@ pub struct Finished {
 impl From<Output> for Finished {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        let (code, signal) = (output.status.code(), output.status.signal());
+        Self { code, signal, stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 }
 
