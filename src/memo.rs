@@ -1,6 +1,6 @@
 //! What a stack remembers beside its credentials: what was chosen when it was made, and which data it has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -28,6 +28,9 @@ pub struct Memo {
     /// Services that a command was about to stop: one that was killed meanwhile left them ending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopping: Vec<Service>,
+    /// Topics that may choose a leader out of sync until lost brokers are back, and what they said of it before.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unclean: BTreeMap<String, Option<String>>,
 }
 
 impl Memo {

@@ -4,7 +4,7 @@
 //! then copy, and all messages were gone. So the others come first and are made to lead, though they are not known to
 //! be in sync: what `acks=all` acknowledged they have, as it takes two.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -12,6 +12,7 @@ use anyhow::Result;
 use super::poll;
 use crate::event::{self, Report};
 use crate::kafka::admin::{Admin, Cluster};
+use crate::memo::Memo;
 use crate::stack::topic::PROBE_TOPIC;
 
 const SETTING: &str = "unclean.leader.election.enable";
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// When they do not come, or do not lead, by the deadline.
 pub(super) async fn elect(
+    stack_dir: &Path,
     bootstrap_servers: &[String],
     brokers: usize,
     deadline: Instant,
@@ -44,27 +46,55 @@ pub(super) async fn elect(
         })
         .await?;
         let leaderless = leaderless(&cluster);
-        let mut before: Vec<(String, BTreeMap<String, String>)> = Vec::new();
-        for topic in &leaderless {
-            let config = admin.topic_config(topic, PATIENCE).await?;
-            let mut unclean = config.clone();
-            unclean.insert(SETTING.to_owned(), "true".to_owned());
-            admin.set_topic_config(topic, &unclean, PATIENCE).await?;
-            before.push((topic.clone(), config));
-        }
+        allow(&admin, &leaderless, stack_dir).await?;
         let elected =
             poll::cluster_until(&admin, step, deadline, report, |cluster| match self::leaderless(cluster).as_slice() {
                 [] => Ok(()),
                 [first, ..] => Err(format!("nobody leads {first}")),
             })
             .await;
-        for (topic, config) in before {
-            admin.set_topic_config(&topic, &config, PATIENCE).await?;
-        }
+        forbid(stack_dir, bootstrap_servers).await?;
         elected?;
         anyhow::Ok(((), format!("they lead now; {} topics had no leader", leaderless.len())))
     })
     .await
+}
+
+/// Lets topics choose a leader out of sync; the memo knows first, as whatever comes next may be a kill.
+async fn allow(admin: &Admin, topics: &[String], stack_dir: &Path) -> Result<()> {
+    for topic in topics {
+        let mut config = admin.topic_config(topic, PATIENCE).await?;
+        let before = config.insert(SETTING.to_owned(), "true".to_owned());
+        // What an earlier rescue noted is what the topic said before any.
+        Memo::update(stack_dir, |memo| {
+            memo.unclean.entry(topic.clone()).or_insert(before);
+        })?;
+        admin.set_topic_config(topic, &config, PATIENCE).await?;
+    }
+    Ok(())
+}
+
+/// Takes back what a rescue allowed, this one or one that was killed: such a leader loses what others acknowledged.
+///
+/// # Errors
+/// When the brokers refuse or do not answer, or the memo cannot be written.
+pub(super) async fn forbid(stack_dir: &Path, bootstrap_servers: &[String]) -> Result<()> {
+    let allowed = Memo::read(stack_dir)?.unclean;
+    if allowed.is_empty() {
+        return Ok(());
+    }
+    let admin = Admin::new(bootstrap_servers)?;
+    let cluster = admin.cluster(PATIENCE).await?;
+    let there = |topic: &String| cluster.topic(topic).is_some();
+    for (topic, before) in allowed.into_iter().filter(|(topic, _)| there(topic)) {
+        let mut config = admin.topic_config(&topic, PATIENCE).await?;
+        match before {
+            Some(before) => config.insert(SETTING.to_owned(), before),
+            None => config.remove(SETTING),
+        };
+        admin.set_topic_config(&topic, &config, PATIENCE).await?;
+    }
+    Memo::update(stack_dir, |memo| memo.unclean.clear())
 }
 
 fn leaderless(cluster: &Cluster) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::ready::Proof;
-use super::{connect, down, evidence, up};
+use super::{connect, down, evidence, rescue, up};
 use crate::event::{self, Report};
 use crate::paths::Paths;
 use crate::runtime::{Runtime, State};
@@ -48,7 +48,10 @@ pub async fn start(start: &Start<'_>, report: Report<'_>) -> Result<bool> {
     let started = Instant::now();
     let ran = before.instances.iter().map(|instance| instance.service).filter(runs).collect();
     match up::prove_or_find_dead(runtime, &proof, ran, report).await {
-        Ok(_) => Ok(true),
+        Ok(_) => {
+            rescue::forbid(&start.paths.stack(name), &endpoints.kafka).await?;
+            Ok(true)
+        }
         Err(unready) => Err(evidence::not_ready(runtime, name, unready, started.elapsed()).await.into()),
     }
 }

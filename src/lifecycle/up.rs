@@ -205,7 +205,7 @@ async fn converge(
             let inventory = up.runtime.inventory(&up.stack.name).await?;
             let endpoints = connect::endpoints(&up.stack.name, &inventory, up.paths)?;
             let others = usize::from(up.stack.kafka.brokers) - emptied.len();
-            shutdown.guard(rescue::elect(&endpoints.kafka, others, deadline, report)).await?;
+            shutdown.guard(rescue::elect(&dir, &endpoints.kafka, others, deadline, report)).await?;
             apply(up, &last, made, report).await?;
         }
     }
@@ -219,6 +219,7 @@ async fn converge(
     let proven = shutdown.guard(async { Ok(prove_or_find_dead(up.runtime, &proof, ran, report).await) }).await?;
     match proven {
         Ok(seeded) => {
+            rescue::forbid(&dir, &endpoints.kafka).await?;
             Memo::update(&dir, |memo| memo.volumes = inventory.volumes.iter().cloned().collect())?;
             Ok(Ready { endpoints, seeded, was_up })
         }

@@ -130,10 +130,27 @@ fn lost_data_is_a_choice(home: &Home) {
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("was removed by hand: kafka-1-data"), "{refused:?}");
     assert!(refused.stderr.contains("--accept-data-loss (the brokers copy"), "{refused:?}");
+    killed_while_others_are_made_to_lead(home);
     home.ok(&["up", "--accept-data-loss"]);
     assert_eq!(home.json(&["status"])["healthy"], true);
+    let memo = std::fs::read_to_string(home.stack_dir().join("stack.json")).unwrap();
+    assert!(!memo.contains("unclean"), "{memo}");
+    let described = home.ok(&["topic", "describe", "audit.access"]);
+    assert!(!described.contains("unclean"), "{described}");
     let read = home.ok(&["sub", "audit.access", "--from", "beginning", "--until", "now"]);
     assert!(read.contains("precious\n"), "the other replicas had it: {read}");
+}
+
+/// Killed when its topics may lose messages: what comes next has to know of it.
+fn killed_while_others_are_made_to_lead(home: &Home) {
+    let memo = home.stack_dir().join("stack.json");
+    let mut up = home.spawn(&["up", "--accept-data-loss"]);
+    // The moment is short, so no pause between two looks.
+    while !std::fs::read_to_string(&memo).unwrap().contains("unclean") {
+        assert!(up.try_wait().unwrap().is_none(), "it was over before it was seen");
+    }
+    send_signal(up.id(), Signal::KILL);
+    up.wait().unwrap();
 }
 
 fn a_newer_sosstacks_stack_is_left_alone(home: &Home) {
