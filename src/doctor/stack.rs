@@ -10,9 +10,9 @@ use crate::kafka::admin::{Admin, Cluster};
 use crate::kafka::probe as kafka_probe;
 use crate::lifecycle::up::{self, Up};
 use crate::mqtt::probe as mqtt_probe;
-use crate::runtime::{Inventory, State};
+use crate::runtime::{Instance, Inventory, State};
 use crate::secrets::{Accounts, ServerCertificate};
-use crate::stack::{Service, Stack};
+use crate::stack::{Role, Service, Stack};
 use crate::zookeeper::{self, Mode};
 
 /// How long one layer may take to answer.
@@ -23,8 +23,11 @@ pub async fn check(up: &Up<'_>, inventory: &Inventory, endpoints: &Endpoints) ->
     let flag = up.stack.name.flag();
     let heal = format!("sosstack up{flag}");
     let mut findings = instances(inventory, &heal, &flag);
-    let (quorum, kafka, mosquitto) =
-        tokio::join!(quorum(endpoints, &heal), kafka(up.stack, endpoints, &flag), mosquitto(up, endpoints, &heal));
+    let (quorum, kafka, mosquitto) = tokio::join!(
+        quorum(endpoints, &heal),
+        kafka(up.stack, inventory, endpoints, &flag),
+        mosquitto(up, endpoints, &heal)
+    );
     findings.extend([quorum]);
     findings.extend(kafka);
     findings.extend(mosquitto);
@@ -73,20 +76,33 @@ async fn quorum(endpoints: &Endpoints, heal: &str) -> Finding {
     }
 }
 
-async fn kafka(stack: &Stack, endpoints: &Endpoints, flag: &str) -> Vec<Finding> {
+async fn kafka(stack: &Stack, inventory: &Inventory, endpoints: &Endpoints, flag: &str) -> Vec<Finding> {
     let subject = "Kafka";
     let ask = async { Admin::new(&endpoints.kafka)?.cluster(PATIENCE).await };
     let cluster = match ask.await {
         Ok(cluster) => cluster,
         Err(error) => return vec![Finding::of_error(subject, &error, &format!("sosstack up{flag}"))],
     };
-    let mut findings = vec![brokers(stack, &cluster, flag), replicas(stack, &cluster, flag)];
+    let runs = |instance: &&Instance| instance.service.role == Role::Kafka && instance.state == State::Running;
+    let running = inventory.instances.iter().filter(runs).count();
+    let mut findings = if cluster.brokers.len() > running {
+        vec![unnoticed(&cluster, running, flag)]
+    } else {
+        vec![brokers(stack, &cluster, flag), replicas(stack, &cluster, flag)]
+    };
     findings.push(topics(stack, &cluster, flag));
     findings.push(match kafka_probe::round_trip(&endpoints.kafka, Instant::now() + 3 * PATIENCE).await {
         Ok(()) => Finding::good(subject, "a message went round through a consumer group"),
         Err(error) => Finding::of_error(subject, &error, &format!("sosstack logs kafka{flag} says why")),
     });
     findings
+}
+
+/// What Kafka says of brokers and replicas is of the time before one ended.
+fn unnoticed(cluster: &Cluster, running: usize, flag: &str) -> Finding {
+    let there = cluster.brokers.len();
+    let words = format!("{there} brokers are registered, but {running} run: ZooKeeper notices an end within 18 s");
+    Finding::warning("Kafka", words, format!("sosstack up{flag}"))
 }
 
 fn brokers(stack: &Stack, cluster: &Cluster, flag: &str) -> Finding {

@@ -92,6 +92,8 @@ fn what_was_removed_by_hand_is_made_again(home: &Home) {
             std::fs::remove_dir_all(home.stack_dir().join("services/kafka-2")).unwrap();
         }
     }
+    let found = home.run(&["doctor"]).stdout;
+    assert!(found.contains("brokers are registered") && !found.contains("are in sync"), "{found}");
     home.ok(&["up"]);
     assert_eq!(home.json(&["status"])["healthy"], true);
 }
