@@ -153,17 +153,18 @@ fn memory() -> Finding {
 }
 
 async fn free_ports(stack: &Stack, paths: &Paths) -> Finding {
-    let target = Target::Docker;
+    let runtime: Box<dyn Runtime> = match Docker::connect().await {
+        Ok(docker) => Box::new(docker),
+        Err(_) => Box::new(Process::new(paths, None)),
+    };
+    // Processes take more ports than containers; where a program is missing, the ports that clients use say enough.
+    let target = runtime.target(stack).await.unwrap_or(Target::Docker);
     let wanted: Vec<_> = stack
         .services()
         .into_iter()
         .flat_map(|service| build::ports(stack, service, &target).into_iter().map(move |port| (service, port)))
         .collect();
-    let owners: Box<dyn Runtime> = match Docker::connect().await {
-        Ok(docker) => Box::new(docker),
-        Err(_) => Box::new(Process::new(paths, None)),
-    };
-    match ports::ensure_free(&wanted, stack, &*owners).await {
+    match ports::ensure_free(&wanted, stack, &*runtime).await {
         Ok(()) => Finding::good("ports", format!("all {} are free on 127.0.0.1", wanted.len())),
         Err(error) => Finding::of_error("ports", &error, "sosstack up --port-offset 100"),
     }
