@@ -14,6 +14,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
 
 use super::access::Access;
+use super::offsets::passes;
 use super::refusal::refusal;
 use super::unreachable;
 use crate::failure::Failure;
@@ -232,15 +233,24 @@ impl Admin {
         )
     }
 
-    /// First and next offset of each partition.
+    /// First and next offset of each partition; a new leader is waited for.
     ///
     /// # Errors
-    /// When a partition's leader does not answer within `deadline`.
-    pub async fn watermarks(&self, topic: &TopicState, deadline: Duration) -> Result<Vec<(i64, i64)>> {
+    /// When a partition's leader does not answer within `patience`.
+    pub async fn watermarks(&self, topic: &TopicState, patience: Duration) -> Result<Vec<(i64, i64)>> {
         let client = Arc::clone(&self.client);
         let (name, partitions) = (topic.name.clone(), topic.partitions.clone());
+        let deadline = Instant::now() + patience;
         let fetch = move || {
-            let of = |p: &PartitionState| client.inner().fetch_watermarks(&name, p.id, deadline);
+            let of = |p: &PartitionState| loop {
+                match client.inner().fetch_watermarks(&name, p.id, patience) {
+                    Err(error) if passes(&error) && Instant::now() < deadline => {}
+                    answer => return answer,
+                }
+                // What it holds about leaders is old; without this it would ask the same broker again.
+                let _ = client.inner().fetch_metadata(None, patience);
+                std::thread::sleep(PAUSE);
+            };
             partitions.iter().map(of).collect::<Result<Vec<_>, _>>()
         };
         tokio::task::spawn_blocking(fetch).await.context("asking for offsets")?.context("reading offsets")

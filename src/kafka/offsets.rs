@@ -146,7 +146,7 @@ pub(super) fn offsets_at(consumer: &Consumer, parts: &[(&str, i32)], at: Offset)
     let deadline = Instant::now() + PATIENCE;
     loop {
         match ask(consumer, parts, at) {
-            Err(failed) if failed.passes() && Instant::now() < deadline => {}
+            Err(failed) if passes(&failed.error) && Instant::now() < deadline => {}
             answer => return Ok(answer?),
         }
         // What it holds about leaders is old; without this it would ask the same broker the same way.
@@ -164,26 +164,24 @@ struct NotAnswered {
     error: KafkaError,
 }
 
-impl NotAnswered {
-    /// Whether a leader is being chosen, or a broker has not heard yet who leads: the protocol's
-    /// retriable errors (KIP-320 for the two about epochs).
-    fn passes(&self) -> bool {
-        use RDKafkaErrorCode as Code;
-        matches!(
-            self.error.rdkafka_error_code(),
-            Some(
-                Code::FencedLeaderEpoch
-                    | Code::UnknownLeaderEpoch
-                    | Code::NotLeaderForPartition
-                    | Code::LeaderNotAvailable
-                    | Code::ReplicaNotAvailable
-                    | Code::OffsetNotAvailable
-                    | Code::UnknownTopicOrPartition
-                    | Code::KafkaStorageError
-                    | Code::BrokerTransportFailure
-            )
+/// Whether a leader is being chosen, or a broker has not heard yet who leads: the protocol's
+/// retriable errors (KIP-320 for the two about epochs).
+pub(super) fn passes(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::FencedLeaderEpoch
+                | Code::UnknownLeaderEpoch
+                | Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::ReplicaNotAvailable
+                | Code::OffsetNotAvailable
+                | Code::UnknownTopicOrPartition
+                | Code::KafkaStorageError
+                | Code::BrokerTransportFailure
         )
-    }
+    )
 }
 
 fn ask(consumer: &Consumer, parts: &[(&str, i32)], at: Offset) -> Result<Vec<Option<i64>>, NotAnswered> {

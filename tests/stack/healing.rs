@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::harness::{Home, On, eventually, send_signal};
+use crate::messages::PATIENCE;
 
 #[test]
 fn broken_parts_heal_as_processes() {
@@ -123,6 +124,7 @@ fn everything_killed_comes_back(home: &Home) {
 }
 
 fn lost_data_is_a_choice(home: &Home) {
+    leave_alone_in_sync(home, 1);
     home.ok(&["down"]);
     match home.on {
         On::Docker => docker(&["volume", "rm", &format!("sosstack-{}-kafka-1-data", home.stack)]),
@@ -141,6 +143,19 @@ fn lost_data_is_a_choice(home: &Home) {
     assert!(!described.contains("unclean"), "{described}");
     let read = home.ok(&["sub", "audit.access", "--from", "beginning", "--until", "now"]);
     assert!(read.contains("precious\n"), "the other replicas had it: {read}");
+}
+
+/// Stops the other brokers, so that this one would lead everything when all come back.
+fn leave_alone_in_sync(home: &Home, broker: i32) {
+    for other in (0..3).filter(|other| *other != broker) {
+        home.ok(&["stop", &format!("kafka-{other}")]);
+    }
+    eventually("one broker alone is in sync", PATIENCE, || {
+        let described = home.run(&["topic", "describe", "audit.access", "--output", "json"]);
+        let topic: Value = serde_json::from_str(&described.stdout).unwrap_or_default();
+        let partitions = topic["detail"].as_array();
+        partitions.is_some_and(|all| all.iter().all(|partition| partition["isr"] == serde_json::json!([broker])))
+    });
 }
 
 /// Killed when its topics may lose messages: what comes next has to know of it.
