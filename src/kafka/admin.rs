@@ -164,9 +164,18 @@ impl Admin {
             })
             .collect();
         let options = options(deadline);
-        let results = self.client.create_topics(&requests, &options).await.context("creating topics")?;
-        let refused = results.into_iter().filter_map(Result::err);
-        refusals("creating", refused.filter(|(_, code)| *code != RDKafkaErrorCode::TopicAlreadyExists))
+        let told = Instant::now() + TOLD_WITHIN.min(deadline);
+        loop {
+            let results = self.client.create_topics(&requests, &options).await.context("creating topics")?;
+            let mut refused: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+            refused.retain(|(_, code)| *code != RDKafkaErrorCode::TopicAlreadyExists);
+            // A controller that has just started knows of fewer brokers than there are.
+            let few = refused.iter().any(|(_, code)| *code == RDKafkaErrorCode::InvalidReplicationFactor);
+            if !few || Instant::now() >= told {
+                return refusals("creating", refused.into_iter());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Gives topics more partitions; (name, new total).
