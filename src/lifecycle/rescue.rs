@@ -84,7 +84,8 @@ pub(super) async fn forbid(stack_dir: &Path, bootstrap_servers: &[String]) -> Re
         return Ok(());
     }
     let admin = Admin::new(bootstrap_servers)?;
-    let cluster = admin.cluster(PATIENCE).await?;
+    // A broker that knew no topics yet would have all of them forgotten.
+    let cluster = admin.known_cluster(PATIENCE).await?;
     let there = |topic: &String| cluster.topic(topic).is_some();
     for (topic, before) in allowed.into_iter().filter(|(topic, _)| there(topic)) {
         let mut config = admin.topic_config(&topic, PATIENCE).await?;
