@@ -1,5 +1,6 @@
 //! What a message address means: a Kafka topic or an MQTT topic filter.
 
+use crate::about::Remedy;
 use crate::failure::Failure;
 
 /// Where messages go to or come from.
@@ -58,7 +59,7 @@ impl Address {
 fn refuse(text: &str, problem: &str) -> Failure {
     Failure::Usage {
         cause: format!("{text:?} is no topic: {problem}"),
-        remedy: "a Kafka topic is written emergency.created, an MQTT topic device/device-12345/alert".to_owned(),
+        remedy: Remedy::words("a Kafka topic is written emergency.created, an MQTT topic device/device-12345/alert"),
     }
 }
 

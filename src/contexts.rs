@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::about::{About, Remedy};
 use crate::endpoints::Address;
 use crate::failure::Failure;
 use crate::kafka::access::{Mechanism, Tls};
@@ -18,7 +19,8 @@ use crate::{kafka, mqtt};
 
 /// The name that stands for the local stack.
 pub const LOCAL: &str = "local";
-/// Where passwords come from before any file.
+/// Where the passwords of a cluster come from that arguments name. A context has variables of its own, which end in its
+/// name: a password must not go to whichever context happens to be in use.
 pub const KAFKA_PASSWORD: &str = "SOSSTACK_KAFKA_PASSWORD";
 pub const MQTT_PASSWORD: &str = "SOSSTACK_MQTT_PASSWORD";
 
@@ -85,7 +87,7 @@ impl Contexts {
             let hint = meant.map(|name| format!("did you mean {name}? ")).unwrap_or_default();
             Failure::Usage {
                 cause: format!("there is no context {name:?}"),
-                remedy: format!("{hint}sosstack context list shows all"),
+                remedy: Remedy::words(format!("{hint}{} shows all", About::this_machine().command("context list"))),
             }
         })
     }
@@ -96,24 +98,28 @@ fn file(paths: &Paths) -> PathBuf {
 }
 
 impl Cluster {
+    /// How its Kafka is reached; `context` is its name, where it has one.
+    ///
     /// # Errors
     /// When a password is missing or lies open.
-    pub fn kafka(&self) -> Result<Option<kafka::access::Access>> {
+    pub fn kafka(&self, context: Option<&str>, about: &About) -> Result<Option<kafka::access::Access>> {
         if self.bootstrap.is_empty() {
             return Ok(None);
         }
         let login = match &self.kafka_user {
             None => None,
             Some(username) => {
-                let password = password(KAFKA_PASSWORD, self.kafka_password_file.as_deref(), username)?;
-                Some(kafka::access::Login { username: username.clone(), password, mechanism: self.kafka_sasl })
+                let Password { password, from } =
+                    password(KAFKA_PASSWORD, context, self.kafka_password_file.as_deref(), username)?;
+                let (username, mechanism) = (username.clone(), self.kafka_sasl);
+                Some(kafka::access::Login { username, password, password_from: from, mechanism })
             }
         };
         let tls = self
             .kafka_tls
             .then(|| Tls { ca_file: self.ca.clone(), identity: self.kafka_cert.clone().zip(self.kafka_key.clone()) });
         self.check_files()?;
-        Ok(Some(kafka::access::Access { servers: self.bootstrap.clone(), login, tls }))
+        Ok(Some(kafka::access::Access { servers: self.bootstrap.clone(), login, tls, about: about.clone() }))
     }
 
     /// Kafka's library would say of a missing file only that it cannot be loaded.
@@ -121,15 +127,17 @@ impl Cluster {
         for file in [&self.ca, &self.kafka_cert, &self.kafka_key].into_iter().flatten() {
             fs::File::open(file).map_err(|error| Failure::Usage {
                 cause: format!("{} cannot be read: {error}", file.display()),
-                remedy: "name a PEM file".to_owned(),
+                remedy: Remedy::words("name a PEM file"),
             })?;
         }
         Ok(())
     }
 
+    /// How its MQTT server is reached; `context` is its name, where it has one.
+    ///
     /// # Errors
-    /// When the URL is none, or a password is missing or lies open.
-    pub fn mqtt(&self) -> Result<Option<mqtt::access::Access>> {
+    /// When the URL is not valid, or a password is missing or lies open.
+    pub fn mqtt(&self, context: Option<&str>) -> Result<Option<mqtt::access::Access>> {
         let Some(text) = &self.mqtt else { return Ok(None) };
         let server = Server::parse(text)?;
         let transport = match (server.tls, &self.ca) {
@@ -137,17 +145,48 @@ impl Cluster {
             (true, Some(ca_file)) => Transport::Tls { ca_file: ca_file.clone() },
             (true, None) => bail!(Failure::Usage {
                 cause: format!("{text} needs the certificate of its authority"),
-                remedy: "--ca FILE, which may be the system's: /etc/ssl/certs/ca-certificates.crt".to_owned(),
+                remedy: Remedy::words("--ca FILE, which may be the system's: /etc/ssl/certs/ca-certificates.crt"),
             }),
         };
         let login = match server.username {
             None => None,
             Some(username) => {
-                let password = password(MQTT_PASSWORD, self.mqtt_password_file.as_deref(), &username)?;
+                let password =
+                    password(MQTT_PASSWORD, context, self.mqtt_password_file.as_deref(), &username)?.password;
                 Some(Login { username, password })
             }
         };
         Ok(Some(mqtt::access::Access { address: server.address, transport, login }))
+    }
+
+    /// Where it is, for people.
+    pub fn addresses(&self) -> String {
+        let kafka = (!self.bootstrap.is_empty()).then(|| self.bootstrap.join(","));
+        [kafka, self.mqtt.clone()].into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Whose passwords anyone on the way could read, each in a sentence with its remedy.
+    pub fn exposed_passwords(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let host_of = |server: &String| server.rsplit_once(':').map_or(server.as_str(), |(host, _)| host).to_owned();
+        let in_clear = !self.kafka_tls && self.kafka_sasl == Mechanism::Plain;
+        let away = self.bootstrap.iter().map(host_of).find(|host| !is_this_machine(host));
+        if let (true, Some(user), Some(host)) = (in_clear, &self.kafka_user, away) {
+            words.push(format!(
+                "the password of {user} crosses the network to {host} in clear text: use --kafka-tls, or --kafka-sasl \
+                 scram-sha-512, which does not send it"
+            ));
+        }
+        let server = self.mqtt.as_deref().and_then(|text| Server::parse(text).ok()).filter(|server| !server.tls);
+        if let Some(Server { address, username: Some(user), .. }) = server
+            && !is_this_machine(&address.host)
+        {
+            words.push(format!(
+                "the password of {user} crosses the network to {} in clear text: use mqtts://",
+                address.host
+            ));
+        }
+        words
     }
 
     /// Whether its URL can be understood.
@@ -170,18 +209,18 @@ impl Server {
     fn parse(text: &str) -> Result<Self, Failure> {
         let refuse = |cause: String| Failure::Usage {
             cause,
-            remedy: "write mqtt://USER@HOST:1883 or mqtts://USER@HOST:8883".to_owned(),
+            remedy: Remedy::words("write mqtt://USER@HOST:1883 or mqtts://USER@HOST:8883"),
         };
-        let url = Url::parse(text).map_err(|error| refuse(format!("{text:?} is no URL: {error}")))?;
+        let url = Url::parse(text).map_err(|error| refuse(format!("{text:?} is not a URL: {error}")))?;
         if url.password().is_some() {
             // Not repeated here: it holds the password.
             let cause = "a password has no place in a URL, which others can see".to_owned();
-            return Err(Failure::Usage { cause, remedy: format!("put it into {MQTT_PASSWORD}") });
+            return Err(Failure::Usage { cause, remedy: Remedy::words(format!("put it into {MQTT_PASSWORD}")) });
         }
         let (tls, port) = match url.scheme() {
             "mqtt" => (false, 1883),
             "mqtts" => (true, 8883),
-            other => return Err(refuse(format!("{other}:// is no MQTT over TCP or TLS"))),
+            other => return Err(refuse(format!("{other}:// is not MQTT over TCP or TLS"))),
         };
         let host =
             url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| refuse(format!("{text:?} names no host")))?;
@@ -191,15 +230,38 @@ impl Server {
     }
 }
 
+/// Whether nothing that is said to this host leaves this machine.
+fn is_this_machine(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
+    let address = host.parse::<std::net::IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// A password and where it came from, for the message that it is wrong.
+struct Password {
+    password: String,
+    from: String,
+}
+
+/// The variable of a context: its name in capitals, with `_` for whatever a variable's name cannot hold.
+fn variable_of(variable: &str, context: Option<&str>) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    context.map_or_else(
+        || variable.to_owned(),
+        |name| format!("{variable}_{}", name.chars().map(letter).collect::<String>()),
+    )
+}
+
 /// From the environment, else from a file that only its owner may read.
-fn password(variable: &str, file: Option<&Path>, username: &str) -> Result<String> {
-    if let Ok(password) = std::env::var(variable) {
-        return Ok(password);
+fn password(variable: &str, context: Option<&str>, file: Option<&Path>, username: &str) -> Result<Password> {
+    let variable = variable_of(variable, context);
+    if let Ok(password) = std::env::var(&variable) {
+        return Ok(Password { password, from: variable });
     }
     let Some(file) = file else {
         bail!(Failure::Usage {
             cause: format!("there is no password for {username}"),
-            remedy: format!("put it into {variable}, or name a file of mode 0600 in the context"),
+            remedy: Remedy::words(format!("put it into {variable}, or name a file of mode 0600 in the context")),
         })
     };
     let reading = || format!("reading the password of {username} from {}", file.display());
@@ -207,11 +269,11 @@ fn password(variable: &str, file: Option<&Path>, username: &str) -> Result<Strin
     if mode & 0o077 != 0 {
         bail!(Failure::Usage {
             cause: format!("others may read the password in {}", file.display()),
-            remedy: format!("chmod 600 {}", file.display()),
+            remedy: Remedy::words(format!("chmod 600 {}", file.display())),
         });
     }
     let text = fs::read_to_string(file).with_context(reading)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(Password { password: text.trim_end_matches(['\r', '\n']).to_owned(), from: file.display().to_string() })
 }
 
 #[cfg(test)]
@@ -227,7 +289,7 @@ mod tests {
         assert_eq!((plain.address.port, plain.tls, plain.username), (1883, false, None));
         let words = |text: &str| Server::parse(text).err().unwrap().to_string();
         assert!(words("http://a").contains("http://"));
-        assert!(words("nonsense").contains("no URL"));
+        assert!(words("nonsense").contains("not a URL"));
         let secret = words("mqtt://user:secret@host");
         assert!(secret.contains("no place") && !secret.contains("secret@"), "{secret}");
     }
@@ -238,9 +300,40 @@ mod tests {
         let path = dir.path().join("password");
         fs::write(&path, "secret\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(password("SOSSTACK_NO_SUCH", Some(&path), "u").unwrap_err().to_string().contains("others may read"));
+        let read = |file| password("SOSSTACK_NO_SUCH", None, file, "u");
+        assert!(read(Some(&path)).err().unwrap().to_string().contains("others may read"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(password("SOSSTACK_NO_SUCH", Some(&path), "u").unwrap(), "secret");
-        assert!(password("SOSSTACK_NO_SUCH", None, "u").is_err());
+        assert_eq!(read(Some(&path)).unwrap().password, "secret");
+        assert!(read(None).is_err());
+    }
+
+    #[test]
+    fn a_context_has_a_variable_of_its_own() {
+        assert_eq!(variable_of(KAFKA_PASSWORD, Some("prod-eu.1")), "SOSSTACK_KAFKA_PASSWORD_PROD_EU_1");
+        assert_eq!(variable_of(KAFKA_PASSWORD, None), KAFKA_PASSWORD);
+    }
+
+    #[test]
+    fn a_password_that_leaves_this_machine_in_clear_is_named() {
+        let kafka = |server: &str, kafka_tls, kafka_sasl| Cluster {
+            bootstrap: vec![server.to_owned()],
+            kafka_user: Some("backend".to_owned()),
+            kafka_tls,
+            kafka_sasl,
+            ..Cluster::default()
+        };
+        let exposed = kafka("kafka.example.org:9092", false, Mechanism::Plain).exposed_passwords();
+        assert!(exposed[0].contains("backend") && exposed[0].contains("kafka.example.org"), "{exposed:?}");
+        for safe in [
+            kafka("127.0.0.1:9092", false, Mechanism::Plain),
+            kafka("[::1]:9092", false, Mechanism::Plain),
+            kafka("kafka.example.org:9092", true, Mechanism::Plain),
+            kafka("kafka.example.org:9092", false, Mechanism::ScramSha512),
+        ] {
+            assert!(safe.exposed_passwords().is_empty(), "{}", safe.addresses());
+        }
+        let mqtt = |url: &str| Cluster { mqtt: Some(url.to_owned()), ..Cluster::default() }.exposed_passwords().len();
+        assert_eq!((mqtt("mqtt://u@broker.example"), mqtt("mqtts://u@broker.example")), (1, 0));
+        assert_eq!((mqtt("mqtt://broker.example"), mqtt("mqtt://u@localhost")), (0, 0));
     }
 }

@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::about::About;
+
 /// How to reach one stack, from this machine or from a container on its network.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoints {
+    /// Whose they are.
+    pub about: About,
     /// `host:port` of every broker.
     pub kafka: Vec<String>,
     /// `host:port` of every ZooKeeper node.

@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use crate::about::{About, Remedy};
+
 /// An error with a remedy of its own. Its `Display` is the cause; [`Failure::remedy`] is what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The arguments contradict each other or name what does not exist.
     #[error("{cause}")]
-    Usage { cause: String, remedy: String },
+    Usage { cause: String, remedy: Remedy },
 
     /// The stack file is wrong; every problem is listed, one a line.
     #[error("{}", .problems.join("\n"))]
@@ -18,27 +20,27 @@ pub enum Failure {
 
     /// Neither Docker nor plain processes can run the stack here.
     #[error("{cause}")]
-    NoRuntime { cause: String, remedy: String },
+    NoRuntime { cause: String, remedy: Remedy },
 
     /// A port that the stack needs is in use.
     #[error("{cause}")]
-    PortTaken { cause: String, remedy: String },
+    PortTaken { cause: String, remedy: Remedy },
 
     /// The stack, or the part of it that a command needs, is not running.
     #[error("{cause}")]
-    NotRunning { cause: String, remedy: String },
+    NotRunning { cause: String, remedy: Remedy },
 
     /// The deadline passed, or a service died, before everything was proven ready.
     #[error("{cause}")]
-    NotReady { cause: String, evidence: Vec<String>, remedy: String, waited: Duration },
+    NotReady { cause: String, evidence: Vec<String>, remedy: Remedy, waited: Duration },
 
     /// Another sosstack holds the stack's lock.
     #[error("{cause}")]
-    Busy { cause: String, remedy: String },
+    Busy { cause: String, remedy: Remedy },
 
     /// The operation was refused or failed, and there is a known way out.
     #[error("{cause}")]
-    Failed { cause: String, remedy: String },
+    Failed { cause: String, remedy: Remedy },
 
     /// SIGINT or SIGTERM ended the work.
     #[error("interrupted")]
@@ -46,18 +48,21 @@ pub enum Failure {
 }
 
 /// What the user can do about an error: its own remedy, or what the system's refusal asks for.
-pub fn remedy(error: &anyhow::Error) -> Option<String> {
+pub fn remedy(error: &anyhow::Error) -> Option<Remedy> {
     if let Some(failure) = error.downcast_ref::<Failure>() {
-        return failure.remedy().map(str::to_owned);
+        return failure.remedy().cloned();
     }
     let refusal = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>())?;
     match refusal.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            Some("free some space (df -h shows where it is short; sosstack prune removes what nobody needs)".to_owned())
+            let prune = About::this_machine().command("prune");
+            Some(Remedy::words(format!(
+                "free some space (df -h shows where it is short; {prune} removes what nobody needs)"
+            )))
         }
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => Some(
-            "make it writable for you, or keep sosstack's files elsewhere: XDG_DATA_HOME, XDG_CACHE_HOME".to_owned(),
-        ),
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => Some(Remedy::words(
+            "make it writable for you, or keep sosstack's files elsewhere: XDG_DATA_HOME, XDG_CACHE_HOME",
+        )),
         _ => None,
     }
 }
@@ -90,7 +95,7 @@ impl Failure {
     }
 
     /// What the user can do about it: a sentence or a command to type.
-    pub fn remedy(&self) -> Option<&str> {
+    pub fn remedy(&self) -> Option<&Remedy> {
         match self {
             Self::Usage { remedy, .. }
             | Self::NoRuntime { remedy, .. }

@@ -24,6 +24,7 @@
 //! | [`failure`], [`shutdown`], [`memory`], [`paths`], [`memo`], [`endpoints`], [`contexts`] | remedies and exit codes; signals; the allocator; files; what a stack remembers; addresses |
 //! | [`cli`], [`commands`] | clap types; one file a verb |
 
+pub mod about;
 pub mod address;
 pub mod cli;
 pub mod commands;

@@ -116,13 +116,13 @@ pub struct AddArgs {
     pub bootstrap: Vec<String>,
     #[command(flatten)]
     pub kafka: KafkaArgs,
-    /// Holds its password, of mode 0600 [default: SOSSTACK_KAFKA_PASSWORD]
+    /// Holds its password, of mode 0600 [default: the variable SOSSTACK_KAFKA_PASSWORD_ and the context's name in capitals]
     #[arg(long, value_name = "FILE", requires = "kafka_user")]
     pub kafka_password_file: Option<PathBuf>,
     /// The MQTT server: mqtt://USER@HOST:1883 or mqtts://USER@HOST:8883
     #[arg(long, value_name = "URL")]
     pub mqtt: Option<String>,
-    /// Holds its password, of mode 0600 [default: SOSSTACK_MQTT_PASSWORD]
+    /// Holds its password, of mode 0600 [default: the variable SOSSTACK_MQTT_PASSWORD_ and the context's name in capitals]
     #[arg(long, value_name = "FILE", requires = "mqtt")]
     pub mqtt_password_file: Option<PathBuf>,
     /// The authority's certificate for mqtts:// and --kafka-tls, as a PEM file

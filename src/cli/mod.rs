@@ -279,7 +279,7 @@ pub enum TopicCommand {
 pub struct TopicSettings {
     #[arg(value_name = "TOPIC")]
     pub name: String,
-    /// How many partitions it has in all [default: 3 for a new topic]
+    /// How many partitions it has in all [default for a new topic: 3; elsewhere what the brokers say]
     #[arg(long, short = 'p', value_name = "N")]
     pub partitions: Option<u16>,
     /// A setting by Kafka's own name, such as retention.ms=3600000; may be repeated

@@ -7,8 +7,10 @@ use serde_json::json;
 
 use super::Context;
 use super::reach::kafka_cluster;
+use crate::about::{About, Remedy};
 use crate::cli::clients::{AddArgs, ContextCommand};
 use crate::contexts::{Cluster, Contexts, LOCAL};
+use crate::event::Event;
 use crate::failure::Failure;
 use crate::ui::{Table, Ui};
 
@@ -18,7 +20,11 @@ pub(super) fn run(context: &Context, command: &ContextCommand) -> Result<()> {
         ContextCommand::Add(args) => {
             add(&mut contexts, args)?;
             contexts.write(&context.paths)?;
-            context.ui.say(&format!("sosstack context use {} lets every client command speak to it", args.name));
+            for words in contexts.contexts.get(&args.name).map(Cluster::exposed_passwords).unwrap_or_default() {
+                context.ui.report(Event::Warning(words));
+            }
+            let command = About::this_machine().command(&format!("context use {}", args.name));
+            context.ui.say(&format!("{command} makes it the one that client commands speak to"));
         }
         ContextCommand::Use { name } => {
             contexts.find(name)?;
@@ -40,7 +46,7 @@ pub(super) fn run(context: &Context, command: &ContextCommand) -> Result<()> {
 
 fn reserved() -> anyhow::Error {
     let cause = format!("{LOCAL:?} is the local stack, and always there");
-    Failure::Usage { cause, remedy: "choose another name".to_owned() }.into()
+    Failure::Usage { cause, remedy: Remedy::words("choose another name") }.into()
 }
 
 fn add(contexts: &mut Contexts, args: &AddArgs) -> Result<()> {

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::Context;
+use crate::about::Remedy;
 use crate::cli::{DeviceAddArgs, DeviceCommand};
 use crate::config::mosquitto::reach;
 use crate::event::{Event, Report};
@@ -99,7 +100,7 @@ async fn change(
 fn devices_of(args: &DeviceAddArgs) -> Result<Vec<Device>> {
     let refuse = |cause: String| Failure::Usage {
         cause,
-        remedy: "a device id is written device-12345, a user id user-7; sosstack device add --help".to_owned(),
+        remedy: Remedy::words("a device id is written device-12345, a user id user-7; --help says more"),
     };
     if let Some(file) = &args.from {
         let (text, format) = list_file(file)?;
@@ -120,7 +121,7 @@ fn list_file(file: &Path) -> Result<(String, Format)> {
     }
     let text = std::fs::read_to_string(file).map_err(|error| Failure::Usage {
         cause: format!("{} cannot be read: {error}", file.display()),
-        remedy: "name a CSV file (id,owner) or a YAML list of {id, owner}".to_owned(),
+        remedy: Remedy::words("name a CSV file (id,owner) or a YAML list of {id, owner}"),
     })?;
     let is_yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     Ok((text, if is_yaml { Format::Yaml } else { Format::Csv }))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Context;
+use crate::about::Remedy;
 use crate::doctor::{Finding, Verdict, machine, stack};
 use crate::failure::Failure;
 use crate::lifecycle::connect;
@@ -25,7 +26,7 @@ pub(super) async fn run(context: &Context) -> Result<()> {
     }
     Err(Failure::Failed {
         cause: format!("{bad} of {} checks failed", findings.len()),
-        remedy: "what stands behind → above, then sosstack doctor again".to_owned(),
+        remedy: Remedy::words("what stands behind → above, then sosstack doctor again"),
     }
     .into())
 }

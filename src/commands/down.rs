@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
             "Remove stack {name} with all its messages, sessions and credentials ({} volumes)?",
             found.inventory.volumes.len()
         );
-        confirm(&question, "nothing was removed", "sosstack down --volumes --yes")?;
+        confirm(&question, "nothing was removed", &name.about(), "down --volumes --yes")?;
     }
     down::down(&*found.runtime, &context.paths, &name, &found.inventory, args.volumes, &|event| {
         context.ui.report(event);
@@ -33,7 +33,8 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
     if args.volumes {
         lock.remove();
     } else if !found.inventory.volumes.is_empty() {
-        context.ui.say(&format!("Stack {name} is down; its data is kept. To remove that too: sosstack down --volumes"));
+        let command = name.about().command("down --volumes");
+        context.ui.say(&format!("Stack {name} is down; its data is kept. To remove that too: {command}"));
     }
     finish(context, &name, &found.inventory, args.volumes)
 }

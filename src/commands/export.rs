@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::{Context, export_compose};
+use crate::about::Remedy;
 use crate::cli::export::{ExportCommand, K8sArgs, SecretsArgs};
 use crate::event::Event;
 use crate::export::directory::{self, Written};
@@ -41,9 +42,9 @@ fn manifests(context: &Context, args: &K8sArgs) -> Result<()> {
     }
     let out = args.out.display();
     context.ui.say(&format!(
-        "Next: sosstack export secrets{} --commands   ·   kubectl apply -k {out}   ·   sosstack verify k8s{}",
-        stack.name.flag(),
-        stack.name.flag()
+        "Next: {}   ·   kubectl apply -k {out}   ·   {}",
+        stack.name.about().command("export secrets --commands"),
+        stack.name.about().command("verify k8s")
     ));
     Ok(())
 }
@@ -89,7 +90,7 @@ async fn write_secrets(context: &Context, args: &SecretsArgs) -> Result<()> {
     if let Some(unknown) = args.only.iter().find(|name| !names.contains(name)) {
         return Err(Failure::Usage {
             cause: format!("this stack has no Secret {unknown:?}"),
-            remedy: format!("name one of {}", names.join(", ")),
+            remedy: Remedy::words(format!("name one of {}", names.join(", "))),
         }
         .into());
     }
@@ -124,7 +125,7 @@ pub(super) fn set_namespace(stack: &mut Stack, namespace: Option<&String>) -> Re
     }
     match namespace_problem(&stack.namespace) {
         None => Ok(()),
-        Some(cause) => Err(Failure::Usage { cause, remedy: "name another with --namespace".to_owned() }),
+        Some(cause) => Err(Failure::Usage { cause, remedy: Remedy::words("name another with --namespace") }),
     }
 }
 
@@ -145,8 +146,8 @@ fn write_private(path: &Path, text: &str) -> Result<Before> {
         Ok(old) if old.starts_with(secrets::HEADER.as_bytes()) => Before::Other,
         Ok(_) => {
             return Err(Failure::Usage {
-                cause: format!("{} is there, and sosstack export secrets did not make it", path.display()),
-                remedy: "name another file with --out; nothing was written".to_owned(),
+                cause: format!("{} is there, and was not made by export secrets", path.display()),
+                remedy: Remedy::words("name another file with --out; nothing was written"),
             }
             .into());
         }
@@ -159,10 +160,8 @@ fn write_private(path: &Path, text: &str) -> Result<Before> {
 /// Commands without a secret in them: each takes its Secret from a pipe.
 fn commands(stack: &Stack, names: &[String]) -> String {
     let Stack { name, namespace, .. } = stack;
-    let flags = format!("{} --namespace {namespace}", name.flag());
     names.iter().fold(String::new(), |text, secret| {
-        text + &format!(
-            "sosstack export secrets{flags} --only {secret} --out - | kubectl apply --server-side --filename -\n"
-        )
+        let export = format!("export secrets --namespace {namespace} --only {secret} --out -");
+        text + &format!("{} | kubectl apply --server-side --filename -\n", name.about().command(&export))
     })
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::reach::Reach;
+use crate::about::{About, Remedy};
 use crate::cli::clients::{GroupArgs, GroupCommand, ResetArgs};
 use crate::failure::Failure;
 use crate::kafka::groups::{Group, Groups, Progress};
@@ -29,11 +30,11 @@ pub(super) async fn run(context: &Context, args: &GroupArgs) -> Result<()> {
     match &args.command {
         GroupCommand::List => list(is_json, &known),
         GroupCommand::Describe { name } => {
-            let (group, progress) = find(&known, name)?;
+            let (group, progress) = find(groups.about(), &known, name)?;
             describe(is_json, group, progress)
         }
         GroupCommand::Reset(args) => {
-            let (group, progress) = find(&known, &args.name)?;
+            let (group, progress) = find(groups.about(), &known, &args.name)?;
             let (group, progress, args) = (group.clone(), progress.clone(), args.clone());
             let plan = tokio::task::spawn_blocking(move || plan(groups, &group, &progress, &args));
             let (groups, plan) = context.shutdown.guard(async { plan.await.context("planning")? }).await?;
@@ -42,7 +43,7 @@ pub(super) async fn run(context: &Context, args: &GroupArgs) -> Result<()> {
     }
 }
 
-fn find<'a>(known: &'a [(Group, Vec<Progress>)], name: &str) -> Result<(&'a Group, &'a Vec<Progress>)> {
+fn find<'a>(about: &About, known: &'a [(Group, Vec<Progress>)], name: &str) -> Result<(&'a Group, &'a Vec<Progress>)> {
     if let Some((group, progress)) = known.iter().find(|(group, _)| group.name == name) {
         return Ok((group, progress));
     }
@@ -50,7 +51,7 @@ fn find<'a>(known: &'a [(Group, Vec<Progress>)], name: &str) -> Result<(&'a Grou
     let hint = meant.map(|name| format!("did you mean {name}? ")).unwrap_or_default();
     Err(Failure::Failed {
         cause: format!("there is no consumer group {name:?}"),
-        remedy: format!("{hint}sosstack group list shows all"),
+        remedy: Remedy::words(format!("{hint}{} shows all", about.command("group list"))),
     }
     .into())
 }
@@ -135,7 +136,7 @@ fn plan(groups: Groups, group: &Group, progress: &[Progress], args: &ResetArgs) 
         let members: Vec<&str> = group.members.iter().map(|member| member.client_id.as_str()).collect();
         return Err(Failure::Failed {
             cause: format!("group {} has live members: {}", group.name, members.join(", ")),
-            remedy: "stop them first: they would commit their own offsets again".to_owned(),
+            remedy: Remedy::words("stop them first: they would commit their own offsets again"),
         }
         .into());
     }
@@ -143,7 +144,7 @@ fn plan(groups: Groups, group: &Group, progress: &[Progress], args: &ResetArgs) 
         if args.topics.is_empty() { progress.to_vec() } else { groups.progress_in(&group.name, &args.topics)? };
     let names = || groups.cluster().topics.iter().map(|topic| topic.name.as_str());
     if let Some(unknown) = args.topics.iter().find(|topic| names().all(|name| name != topic.as_str())) {
-        return Err(unknown_topic(unknown, names()).into());
+        return Err(unknown_topic(groups.about(), unknown, names()).into());
     }
     let offsets = groups.resolve(args.to, &progress)?;
     let steps = progress.into_iter().zip(offsets).collect();
@@ -172,13 +173,13 @@ async fn carry_out(context: &Context, groups: Groups, plan: Plan) -> Result<()> 
     if !context.ui.is_json() {
         Ui::print(&table.render())?;
     }
-    if !plan.yes && Ui::confirm(&format!("Move group {}?", plan.group)) != Some(true) {
+    if !plan.yes && Ui::confirm(&format!("Move group {} of {}?", plan.group, groups.about())) != Some(true) {
         if context.ui.is_json() {
             Ui::print_json(&body(false))?;
         }
         return Err(Failure::Usage {
             cause: "nothing was changed".to_owned(),
-            remedy: "--yes carries the plan out".to_owned(),
+            remedy: Remedy::words("--yes carries the plan out"),
         }
         .into());
     }

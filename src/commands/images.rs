@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Context;
+use crate::about::{About, Remedy};
 use crate::cli::ImagesCommand;
 use crate::failure::Failure;
 use crate::runtime::docker::Docker;
@@ -26,11 +27,11 @@ pub(super) async fn run(context: &Context, command: &ImagesCommand) -> Result<()
                 return Ui::print_json(&json!({ "file": file, "images": images, "bytes": bytes }));
             }
             context.ui.say(&format!(
-                "{} images, {}, in {}. On the other machine: sosstack images load {}",
+                "{} images, {}, in {}. On the other machine: {}",
                 images.len(),
                 table::bytes(bytes),
                 file.display(),
-                file.display()
+                About::this_machine().command(&format!("images load {}", file.display()))
             ));
             Ok(())
         }
@@ -46,7 +47,10 @@ pub(super) async fn run(context: &Context, command: &ImagesCommand) -> Result<()
             }
             Err(Failure::Failed {
                 cause: format!("the stack needs other images too: {}", missing.join(", ")),
-                remedy: "save them with the same stack file as here: sosstack images save FILE".to_owned(),
+                remedy: Remedy::words(format!(
+                    "save them with the same stack file as here: {}",
+                    About::this_machine().command("images save FILE")
+                )),
             }
             .into())
         }

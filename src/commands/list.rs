@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Context;
+use crate::about::About;
 use crate::event::Event;
 use crate::runtime::{Inventory, RuntimeKind, State, choose};
 use crate::stack::StackName;
@@ -37,7 +38,7 @@ pub(super) async fn run(context: &Context) -> Result<()> {
         return Ui::print_json(&entries);
     }
     if entries.is_empty() {
-        context.ui.say("No stacks on this machine. To make one: sosstack up");
+        context.ui.say(&format!("No stacks on this machine. To make one: {}", About::this_machine().command("up")));
         return Ok(());
     }
     let mut table = Table::new(&["STACK", "RUNTIME", "STATE", "SERVICES", "PORT OFFSET"]);

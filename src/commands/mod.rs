@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use crate::about::{About, Remedy};
 use crate::cli::{Command, Global};
 use crate::endpoints::Endpoints;
 use crate::failure::Failure;
@@ -161,19 +162,22 @@ impl Context {
     }
 }
 
-/// Asks before something is lost for good; `command` is how to say yes where there is no terminal.
+/// Asks before something is lost for good. `otherwise` is what a no means, and `command`, about the same stack or cluster,
+/// how to say yes where there is no terminal.
 ///
 /// # Errors
 /// When the answer is no, or nobody can answer.
-fn confirm(question: &str, otherwise: &str, command: &str) -> Result<()> {
+fn confirm(question: &str, otherwise: &str, about: &About, command: &str) -> Result<()> {
+    let command = about.command(command);
     match Ui::confirm(question) {
         Some(true) => Ok(()),
         Some(false) => {
-            Err(Failure::Failed { cause: otherwise.to_owned(), remedy: format!("to do it: {command}") }.into())
+            Err(Failure::Failed { cause: otherwise.to_owned(), remedy: Remedy::words(format!("to do it: {command}")) }
+                .into())
         }
         None => Err(Failure::Usage {
             cause: "losing data needs a yes, and there is no terminal to ask on".to_owned(),
-            remedy: command.to_owned(),
+            remedy: Remedy::words(command),
         }
         .into()),
     }
@@ -186,7 +190,7 @@ fn selected(inventory: &Inventory, words: &[String]) -> Result<Vec<Service>> {
         let names: Vec<String> = all.iter().map(ToString::to_string).collect();
         return Err(Failure::Usage {
             cause: format!("no service of this stack is called {word:?}"),
-            remedy: format!("name one of {}, or a kind: zookeeper, kafka, mosquitto", names.join(", ")),
+            remedy: Remedy::words(format!("name one of {}, or a kind: zookeeper, kafka, mosquitto", names.join(", "))),
         }
         .into());
     }

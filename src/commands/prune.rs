@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::{Context, confirm};
+use crate::about::About;
 use crate::cli::PruneArgs;
 use crate::lifecycle::prune::{self, Waste};
 use crate::runtime::choose;
@@ -23,7 +24,7 @@ pub(super) async fn run(context: &Context, args: &PruneArgs) -> Result<()> {
         return Ok(());
     }
     if !args.yes {
-        confirm("Remove all of it?", "nothing was removed", "sosstack prune --yes")?;
+        confirm("Remove all of it?", "nothing was removed", &About::this_machine(), "prune --yes")?;
     }
     for item in &waste {
         prune::remove(item, &context.paths, &runtimes, &|event| context.ui.report(event)).await?;

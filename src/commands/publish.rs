@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::reach::Reach;
+use crate::about::{About, Remedy};
 use crate::address::Address;
 use crate::cli::messages::PubArgs;
 use crate::failure::Failure;
@@ -39,7 +40,7 @@ pub(super) async fn run(context: &Context, args: &PubArgs) -> Result<()> {
     let sent = send(context, args, &reach, input, &ledger, &stop).await;
     let interrupted = context.shutdown.is_requested();
     let total = sent?;
-    report(context, args, target.as_ref(), &ledger, total, interrupted)
+    report(context, args, target.as_ref(), &ledger, &Sent { total, interrupted, about: &reach.about })
 }
 
 fn input(args: &PubArgs, target: Option<Address>) -> Result<Input> {
@@ -155,15 +156,17 @@ async fn to_brokers_mqtt(
     published.await.context("running the MQTT publisher")?
 }
 
-/// Done, or which messages were not acknowledged.
-fn report(
-    context: &Context,
-    args: &PubArgs,
-    target: Option<&Address>,
-    ledger: &Ledger,
+/// How far the input came.
+struct Sent<'a> {
     total: u64,
     interrupted: bool,
-) -> Result<()> {
+    /// To whom.
+    about: &'a About,
+}
+
+/// Done, or which messages were not acknowledged.
+fn report(context: &Context, args: &PubArgs, target: Option<&Address>, ledger: &Ledger, sent: &Sent<'_>) -> Result<()> {
+    let Sent { total, interrupted, about } = *sent;
     let refused = ledger.refused();
     let lost: u64 = refused.iter().map(|(_, ranges)| ranges.count()).sum();
     let accepted = ledger.accepted();
@@ -182,8 +185,9 @@ fn report(
             _ => format!("{} of {total} messages were not acknowledged{}", lost + missing, render_refused(&refused)),
         };
         let remedy = match args.device.as_deref() {
-            Some(device) => format!("sosstack device show {device} lists what it may"),
-            None => "sosstack status; what was acknowledged need not be sent again".to_owned(),
+            Some(device) => about.remedy(&format!("device show {device}")).then(" lists the topics that it reaches"),
+            None if about.is_elsewhere() => Remedy::words("what was acknowledged need not be sent again"),
+            None => about.remedy("status").then("; what was acknowledged need not be sent again"),
         };
         return Err(Failure::Failed { cause, remedy }.into());
     }
@@ -233,7 +237,10 @@ fn refuse_foreign_options(args: &PubArgs, address: &Address) -> Result<()> {
     let target = args.target.as_deref().unwrap_or_default();
     Err(Failure::Usage {
         cause: format!("{option} is {whose}'s, but {target:?} is a {other} topic"),
-        remedy: format!("leave {option} out, or say which broker is meant: {}:TOPIC", whose.to_lowercase()),
+        remedy: Remedy::words(format!(
+            "leave {option} out, or say which broker is meant: {}:TOPIC",
+            whose.to_lowercase()
+        )),
     }
     .into())
 }

@@ -1,17 +1,23 @@
 //! Which brokers a client command speaks to.
 
+use std::fmt::Write;
+
 use anyhow::{Context as _, Result};
 
 use super::Context;
+use crate::about::{About, Remedy};
 use crate::cli::clients::{ClusterArgs, KafkaArgs};
-use crate::contexts::{Cluster, Contexts, MQTT_PASSWORD};
+use crate::contexts::{Cluster, Contexts, LOCAL, MQTT_PASSWORD};
+use crate::event::Event;
 use crate::failure::Failure;
 use crate::mqtt::connection::Login;
 use crate::secrets::Accounts;
 use crate::{kafka, mqtt};
 
-/// How the brokers are reached; None where none is named.
+/// How the brokers are reached; None where one is not named.
 pub(super) struct Reach {
+    /// Whose brokers they are, for confirmations and remedies.
+    pub(super) about: About,
     pub(super) kafka: Option<kafka::access::Access>,
     pub(super) mqtt: Option<mqtt::access::Access>,
 }
@@ -20,15 +26,27 @@ impl Reach {
     /// The brokers that the arguments name, else those of the context in use, else the local stack's:
     /// MQTT as the backend or as a device.
     pub(super) async fn resolve(context: &Context, args: &ClusterArgs, device: Option<&str>) -> Result<Self> {
-        if let Some(cluster) = elsewhere(context, args)? {
-            if let Some(device) = device {
-                let cause = format!("--as {device} is for devices of the local stack");
-                let remedy = format!("log in by --mqtt mqtt://{device}@HOST, with its password in {MQTT_PASSWORD}");
-                return Err(Failure::Usage { cause, remedy }.into());
-            }
-            return Ok(Self { kafka: cluster.kafka()?, mqtt: cluster.mqtt()? });
+        let Some(elsewhere) = elsewhere(context, args)? else { return Self::of_stack(context, args, device).await };
+        if let Some(device) = device {
+            let cause = format!("--as {device} is for devices of the local stack");
+            let remedy = format!("log in by --mqtt mqtt://{device}@HOST, with its password in {MQTT_PASSWORD}");
+            return Err(Failure::Usage { cause, remedy: Remedy::words(remedy) }.into());
         }
-        let (stack, endpoints) = context.endpoints().await?;
+        let Elsewhere { about, context: name, cluster } = elsewhere;
+        for words in cluster.exposed_passwords() {
+            context.ui.report(Event::Warning(words));
+        }
+        let name = name.as_deref();
+        Ok(Self { kafka: cluster.kafka(name, &about)?, mqtt: cluster.mqtt(name)?, about })
+    }
+
+    async fn of_stack(context: &Context, args: &ClusterArgs, device: Option<&str>) -> Result<Self> {
+        let (stack, mut endpoints) = context.endpoints().await?;
+        if args.context.as_deref() == Some(LOCAL) {
+            // Named because another context is in use: without it the next command would speak to that one.
+            endpoints.about =
+                About::stack(endpoints.about.to_string(), format!(" --context {LOCAL}{}", stack.name.flag()));
+        }
         let mut mqtt = mqtt::access::Access::service(&endpoints);
         if let Some(device) = device {
             let accounts = Accounts::read(&context.paths.stack(&stack.name))?.context("the stack has no accounts")?;
@@ -36,7 +54,8 @@ impl Reach {
             let password = enrolled.account.password.clone();
             mqtt.login = Some(Login { username: device.to_owned(), password });
         }
-        Ok(Self { kafka: Some(kafka::access::Access::open(&endpoints.kafka)), mqtt: Some(mqtt) })
+        let kafka = Some(kafka::access::Access::of_stack(&endpoints));
+        Ok(Self { about: endpoints.about, kafka, mqtt: Some(mqtt) })
     }
 
     /// The failure of whoever needs Kafka where none is named.
@@ -63,20 +82,54 @@ pub(super) fn kafka_cluster(bootstrap: &[String], args: &KafkaArgs) -> Cluster {
     }
 }
 
-/// The cluster that is meant instead of the local stack.
-fn elsewhere(context: &Context, args: &ClusterArgs) -> Result<Option<Cluster>> {
+/// A cluster that is meant instead of the local stack.
+struct Elsewhere {
+    about: About,
+    /// None where arguments say all of it.
+    context: Option<String>,
+    cluster: Cluster,
+}
+
+fn elsewhere(context: &Context, args: &ClusterArgs) -> Result<Option<Elsewhere>> {
     if !args.bootstrap.is_empty() || args.mqtt.is_some() {
-        return Ok(Some(Cluster {
-            mqtt: args.mqtt.clone(),
-            ca: args.ca.clone(),
-            ..kafka_cluster(&args.bootstrap, &args.kafka)
-        }));
+        let kafka = kafka_cluster(&args.bootstrap, &args.kafka);
+        let cluster = Cluster { mqtt: args.mqtt.clone(), ca: args.ca.clone(), ..kafka };
+        let about = About::elsewhere(cluster.addresses(), options(args));
+        return Ok(Some(Elsewhere { about, context: None, cluster }));
     }
     let contexts = Contexts::read(&context.paths)?;
     let Some(name) = args.context.as_ref().or(contexts.current.as_ref()) else { return Ok(None) };
-    Ok(contexts.find(name)?.cloned())
+    let Some(cluster) = contexts.find(name)?.cloned() else { return Ok(None) };
+    let about = About::elsewhere(format!("context {name} ({})", cluster.addresses()), format!(" --context {name}"));
+    Ok(Some(Elsewhere { about, context: Some(name.clone()), cluster }))
+}
+
+/// The arguments that name a cluster, as they have to be typed once more.
+fn options(args: &ClusterArgs) -> String {
+    let mut text = String::new();
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let bootstrap = (!args.bootstrap.is_empty()).then(|| args.bootstrap.join(","));
+    let sasl = args.kafka.kafka_sasl.map(|mechanism| mechanism.as_str().to_lowercase());
+    let named = [
+        ("bootstrap", bootstrap),
+        ("kafka-user", args.kafka.kafka_user.clone()),
+        ("kafka-sasl", sasl),
+        ("kafka-cert", path(&args.kafka.kafka_cert)),
+        ("kafka-key", path(&args.kafka.kafka_key)),
+        ("mqtt", args.mqtt.clone()),
+        ("ca", path(&args.ca)),
+    ];
+    for (name, value) in named {
+        if let Some(value) = value {
+            let _ = write!(text, " --{name} {value}");
+        }
+    }
+    if args.kafka.kafka_tls {
+        text.push_str(" --kafka-tls");
+    }
+    text
 }
 
 fn nowhere(what: &str, remedy: &str) -> anyhow::Error {
-    Failure::Usage { cause: format!("no {what} is named"), remedy: remedy.to_owned() }.into()
+    Failure::Usage { cause: format!("no {what} is named"), remedy: Remedy::words(remedy) }.into()
 }

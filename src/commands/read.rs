@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::reach::Reach;
+use crate::about::Remedy;
 use crate::address::Address;
 use crate::cli::messages::{FilterArgs, Form, SubArgs, TailArgs};
 use crate::event::Event;
@@ -100,7 +101,7 @@ fn filter(args: &FilterArgs) -> Result<Filter, Failure> {
 }
 
 fn usage(cause: &str, remedy: &str) -> anyhow::Error {
-    Failure::Usage { cause: cause.to_owned(), remedy: remedy.to_owned() }.into()
+    Failure::Usage { cause: cause.to_owned(), remedy: Remedy::words(remedy) }.into()
 }
 
 /// What MQTT cannot do, it is not asked for in silence.
@@ -283,7 +284,7 @@ fn finish(screen: &Mutex<Screen>, read: Result<()>, is_late: bool, limits: &Limi
     match limits.count {
         Some(count) if is_late && screen.shown < count => Err(Failure::Failed {
             cause: format!("{} of {count} messages came in time", screen.shown),
-            remedy: "a larger --timeout waits longer; --from beginning reads what is there already".to_owned(),
+            remedy: Remedy::words("a larger --timeout waits longer; --from beginning reads what is there already"),
         }
         .into()),
         _ => Ok(()),

@@ -31,7 +31,10 @@ pub(super) async fn start(
     let request = Start { stack, runtime, paths: &context.paths, services, timeout };
     let proven = context.shutdown.guard(start::start(&request, &|event| context.ui.report(event))).await?;
     if !proven {
-        context.ui.say("Started. Other services of the stack are stopped, so it was not proven ready: sosstack status");
+        let status = stack.name.about().command("status");
+        context
+            .ui
+            .say(&format!("Started. Other services of the stack are stopped, so it was not proven ready: {status}"));
     }
     if context.ui.is_json() {
         Ui::print_json(&json!({ "stack": stack.name, "started": services, "proven_ready": proven }))?;

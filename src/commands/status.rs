@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Context;
+use crate::about::Remedy;
 use crate::cli::StatusArgs;
 use crate::failure::Failure;
 use crate::lifecycle::status::{ServiceStatus, Status};
@@ -23,9 +24,10 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<()> {
     if status.healthy {
         return Ok(());
     }
+    let about = status.stack.about();
     Err(Failure::Failed {
         cause: format!("stack {} is not healthy", status.stack),
-        remedy: format!("sosstack up --stack {} heals what ended; sosstack logs says why", status.stack),
+        remedy: Remedy::words(format!("{} heals what ended; {} says why", about.command("up"), about.command("logs"))),
     }
     .into())
 }

@@ -20,11 +20,12 @@ use crate::ui::{Table, Ui};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
-    let access = Reach::resolve(context, &args.cluster, None).await?.kafka.ok_or_else(Reach::no_kafka)?;
+    let Reach { about, kafka, .. } = Reach::resolve(context, &args.cluster, None).await?;
+    let access = kafka.ok_or_else(Reach::no_kafka)?;
     let admin = Admin::with(&access)?;
     let cluster = context.shutdown.guard(admin.known_cluster(PATIENCE)).await?;
     let stack = context.load(None, None)?.stack;
-    let target = Target { stack: &stack, admin: &admin, cluster: &cluster };
+    let target = Target { about: &about, stack: &stack, admin: &admin, cluster: &cluster };
     match &args.command {
         TopicCommand::Create(settings) => topic_change::create(context, &target, settings).await,
         TopicCommand::Alter { settings, reset } => topic_change::alter(context, &target, settings, reset).await,
@@ -46,7 +47,7 @@ fn list(context: &Context, stack: &Stack, cluster: &Cluster) -> Result<()> {
         table.row(vec![
             topic.name.clone().into(),
             topic.partitions.len().to_string().into(),
-            replication_factor(topic).to_string().into(),
+            topic.replication_factor().to_string().into(),
             if topic.is_fully_replicated() { "all" } else { "not all" }.into(),
             description.cloned().unwrap_or_default().into(),
         ]);
@@ -56,7 +57,7 @@ fn list(context: &Context, stack: &Stack, cluster: &Cluster) -> Result<()> {
 
 async fn describe(context: &Context, access: &Access, admin: &Admin, cluster: &Cluster, name: &str) -> Result<()> {
     let Some(topic) = cluster.topic(name) else {
-        return Err(unknown_topic(name, cluster.topics.iter().map(|topic| topic.name.as_str())).into());
+        return Err(unknown_topic(&access.about, name, cluster.topics.iter().map(|topic| topic.name.as_str())).into());
     };
     let watermarks = context.shutdown.guard(admin.watermarks(topic, PATIENCE)).await?;
     let config = context.shutdown.guard(admin.topic_config(name, PATIENCE)).await?;
@@ -126,13 +127,9 @@ fn summary(topic: &TopicState) -> serde_json::Value {
     json!({
         "topic": topic.name,
         "partitions": topic.partitions.len(),
-        "replication_factor": replication_factor(topic),
+        "replication_factor": topic.replication_factor(),
         "fully_replicated": topic.is_fully_replicated(),
     })
-}
-
-fn replication_factor(topic: &TopicState) -> usize {
-    topic.partitions.iter().map(|partition| partition.replicas.len()).min().unwrap_or(0)
 }
 
 fn ids(ids: &[i32]) -> String {

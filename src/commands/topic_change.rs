@@ -6,13 +6,14 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Context;
+use crate::about::{About, Remedy};
 use crate::cli::TopicSettings;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::kafka::admin::{Admin, Cluster, TopicRequest, TopicState};
 use crate::kafka::unknown_topic;
 use crate::lifecycle::topics;
-use crate::stack::{Stack, topic_problems};
+use crate::stack::{Stack, topic_name_problem, topic_problems};
 use crate::ui::Ui;
 
 /// Partitions of a new topic that does not say.
@@ -20,6 +21,8 @@ const PARTITIONS: u16 = 3;
 
 /// The cluster as it is, and who changes it.
 pub(super) struct Target<'a> {
+    /// Whose topics they are.
+    pub(super) about: &'a About,
     pub(super) stack: &'a Stack,
     pub(super) admin: &'a Admin,
     pub(super) cluster: &'a Cluster,
@@ -30,22 +33,25 @@ pub(super) async fn create(context: &Context, target: &Target<'_>, settings: &To
     if target.cluster.topic(&settings.name).is_some() {
         return Err(Failure::Failed {
             cause: format!("there is a topic {} already", settings.name),
-            remedy: format!("change it: sosstack topic alter {}", settings.name),
+            remedy: Remedy::words(format!(
+                "change it: {}",
+                target.about.command(&format!("topic alter {}", settings.name))
+            )),
         }
         .into());
     }
+    let elsewhere = target.about.is_elsewhere();
     let request = TopicRequest {
         name: settings.name.clone(),
-        partitions: settings.partitions.unwrap_or(PARTITIONS).into(),
-        // Another cluster than the stack may be smaller.
-        replication_factor: i32::try_from(target.cluster.brokers.len())
-            .unwrap_or(i32::MAX)
-            .min(target.stack.kafka.replication_factor().into()),
+        partitions: settings.partitions.or((!elsewhere).then_some(PARTITIONS)).map(i32::from),
+        // What our stack file says is nothing to another cluster.
+        replication_factor: (!elsewhere).then(|| target.stack.kafka.replication_factor().into()),
         config,
     };
-    let partitions = request.partitions;
-    context.shutdown.guard(topics::create(target.admin, request)).await?;
-    done(context, &format!("{} with {partitions} partitions, all replicas in sync", settings.name), &settings.name)
+    let made = context.shutdown.guard(topics::create(target.admin, request)).await?;
+    let (partitions, replicas) = (made.partitions.len(), made.replication_factor());
+    let words = format!("{} with {partitions} partitions, all {replicas} replicas in sync", settings.name);
+    done(context, &words, &settings.name)
 }
 
 pub(super) async fn alter(
@@ -80,7 +86,10 @@ pub(super) async fn delete(context: &Context, target: &Target<'_>, names: &[Stri
     for name in names {
         let name = existing(target, name)?.name.clone();
         if name.starts_with("__") {
-            return Err(usage(&format!("{name} is the brokers' own"), "name topics that sosstack topic list shows"));
+            return Err(usage(
+                &format!("{name} is the brokers' own"),
+                &format!("name topics that {} shows", target.about.command("topic list")),
+            ));
         }
         if !topics.contains(&name) {
             topics.push(name);
@@ -88,14 +97,17 @@ pub(super) async fn delete(context: &Context, target: &Target<'_>, names: &[Stri
     }
     if !yes {
         super::confirm(
-            &format!("Delete {} with all messages?", topics.join(", ")),
+            &format!("Delete {} of {} with all messages?", topics.join(", "), target.about),
             "nothing was deleted",
-            "sosstack topic delete TOPIC --yes",
+            target.about,
+            "topic delete TOPIC --yes",
         )?;
     }
     context.shutdown.guard(topics::delete(target.admin, &topics)).await?;
-    for name in topics.iter().filter(|name| target.stack.topics.iter().any(|topic| topic.name == **name)) {
-        let words = format!("the stack names {name}: the next `sosstack up` or `seed` makes it again, empty");
+    let is_seeded = |name: &&String| target.stack.topics.iter().any(|topic| topic.name == **name);
+    for name in topics.iter().filter(is_seeded).filter(|_| !target.about.is_elsewhere()) {
+        let up = target.about.command("up");
+        let words = format!("the stack names {name}: the next `{up}` or `seed` makes it again, empty");
         context.ui.report(Event::Warning(words));
     }
     if context.ui.is_json() {
@@ -107,15 +119,21 @@ pub(super) async fn delete(context: &Context, target: &Target<'_>, names: &[Stri
 
 fn existing<'a>(target: &Target<'a>, name: &str) -> Result<&'a TopicState> {
     let names = || target.cluster.topics.iter().map(|topic| topic.name.as_str());
-    Ok(target.cluster.topic(name).ok_or_else(|| unknown_topic(name, names()))?)
+    Ok(target.cluster.topic(name).ok_or_else(|| unknown_topic(target.about, name, names()))?)
 }
 
-/// The settings as Kafka takes them, by the rules of the stack file.
+/// The settings as Kafka takes them: by the rules of the stack file, or of Kafka alone for another cluster, whose brokers
+/// have the last word.
 fn checked(target: &Target<'_>, settings: &TopicSettings, reset: &[String]) -> Result<BTreeMap<String, String>> {
     let config: BTreeMap<String, String> = settings.config.iter().cloned().collect();
-    let problems = topic_problems(&settings.name, settings.partitions, &config, target.stack);
+    let problems = if target.about.is_elsewhere() {
+        let problem = topic_name_problem(&settings.name);
+        problem.map(|problem| format!("{:?} is not a valid topic name: {problem}", settings.name)).into_iter().collect()
+    } else {
+        topic_problems(&settings.name, settings.partitions, &config, target.stack)
+    };
     if !problems.is_empty() {
-        return Err(usage(&problems.join("\n  "), "sosstack topic create --help"));
+        return Err(usage(&problems.join("\n  "), "--help says what each option takes"));
     }
     match reset.iter().find(|key| config.contains_key(*key)) {
         Some(key) => Err(usage(&format!("{key} is set and reset at once"), "leave one of them out")),
@@ -124,7 +142,7 @@ fn checked(target: &Target<'_>, settings: &TopicSettings, reset: &[String]) -> R
 }
 
 fn usage(cause: &str, remedy: &str) -> anyhow::Error {
-    Failure::Usage { cause: cause.to_owned(), remedy: remedy.to_owned() }.into()
+    Failure::Usage { cause: cause.to_owned(), remedy: Remedy::words(remedy) }.into()
 }
 
 fn done(context: &Context, words: &str, topic: &str) -> Result<()> {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Context, archives};
+use crate::about::Remedy;
 use crate::cli::{RuntimeArg, UpArgs};
 use crate::event::{Event, Report};
 use crate::failure::Failure;
@@ -164,10 +165,11 @@ fn refuse_to_move(stack: &Stack, kind: RuntimeKind, found: Option<&Found>) -> Re
     let name = &stack.name;
     Err(Failure::Usage {
         cause: format!("stack {name} exists with the {} runtime, and its data with it", existing.as_str()),
-        remedy: format!(
-            "sosstack up --stack {name} --runtime {}, or --stack another-name, or first: sosstack down --stack {name} --volumes",
-            existing.as_str()
-        ),
+        remedy: Remedy::either([
+            name.about().remedy(&format!("up --runtime {}", existing.as_str())),
+            Remedy::words("a stack of another name: --stack NAME"),
+            name.about().remedy("down --volumes").then(" first, which removes its data"),
+        ]),
     }
     .into())
 }
@@ -189,7 +191,7 @@ fn show(context: &Context, stack: &Stack, runtime: &dyn Runtime, ready: &Ready, 
             "mqtt_ws": endpoints.mqtt_ws.to_string(),
         }));
     }
-    let flag = stack.name.flag();
+    let about = stack.name.about();
     let state = if ready.was_up { "was up already; proven ready" } else { "is ready" };
     let lines = [
         format!("\nStack {} {state} in {:.1} s ({}).", stack.name, took.as_secs_f64(), runtime.kind().as_str()),
@@ -197,7 +199,7 @@ fn show(context: &Context, stack: &Stack, runtime: &dyn Runtime, ready: &Ready, 
         format!("  ZooKeeper  {}", endpoints.zookeeper.join(",")),
         format!("  MQTT       mqtt://{}  mqtts://{}  ws://{}", endpoints.mqtt, endpoints.mqtts, endpoints.mqtt_ws),
         format!("  Topics     {}    Devices {}", stack.topics.len(), stack.devices.len()),
-        format!("\nNext: eval \"$(sosstack env{flag})\"   ·   sosstack tail emergency.created{flag}"),
+        format!("\nNext: eval \"$({})\"   ·   {}", about.command("env"), about.command("tail emergency.created")),
     ];
     context.ui.say(&lines.join("\n"));
     Ok(())

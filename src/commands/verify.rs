@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Context, export};
+use crate::about::Remedy;
 use crate::cli::export::{VerifyCommand, VerifyK8sArgs};
 use crate::failure::Failure;
 use crate::secrets::Accounts;
@@ -41,7 +42,7 @@ async fn cluster(context: &Context, args: &VerifyK8sArgs) -> Result<()> {
     let parts: Vec<&str> = failed.iter().map(|finding| finding.part).collect();
     Err(Failure::Failed {
         cause: format!("{} of {} parts do not work: {}", failed.len(), findings.len(), parts.join(", ")),
-        remedy: first.remedy.clone(),
+        remedy: Remedy::words(first.remedy.clone()),
     }
     .into())
 }

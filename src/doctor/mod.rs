@@ -46,7 +46,7 @@ impl Finding {
     /// As bad as an error; its own remedy goes before `otherwise`.
     pub fn of_error(subject: &'static str, error: &anyhow::Error, otherwise: &str) -> Self {
         let failure = error.downcast_ref::<crate::failure::Failure>();
-        let remedy = failure.and_then(crate::failure::Failure::remedy).unwrap_or(otherwise);
+        let remedy = failure.and_then(crate::failure::Failure::remedy).map_or(otherwise, crate::about::Remedy::as_str);
         Self::bad(subject, format!("{error:#}"), remedy)
     }
 }

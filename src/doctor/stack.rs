@@ -78,7 +78,7 @@ async fn quorum(endpoints: &Endpoints, heal: &str) -> Finding {
 
 async fn kafka(stack: &Stack, inventory: &Inventory, endpoints: &Endpoints, flag: &str) -> Vec<Finding> {
     let subject = "Kafka";
-    let ask = async { Admin::new(&endpoints.kafka)?.cluster(PATIENCE).await };
+    let ask = async { Admin::of_stack(endpoints)?.cluster(PATIENCE).await };
     let cluster = match ask.await {
         Ok(cluster) => cluster,
         Err(error) => return vec![Finding::of_error(subject, &error, &format!("sosstack up{flag}"))],

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::ExportedFile;
+use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::paths::write_atomic;
 
@@ -63,7 +64,7 @@ fn converge(dir: &Path, files: &[ExportedFile], mark: &str) -> Result<Written> {
     if let Some(foreign) = foreign {
         return Err(Failure::Usage {
             cause: format!("{} holds {foreign}, which this export did not make", dir.display()),
-            remedy: "name an empty or a new directory with --out; nothing was written".to_owned(),
+            remedy: Remedy::words("name an empty or a new directory with --out; nothing was written"),
         }
         .into());
     }
@@ -96,7 +97,7 @@ fn explained(error: anyhow::Error, dir: &Path) -> anyhow::Error {
     };
     Failure::Failed {
         cause: format!("the export cannot be written to {}: {error:#}", dir.display()),
-        remedy: format!("{remedy} another directory with --out"),
+        remedy: Remedy::words(format!("{remedy} another directory with --out")),
     }
     .into()
 }
@@ -110,7 +111,7 @@ fn entries(dir: &Path) -> Result<Option<Vec<String>>> {
         Err(error) if error.kind() == ErrorKind::NotADirectory && dir.is_file() => {
             return Err(Failure::Usage {
                 cause: format!("{} is a file, not a directory", dir.display()),
-                remedy: "name a directory with --out; nothing was written".to_owned(),
+                remedy: Remedy::words("name a directory with --out; nothing was written"),
             }
             .into());
         }

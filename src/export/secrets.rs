@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::kubernetes::Component;
 use super::kubernetes::mqtt::{CREDENTIALS, DEVICE_SHARDS, PEER, SHARD_KEYS, shard_name};
+use crate::about::Remedy;
 use crate::config::mosquitto::owner_acl;
 use crate::failure::Failure;
 use crate::secrets::{Accounts, ClusterSecrets};
@@ -38,7 +39,9 @@ pub fn secrets(stack: &Stack, accounts: &Accounts, cluster: &ClusterSecrets) -> 
                 accounts.devices.len(),
                 shards.len()
             ),
-            remedy: "split the fleet over several stacks: sosstack export k8s --stack NAME --namespace NAME".to_owned(),
+            remedy: Remedy::words(
+                "split the fleet over several stacks, each exported with --stack NAME --namespace NAME",
+            ),
         });
     }
     let generation = generation(&shards);

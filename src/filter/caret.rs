@@ -1,5 +1,6 @@
 //! Points at the place in an expression that is wrong.
 
+use crate::about::Remedy;
 use crate::failure::Failure;
 
 /// The failure of an option whose value does not hold together at byte `offset`.
@@ -11,6 +12,6 @@ pub(crate) fn point(option: &str, text: &str, offset: usize, problem: &str, reme
     let column = before[start..].chars().count();
     Failure::Usage {
         cause: format!("{option}: {problem}\n  {line}\n  {}^", " ".repeat(column)),
-        remedy: remedy.to_owned(),
+        remedy: Remedy::words(remedy),
     }
 }

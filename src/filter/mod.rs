@@ -9,6 +9,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 pub use query::Query;
 
+use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::kafka::offsets::fits;
 use crate::message::View;
@@ -51,7 +52,7 @@ impl Filter {
             // The library's own words hold the pattern and a caret.
             built.map_err(|error| Failure::Usage {
                 cause: format!("--grep: {error}"),
-                remedy: "it is a regular expression, such as 'fall|panic'; -i ignores case".to_owned(),
+                remedy: Remedy::words("it is a regular expression, such as 'fall|panic'; -i ignores case"),
             })
         });
         Ok(Self {

@@ -6,6 +6,9 @@ use clap::ValueEnum;
 use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::about::About;
+use crate::endpoints::Endpoints;
+
 /// Addresses of brokers, and how they are spoken to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Access {
@@ -15,6 +18,8 @@ pub struct Access {
     pub login: Option<Login>,
     /// None: in the clear.
     pub tls: Option<Tls>,
+    /// How commands name this cluster.
+    pub about: About,
 }
 
 /// Who logs in by SASL, and how.
@@ -22,6 +27,8 @@ pub struct Access {
 pub struct Login {
     pub username: String,
     pub password: String,
+    /// A variable or a file, for the message that it is wrong.
+    pub password_from: String,
     pub mechanism: Mechanism,
 }
 
@@ -61,9 +68,9 @@ pub struct Tls {
 }
 
 impl Access {
-    /// A cluster that lets everybody in, as the local stack's listeners do.
-    pub fn open(servers: &[String]) -> Self {
-        Self { servers: servers.to_vec(), login: None, tls: None }
+    /// A stack of this machine, whose listeners let everybody in.
+    pub fn of_stack(endpoints: &Endpoints) -> Self {
+        Self { servers: endpoints.kafka.clone(), login: None, tls: None, about: endpoints.about.clone() }
     }
 
     /// Settings of every client: connect again soon, and be quiet (events and errors tell).
@@ -78,7 +85,7 @@ impl Access {
             .set("socket.nagle.disable", "true")
             .set("log_level", "0")
             .set("security.protocol", self.protocol());
-        if let Some(Login { username, password, mechanism }) = &self.login {
+        if let Some(Login { username, password, mechanism, .. }) = &self.login {
             config
                 .set("sasl.mechanism", mechanism.as_str())
                 .set("sasl.username", username)

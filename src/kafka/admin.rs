@@ -17,12 +17,15 @@ use super::access::Access;
 use super::offsets::passes;
 use super::refusal::refusal;
 use super::unreachable;
+use crate::endpoints::Endpoints;
 use crate::failure::Failure;
 
 /// Within this time a broker that has just started is told what topics there are.
 const TOLD_WITHIN: Duration = Duration::from_secs(3);
 /// So long an answer may take before a reason is looked for.
 const WITHOUT_REASON: Duration = Duration::from_secs(1);
+/// What leaves a topic's size to the brokers (KIP-464, Kafka 2.4).
+const BROKERS_CHOOSE: i32 = -1;
 /// Between two questions to a broker that knows nothing yet.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -85,6 +88,13 @@ impl TopicState {
     }
 }
 
+impl TopicState {
+    /// Replicas of each partition; the fewest, should they differ.
+    pub fn replication_factor(&self) -> usize {
+        self.partitions.iter().map(|partition| partition.replicas.len()).min().unwrap_or(0)
+    }
+}
+
 impl Cluster {
     pub fn topic(&self, name: &str) -> Option<&TopicState> {
         self.topics.iter().find(|topic| topic.name == name)
@@ -95,21 +105,23 @@ impl Cluster {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicRequest {
     pub name: String,
-    pub partitions: i32,
-    pub replication_factor: i32,
+    /// None: as many as the brokers give a topic that does not say (`num.partitions`).
+    pub partitions: Option<i32>,
+    /// None: as the brokers have it (`default.replication.factor`).
+    pub replication_factor: Option<i32>,
     pub config: BTreeMap<String, String>,
 }
 
 impl Admin {
-    /// Prepares a connection; nothing is sent yet.
+    /// Prepares a connection to a stack of this machine; nothing is sent yet.
     ///
     /// # Errors
     /// When the client library refuses the settings.
-    pub fn new(bootstrap_servers: &[String]) -> Result<Self> {
-        Self::with(&Access::open(bootstrap_servers))
+    pub fn of_stack(endpoints: &Endpoints) -> Result<Self> {
+        Self::with(&Access::of_stack(endpoints))
     }
 
-    /// As [`Admin::new`], with a login where the cluster asks for one.
+    /// As [`Admin::of_stack`], with a login where the cluster asks for one.
     ///
     /// # Errors
     /// When the client library refuses the settings.
@@ -158,8 +170,9 @@ impl Admin {
         let requests: Vec<NewTopic<'_>> = topics
             .iter()
             .map(|topic| {
-                let replication = TopicReplication::Fixed(topic.replication_factor);
-                let request = NewTopic::new(&topic.name, topic.partitions, replication);
+                let replication = TopicReplication::Fixed(topic.replication_factor.unwrap_or(BROKERS_CHOOSE));
+                let partitions = topic.partitions.unwrap_or(BROKERS_CHOOSE);
+                let request = NewTopic::new(&topic.name, partitions, replication);
                 topic.config.iter().fold(request, |request, (key, value)| request.set(key, value))
             })
             .collect();

@@ -19,6 +19,7 @@ use super::admin::{Cluster, known_cluster};
 use super::follow::{Ends, follow};
 use super::group::{self, Membership};
 use super::{leaders, let_go, offsets, past};
+use crate::about::About;
 use crate::reading::{From, Gate, PATIENCE, Tell, Told, Until, Wanted};
 
 /// Within this time partitions whose leader ended have another, if there is one in sync.
@@ -77,6 +78,8 @@ pub(super) type Consumer = BaseConsumer<Watcher>;
 
 /// Tells of brokers that are away; librdkafka's own log lines go nowhere.
 pub(super) struct Watcher {
+    /// Which cluster is read, for remedies.
+    pub(super) about: About,
     tell: Tell,
     away: Arc<AtomicBool>,
 }
@@ -176,7 +179,7 @@ fn look(consumer: &Consumer, access: &Access, plan: &Plan) -> Result<(Cluster, V
     let deadline = Instant::now() + ELECTION;
     loop {
         let cluster = known_cluster(consumer.client(), access, PATIENCE)?;
-        let topics = offsets::resolve(&plan.topics, &cluster)?;
+        let topics = offsets::resolve(&access.about, &plan.topics, &cluster)?;
         let led = leaders::without_leader(&cluster, &topics).is_empty();
         if led || plan.until == Until::Never || Instant::now() >= deadline {
             return Ok((cluster, topics));
@@ -214,7 +217,7 @@ fn prepare(access: &Access, plan: &Plan, ears: &Ears) -> Result<Consumer> {
         .set("message.max.bytes", queued.response)
         .set("receive.message.max.bytes", "1000000000")
         .set("topic.metadata.refresh.interval.ms", "5000");
-    let watcher = Watcher { tell: Arc::clone(&ears.tell), away: Arc::clone(&ears.away) };
+    let watcher = Watcher { about: access.about.clone(), tell: Arc::clone(&ears.tell), away: Arc::clone(&ears.away) };
     config.create_with_context(watcher).context("preparing the consumer")
 }
 

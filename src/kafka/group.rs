@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::consume::{Consumer, Ears, Plan};
 use super::follow::{Ends, follow};
+use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::reading::{From, PATIENCE, Told, Until};
 
@@ -54,7 +55,9 @@ pub(super) fn read(
         if Instant::now() > deadline {
             bail!(Failure::Failed {
                 cause: format!("group {} gave this member no partition within {PATIENCE:?}", membership.group),
-                remedy: format!("sosstack group describe {} shows who has them", membership.group),
+                remedy: (consumer.context().about)
+                    .remedy(&format!("group describe {}", membership.group))
+                    .then(" shows who has them"),
             });
         }
         // No message can come before the assignment, which is looked at after each poll.
@@ -90,7 +93,9 @@ fn refuse_to_disturb(consumer: &Consumer, membership: &Membership) -> Result<()>
     let noun = if members == 1 { "member" } else { "members" };
     bail!(Failure::Failed {
         cause: format!("group {name} has {members} live {noun}, who would lose partitions to this reader"),
-        remedy: "read without --group, with a group of your own, or with --join to take part all the same".to_owned(),
+        remedy: Remedy::words(
+            "read without --group, with a group of your own, or with --join to take part all the same"
+        ),
     })
 }
 

@@ -10,6 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::access::Access;
 use super::admin::Cluster;
 use super::admin::known_cluster;
+use crate::about::About;
 use crate::reading::From;
 
 /// A group as its coordinator describes it.
@@ -131,6 +132,11 @@ impl Groups {
         }
         let consumer = client(&self.access, group)?;
         consumer.commit(&list, CommitMode::Sync).with_context(|| format!("committing offsets of group {group}"))
+    }
+
+    /// Which cluster it is.
+    pub fn about(&self) -> &About {
+        &self.access.about
     }
 
     /// The cluster's topics, for suggestions.

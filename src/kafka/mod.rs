@@ -13,6 +13,7 @@ pub mod probe;
 pub mod produce;
 mod refusal;
 
+use crate::about::{About, Remedy};
 use crate::failure::Failure;
 
 /// The beginning of every client's settings.
@@ -31,12 +32,12 @@ fn let_go(client: impl Send + 'static) {
 }
 
 /// A topic that does not exist, and the one that was probably meant.
-pub fn unknown_topic<'a>(name: &str, existing: impl Iterator<Item = &'a str>) -> Failure {
+pub fn unknown_topic<'a>(about: &About, name: &str, existing: impl Iterator<Item = &'a str>) -> Failure {
     let visible = existing.filter(|topic| !topic.starts_with("__"));
     let hint = crate::similar::similar(name, visible).map(|topic| format!("did you mean {topic}? "));
     Failure::Failed {
         cause: format!("there is no topic {name:?}"),
-        remedy: format!("{}sosstack topic list shows all", hint.unwrap_or_default()),
+        remedy: Remedy::words(format!("{}{} shows all", hint.unwrap_or_default(), about.command("topic list"))),
     }
 }
 
@@ -44,6 +45,10 @@ pub fn unknown_topic<'a>(name: &str, existing: impl Iterator<Item = &'a str>) ->
 fn unreachable(error: &anyhow::Error, access: &access::Access) -> Failure {
     Failure::Failed {
         cause: format!("Kafka does not answer at {}: {}", access.servers.join(","), error.root_cause()),
-        remedy: "sosstack status".to_owned(),
+        remedy: if access.about.is_elsewhere() {
+            Remedy::words("check the address, the network, and that the brokers run")
+        } else {
+            access.about.remedy("status")
+        },
     }
 }

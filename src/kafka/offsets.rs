@@ -10,6 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::admin::Cluster;
 use super::consume::{Consumer, Ears, Plan, names};
 use super::unknown_topic;
+use crate::about::About;
 use crate::failure::Failure;
 use crate::reading::{From, PATIENCE, Until};
 
@@ -30,7 +31,7 @@ pub(super) struct Part {
 }
 
 /// The topics that patterns mean.
-pub(super) fn resolve(patterns: &[String], cluster: &Cluster) -> Result<Vec<String>> {
+pub(super) fn resolve(about: &About, patterns: &[String], cluster: &Cluster) -> Result<Vec<String>> {
     let mut topics: Vec<String> = Vec::new();
     for pattern in patterns {
         let found: Vec<&str> = if pattern.contains('*') {
@@ -39,7 +40,7 @@ pub(super) fn resolve(patterns: &[String], cluster: &Cluster) -> Result<Vec<Stri
             names(cluster).filter(|name| name == pattern).collect()
         };
         if found.is_empty() {
-            return Err(unknown_topic(pattern, names(cluster)).into());
+            return Err(unknown_topic(about, pattern, names(cluster)).into());
         }
         topics.extend(found.into_iter().map(str::to_owned));
     }
@@ -75,7 +76,11 @@ pub(super) fn settle(
                 if plan.until != Until::Never {
                     bail!(Failure::Failed {
                         cause: format!("{words}: it cannot be read to its end"),
-                        remedy: "sosstack status shows which broker is away".to_owned(),
+                        remedy: consumer
+                            .context()
+                            .about
+                            .remedy("topic describe")
+                            .then(&format!(" {} shows where its replicas are", topic.name)),
                     });
                 }
                 let _ = ears.notice(format!("Kafka: {words}; what was written to it so far is not shown"));
@@ -90,7 +95,7 @@ pub(super) fn settle(
         let partition = plan.partition.unwrap_or_default();
         bail!(Failure::Usage {
             cause: format!("{} has no partition {partition}", topics.join(", ")),
-            remedy: "sosstack topic describe shows them".to_owned(),
+            remedy: consumer.context().about.remedy("topic list").then(" shows how many there are"),
         });
     }
     bounds(consumer, &mut parts, plan)?;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use super::admin::{Cluster, known_cluster};
 use super::unknown_topic;
+use crate::about::About;
 use crate::publish::{Batches, Ledger, Outgoing};
 
 /// How long a full queue is given to drain before it is tried again.
@@ -74,7 +75,7 @@ pub async fn produce(
     let work = move || {
         // By the producer itself: with the answer it asks for its id at once, else half a second later.
         let cluster = known_cluster(producer.client(), &access, pace.patience)?;
-        let mut run = Run { producer, cluster, refused_topics: HashMap::new(), ledger };
+        let mut run = Run { producer, cluster, about: access.about, refused_topics: HashMap::new(), ledger };
         let mut next = Some(first);
         while let Some(batch) = next {
             for message in &batch {
@@ -118,6 +119,7 @@ fn config(access: &Access, pace: Pace) -> rdkafka::ClientConfig {
 }
 
 struct Run {
+    about: About,
     producer: BaseProducer<Reports>,
     cluster: Cluster,
     /// Topics that do not exist, with the words about them.
@@ -166,8 +168,11 @@ impl Run {
         }
         let names = || self.cluster.topics.iter().map(|topic| topic.name.as_str());
         let problem = self.cluster.topic(topic).is_none().then(|| {
-            let failure = unknown_topic(topic, names());
-            format!("{failure}; {}", failure.remedy().unwrap_or_default())
+            let failure = unknown_topic(&self.about, topic, names());
+            match failure.remedy() {
+                Some(remedy) => format!("{failure}; {remedy}"),
+                None => failure.to_string(),
+            }
         });
         self.refused_topics.insert(Arc::clone(topic), problem.clone());
         problem

@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::access::Access;
 use super::let_go;
-use crate::contexts::KAFKA_PASSWORD;
+use crate::about::Remedy;
 use crate::failure::Failure;
 
 /// How long reasons are listened for. A connection is refused within milliseconds.
@@ -108,30 +108,33 @@ fn failure(access: &Access, obstacle: Obstacle, reason: &str) -> Failure {
     let (servers, reason) = (access.servers.join(","), innermost(reason));
     match obstacle {
         Obstacle::Login => {
-            let (user, mechanism) = access
-                .login
-                .as_ref()
-                .map_or(("nobody", "none"), |login| (login.username.as_str(), login.mechanism.as_str()));
+            let (user, mechanism, from) = access.login.as_ref().map_or(("nobody", "none", "--kafka-user"), |login| {
+                (login.username.as_str(), login.mechanism.as_str(), login.password_from.as_str())
+            });
             Failure::Failed {
                 cause: format!("Kafka at {servers} does not let {user} in by {mechanism}: {reason}"),
-                remedy: format!("check the password in {KAFKA_PASSWORD}, and --kafka-sasl"),
+                remedy: Remedy::words(format!("check the password in {from}, and --kafka-sasl")),
             }
         }
         Obstacle::Certificate => Failure::Failed {
             cause: format!("Kafka at {servers} shows a certificate that is not trusted: {reason}"),
-            remedy: "--ca FILE names the authority that signed it; a broker's name must be in it".to_owned(),
+            remedy: Remedy::words("--ca FILE names the authority that signed it; a broker's name must be in it"),
         },
         Obstacle::Identity => Failure::Failed {
             cause: format!("Kafka at {servers} asks who we are and does not accept our certificate: {reason}"),
-            remedy: "--kafka-cert FILE and --kafka-key FILE, of an authority that the brokers trust".to_owned(),
+            remedy: Remedy::words("--kafka-cert FILE and --kafka-key FILE, of an authority that the brokers trust"),
         },
         Obstacle::Language => Failure::Failed {
             cause: format!("Kafka at {servers} hangs up on {}: {reason}", access.protocol()),
-            remedy: match access.tls {
-                None => "does it speak TLS? --kafka-tls; does it ask for a login? --kafka-user USER; is it starting? sosstack status",
-                Some(_) => "does it speak without TLS there? Leave --kafka-tls away, or name its TLS port",
-            }
-            .to_owned(),
+            remedy: match (&access.tls, access.about.is_elsewhere()) {
+                (None, true) => {
+                    Remedy::words("does it speak TLS? --kafka-tls; does it ask for a login? --kafka-user USER")
+                }
+                (None, false) => access.about.remedy("status").then(" shows whether it is starting"),
+                (Some(_), _) => {
+                    Remedy::words("does it speak without TLS there? Leave --kafka-tls away, or name its TLS port")
+                }
+            },
         },
     }
 }

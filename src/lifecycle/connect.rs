@@ -27,6 +27,7 @@ pub fn endpoints(name: &StackName, inventory: &Inventory, paths: &Paths) -> Resu
     let texts = |wanted| addresses(wanted).iter().map(ToString::to_string).collect();
     let only = |wanted| addresses(wanted).into_iter().next().ok_or_else(|| not_running(name));
     Ok(Endpoints {
+        about: name.about(),
         kafka: texts(PortName::Kafka),
         zookeeper: texts(PortName::Zookeeper),
         mqtt: only(PortName::Mqtt)?,
@@ -57,7 +58,7 @@ pub fn endpoints_inside(stack: &Stack, outside: &Endpoints) -> Endpoints {
 
 /// The failure of a command that needs a stack which is not there.
 pub fn not_running(name: &StackName) -> anyhow::Error {
-    let remedy = format!("sosstack up{}", name.flag());
+    let remedy = name.about().remedy("up");
     Failure::NotRunning { cause: format!("stack {name} is not running"), remedy }.into()
 }
 

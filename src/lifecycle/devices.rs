@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use super::up::{self, Up};
 use super::{connect, poll};
+use crate::about::Remedy;
 use crate::endpoints::Endpoints;
 use crate::event::{self, Event, Report};
 use crate::failure::Failure;
@@ -50,7 +51,10 @@ pub async fn add(fleet: &Fleet<'_>, devices: &[Device], report: Report<'_>) -> R
     if !foreign.is_empty() {
         return Err(Failure::Usage {
             cause: foreign.join("\n  "),
-            remedy: "remove the device first, which ends its login: sosstack device remove ID".to_owned(),
+            remedy: Remedy::words(format!(
+                "remove the device first, which ends its login: {}",
+                fleet.name.about().command("device remove ID")
+            )),
         }
         .into());
     }
@@ -114,7 +118,10 @@ async fn carry_out(
         accounts.write(&fleet.paths.stack(fleet.name))?;
     }
     let Some(up) = fleet.running else {
-        report(Event::Note("the stack does not run here; sosstack export secrets tells a cluster".to_owned()));
+        report(Event::Note(format!(
+            "the stack does not run here; {} tells a cluster",
+            fleet.name.about().command("export secrets")
+        )));
         return Ok(changed);
     };
     event::step(report, "Mosquitto", async {

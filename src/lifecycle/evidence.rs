@@ -15,12 +15,11 @@ const LINES: usize = 15;
 /// The failure for a layer that did not become ready.
 pub async fn not_ready(runtime: &dyn Runtime, name: &StackName, unready: Unready, waited: Duration) -> Failure {
     let evidence = last_lines(runtime, name, &unready, LINES).await;
-    let stack = name.flag();
-    let remedy = match unready.services.as_slice() {
-        [one] => format!("sosstack logs {one}{stack}"),
-        [first, ..] => format!("sosstack logs {}{stack}", first.role.as_str()),
-        [] => format!("sosstack status{stack}"),
-    };
+    let remedy = name.about().remedy(&match unready.services.as_slice() {
+        [one] => format!("logs {one}"),
+        [first, ..] => format!("logs {}", first.role.as_str()),
+        [] => "status".to_owned(),
+    });
     Failure::NotReady { cause: unready.cause, evidence, remedy, waited }
 }
 

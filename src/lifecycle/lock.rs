@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::about::Remedy;
 use crate::event::{Event, Report};
 use crate::failure::Failure;
 use crate::paths::{Paths, ensure_private_dir};
@@ -45,7 +46,7 @@ impl Lock {
             if Instant::now() >= deadline {
                 return Err(Failure::Busy {
                     cause: format!("{holder} is still working on stack {name}"),
-                    remedy: "wait for it to end, or end it with Ctrl-C; a larger --timeout waits longer".to_owned(),
+                    remedy: Remedy::words("wait for it to end, or end it with Ctrl-C; a larger --timeout waits longer"),
                 }
                 .into());
             }

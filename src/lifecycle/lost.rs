@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::runtime::Inventory;
 use crate::stack::{Role, Service, Stack};
@@ -30,7 +31,7 @@ pub fn refusal(stack: &Stack, lost: &[(Service, String)], accepted: bool) -> Opt
         return None;
     }
     let names = lost.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ");
-    let flag = stack.name.flag();
+    let up = |options: &str| stack.name.about().command(&format!("up {options}"));
     let nodes = usize::from(stack.zookeeper.nodes);
     let quorum_lost = services(Role::Zookeeper) > nodes - (nodes / 2 + 1);
     if quorum_lost {
@@ -39,7 +40,10 @@ pub fn refusal(stack: &Stack, lost: &[(Service, String)], accepted: bool) -> Opt
                 "data of stack {} was removed by hand: {names}. Most of ZooKeeper's is gone, so nobody knows the brokers' topics",
                 stack.name
             ),
-            remedy: format!("bring those volumes back, or begin anew, without any data: sosstack up{flag} --fresh"),
+            remedy: Remedy::words(format!(
+                "bring those volumes back, or begin anew, without any data: {}",
+                up("--fresh")
+            )),
         });
     }
     if accepted {
@@ -48,9 +52,10 @@ pub fn refusal(stack: &Stack, lost: &[(Service, String)], accepted: bool) -> Opt
     let consequence = consequence(services(Role::Kafka), usize::from(stack.kafka.replication_factor()), lost);
     Some(Failure::Failed {
         cause: format!("data of stack {} was removed by hand: {names}", stack.name),
-        remedy: format!(
-            "bring it back; or go on with empty volumes: sosstack up{flag} --accept-data-loss ({consequence})"
-        ),
+        remedy: Remedy::words(format!(
+            "bring it back; or go on with empty volumes: {} ({consequence})",
+            up("--accept-data-loss")
+        )),
     })
 }
 
@@ -80,7 +85,7 @@ mod tests {
     fn words(lost: &[(Service, &str)], accepted: bool) -> Option<(String, String)> {
         let stack = load(None, &Overrides::default()).unwrap().stack;
         let lost: Vec<_> = lost.iter().map(|(service, name)| (*service, (*name).to_owned())).collect();
-        refusal(&stack, &lost, accepted).map(|failure| (failure.to_string(), failure.remedy().unwrap().to_owned()))
+        refusal(&stack, &lost, accepted).map(|failure| (failure.to_string(), failure.remedy().unwrap().to_string()))
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::runtime::{PortOwner, Runtime};
 use crate::stack::{Service, Stack};
@@ -41,30 +42,29 @@ pub async fn ensure_free(wanted: &[(Service, PublishedPort)], stack: &Stack, run
     }
 }
 
-fn refusal(owned: Vec<(&(Service, PublishedPort), Option<PortOwner>)>, proposal: Option<String>) -> Failure {
+fn refusal(owned: Vec<(&(Service, PublishedPort), Option<PortOwner>)>, proposal: Option<Remedy>) -> Failure {
     let mut cause = String::new();
-    let mut remedies: Vec<String> = Vec::new();
+    let mut remedies: Vec<Remedy> = Vec::new();
     for ((service, port), owner) in owned {
         let owner = owner.unwrap_or_else(|| PortOwner {
             description: "a process of another user".to_owned(),
-            remedy: Some(format!("find it: sudo ss -ltnp 'sport = :{}'", port.host)),
+            remedy: Some(Remedy::words(format!("find it: sudo ss -ltnp 'sport = :{}'", port.host))),
         });
         let separator = if cause.is_empty() { "" } else { "\n  " };
         let _ = write!(cause, "{separator}port {} ({service}) is taken by {}", port.host, owner.description);
         remedies.extend(owner.remedy.filter(|remedy| !remedies.contains(remedy)));
     }
     remedies.extend(proposal);
-    Failure::PortTaken { cause, remedy: remedies.join("\n  or: ") }
+    Failure::PortTaken { cause, remedy: Remedy::either(remedies) }
 }
 
 /// An offset at which all wanted ports are free.
-fn proposal(wanted: &[(Service, PublishedPort)], stack: &Stack) -> Option<String> {
+fn proposal(wanted: &[(Service, PublishedPort)], stack: &Stack) -> Option<Remedy> {
     let moved = |port: u16, offset: u16| (port - stack.ports.offset).checked_add(offset);
     let free_at =
         |offset: &u16| wanted.iter().all(|(_, port)| moved(port.host, *offset).is_some_and(|port| !is_taken(port)));
     let offset = PROPOSALS.into_iter().filter(|offset| *offset != stack.ports.offset).find(free_at)?;
-    let name = stack.name.flag();
-    Some(format!("sosstack up{name} --port-offset {offset}"))
+    Some(stack.name.about().remedy(&format!("up --port-offset {offset}")))
 }
 
 /// Whether something listens on the port, on this or on all addresses.
@@ -86,6 +86,6 @@ async fn owner(port: u16, runtime: &dyn Runtime) -> Option<PortOwner> {
     let process = listeners::get_process_by_port(port, listeners::Protocol::TCP).ok()?;
     Some(PortOwner {
         description: format!("{} (pid {})", process.name, process.pid),
-        remedy: Some(format!("end it: kill {}", process.pid)),
+        remedy: Some(Remedy::words(format!("end it: kill {}", process.pid))),
     })
 }

@@ -67,7 +67,7 @@ async fn brokers(proof: &Proof<'_>, report: Report<'_>) -> Result<Seeded, Unread
     let step = format!("Kafka ×{wanted}");
     let started = begin(&step, report);
     let fail = |cause: String| unready(proof, Role::Kafka, cause, &step, report);
-    let admin = Admin::new(&proof.endpoints.kafka).map_err(|error| fail(format!("{error:#}")))?;
+    let admin = Admin::of_stack(proof.endpoints).map_err(|error| fail(format!("{error:#}")))?;
     let registered = async || {
         let cluster = ask(&admin).await?;
         let count = cluster.brokers.len();

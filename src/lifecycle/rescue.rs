@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::poll;
+use crate::endpoints::Endpoints;
 use crate::event::{self, Report};
 use crate::kafka::admin::{Admin, Cluster};
 use crate::memo::Memo;
@@ -24,13 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// When they do not come, or do not lead, by the deadline.
 pub(super) async fn elect(
     stack_dir: &Path,
-    bootstrap_servers: &[String],
+    endpoints: &Endpoints,
     brokers: usize,
     deadline: Instant,
     report: Report<'_>,
 ) -> Result<()> {
     event::step(report, "Brokers with data", async {
-        let admin = Admin::new(bootstrap_servers)?;
+        let admin = Admin::of_stack(endpoints)?;
         let step = "Brokers with data";
         let cluster = poll::cluster_until(&admin, step, deadline, report, |cluster| {
             let count = cluster.brokers.len();
@@ -53,7 +54,7 @@ pub(super) async fn elect(
                 [first, ..] => Err(format!("nobody leads {first}")),
             })
             .await;
-        forbid(stack_dir, bootstrap_servers).await?;
+        forbid(stack_dir, endpoints).await?;
         elected?;
         anyhow::Ok(((), format!("they lead now; {} topics had no leader", leaderless.len())))
     })
@@ -78,12 +79,12 @@ async fn allow(admin: &Admin, topics: &[String], stack_dir: &Path) -> Result<()>
 ///
 /// # Errors
 /// When the brokers refuse or do not answer, or the memo cannot be written.
-pub(super) async fn forbid(stack_dir: &Path, bootstrap_servers: &[String]) -> Result<()> {
+pub(super) async fn forbid(stack_dir: &Path, endpoints: &Endpoints) -> Result<()> {
     let allowed = Memo::read(stack_dir)?.unclean;
     if allowed.is_empty() {
         return Ok(());
     }
-    let admin = Admin::new(bootstrap_servers)?;
+    let admin = Admin::of_stack(endpoints)?;
     // A broker that knew no topics yet would have all of them forgotten.
     let cluster = admin.known_cluster(PATIENCE).await?;
     let there = |topic: &String| cluster.topic(topic).is_some();

@@ -69,8 +69,8 @@ fn plan(stack: &Stack, cluster: &Cluster) -> TopicPlan {
         let Some(existing) = cluster.topic(&topic.name) else {
             plan.create.push(TopicRequest {
                 name: topic.name.clone(),
-                partitions: topic.partitions.into(),
-                replication_factor: stack.kafka.replication_factor().into(),
+                partitions: Some(topic.partitions.into()),
+                replication_factor: Some(stack.kafka.replication_factor().into()),
                 config: topic.config.clone(),
             });
             continue;
@@ -103,8 +103,8 @@ fn offsets_topic(stack: &Stack) -> Option<TopicRequest> {
     let config = [("cleanup.policy", "compact"), ("compression.type", "producer"), ("segment.bytes", "104857600")];
     Some(TopicRequest {
         name: OFFSETS_TOPIC.to_owned(),
-        partitions: OFFSETS_PARTITIONS.into(),
-        replication_factor: stack.kafka.replication_factor().into(),
+        partitions: Some(OFFSETS_PARTITIONS.into()),
+        replication_factor: Some(stack.kafka.replication_factor().into()),
         config: config.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
     })
 }

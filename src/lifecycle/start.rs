@@ -42,14 +42,15 @@ pub async fn start(start: &Start<'_>, report: Report<'_>) -> Result<bool> {
         return Ok(false);
     }
     let endpoints = connect::endpoints(name, &inventory, start.paths)?;
-    let accounts = Accounts::read(&start.paths.stack(name))?.context("the stack has no accounts; run: sosstack up")?;
+    let accounts = Accounts::read(&start.paths.stack(name))?
+        .with_context(|| format!("the stack has no accounts; run: {}", name.about().command("up")))?;
     let deadline = Instant::now() + start.timeout;
     let proof = Proof { stack: start.stack, endpoints: &endpoints, probe: &accounts.probe, deadline };
     let started = Instant::now();
     let ran = before.instances.iter().map(|instance| instance.service).filter(runs).collect();
     match up::prove_or_find_dead(runtime, &proof, ran, report).await {
         Ok(_) => {
-            rescue::forbid(&start.paths.stack(name), &endpoints.kafka).await?;
+            rescue::forbid(&start.paths.stack(name), &endpoints).await?;
             Ok(true)
         }
         Err(unready) => Err(evidence::not_ready(runtime, name, unready, started.elapsed()).await.into()),

@@ -128,7 +128,7 @@ pub async fn status(
 }
 
 async fn cluster(endpoints: &Endpoints) -> Result<Cluster, String> {
-    let ask = async { Admin::new(&endpoints.kafka)?.cluster(PATIENCE).await };
+    let ask = async { Admin::of_stack(endpoints)?.cluster(PATIENCE).await };
     ask.await.map_err(|error: anyhow::Error| format!("{error:#}"))
 }
 

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::poll;
-use crate::kafka::admin::{Admin, Cluster, TopicRequest};
+use crate::kafka::admin::{Admin, Cluster, TopicRequest, TopicState};
 
 /// How long the cluster may take to agree.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Makes a topic; returns when all its replicas are in sync.
+/// Makes a topic; returns it when all its replicas are in sync.
 ///
 /// # Errors
 /// When the cluster refuses it or does not finish in time.
-pub async fn create(admin: &Admin, request: TopicRequest) -> Result<()> {
+pub async fn create(admin: &Admin, request: TopicRequest) -> Result<TopicState> {
     admin.ensure_topics(std::slice::from_ref(&request), PATIENCE).await?;
-    until_whole(admin, &request.name, usize::try_from(request.partitions).unwrap_or(0)).await
+    until_whole(admin, &request.name, request.partitions.and_then(|count| usize::try_from(count).ok())).await
 }
 
 /// Changes a topic: its total of partitions, settings that it gets, settings that go back to their defaults.
@@ -33,7 +33,7 @@ pub async fn alter(
 ) -> Result<()> {
     if let Some(total) = partitions {
         admin.grow_topics(&[(topic.to_owned(), total)], PATIENCE).await?;
-        until_whole(admin, topic, total).await?;
+        until_whole(admin, topic, Some(total)).await?;
     }
     if !set.is_empty() || !reset.is_empty() {
         let mut config = admin.topic_config(topic, PATIENCE).await?;
@@ -55,17 +55,23 @@ pub async fn delete(admin: &Admin, topics: &[String]) -> Result<()> {
         None => Ok(()),
     })
     .await
+    .map(drop)
 }
 
-async fn until_whole(admin: &Admin, topic: &str, partitions: usize) -> Result<()> {
-    until(admin, |cluster| match cluster.topic(topic) {
-        Some(state) if state.partitions.len() == partitions && state.is_fully_replicated() => Ok(()),
+/// `partitions` is None where the brokers choose how many.
+async fn until_whole(admin: &Admin, topic: &str, partitions: Option<usize>) -> Result<TopicState> {
+    let is_whole = |state: &TopicState| {
+        partitions.is_none_or(|count| count == state.partitions.len()) && state.is_fully_replicated()
+    };
+    let cluster = until(admin, |cluster| match cluster.topic(topic) {
+        Some(state) if is_whole(state) => Ok(()),
         Some(_) => Err(format!("not all replicas of {topic} are in sync")),
         None => Err(format!("{topic} is not there yet")),
     })
-    .await
+    .await?;
+    cluster.topic(topic).cloned().context("a topic that was there is gone")
 }
 
-async fn until(admin: &Admin, holds: impl Fn(&Cluster) -> Result<(), String>) -> Result<()> {
-    poll::cluster_until(admin, "Topics", Instant::now() + PATIENCE, &|_| {}, holds).await.map(drop)
+async fn until(admin: &Admin, holds: impl Fn(&Cluster) -> Result<(), String>) -> Result<Cluster> {
+    poll::cluster_until(admin, "Topics", Instant::now() + PATIENCE, &|_| {}, holds).await
 }

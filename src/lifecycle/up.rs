@@ -153,7 +153,7 @@ pub async fn seed(up: &Up<'_>, report: Report<'_>) -> Result<Seeded> {
     let inventory = up.runtime.inventory(&up.stack.name).await?;
     let endpoints = connect::endpoints(&up.stack.name, &inventory, up.paths)?;
     let deadline = Instant::now() + up.timeout;
-    let admin = Admin::new(&endpoints.kafka)?;
+    let admin = Admin::of_stack(&endpoints)?;
     let cluster = admin.cluster(up.timeout).await?;
     seed::seed(up.stack, &admin, &cluster, deadline, report).await
 }
@@ -173,7 +173,8 @@ pub async fn up(up: &Up<'_>, prepared: Prepared, report: Report<'_>, shutdown: &
         if !made.is_empty() {
             report(Event::Note("undoing what this run made".to_owned()));
         }
-        undo(up, &made, &prepared).await.context("undoing this run; `sosstack down` finishes it")?;
+        let finishes = || format!("undoing this run; {} finishes it", up.stack.name.about().command("down"));
+        undo(up, &made, &prepared).await.with_context(finishes)?;
     }
     result
 }
@@ -205,7 +206,7 @@ async fn converge(
             let inventory = up.runtime.inventory(&up.stack.name).await?;
             let endpoints = connect::endpoints(&up.stack.name, &inventory, up.paths)?;
             let others = usize::from(up.stack.kafka.brokers) - emptied.len();
-            shutdown.guard(rescue::elect(&dir, &endpoints.kafka, others, deadline, report)).await?;
+            shutdown.guard(rescue::elect(&dir, &endpoints, others, deadline, report)).await?;
             apply(up, &last, made, report).await?;
         }
     }
@@ -219,7 +220,7 @@ async fn converge(
     let proven = shutdown.guard(async { Ok(prove_or_find_dead(up.runtime, &proof, ran, report).await) }).await?;
     match proven {
         Ok(seeded) => {
-            rescue::forbid(&dir, &endpoints.kafka).await?;
+            rescue::forbid(&dir, &endpoints).await?;
             Memo::update(&dir, |memo| memo.volumes = inventory.volumes.iter().cloned().collect())?;
             Ok(Ready { endpoints, seeded, was_up })
         }

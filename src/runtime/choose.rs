@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::docker::Docker;
 use super::process::Process;
 use super::{Inventory, Runtime, RuntimeKind, State};
+use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::memo::Memo;
 use crate::paths::Paths;
@@ -63,7 +64,7 @@ async fn connected(paths: &Paths, kafka_home: Option<PathBuf>) -> (Vec<Box<dyn R
 fn unreachable(name: &StackName, refusal: &anyhow::Error) -> anyhow::Error {
     Failure::NoRuntime {
         cause: format!("stack {name} is in Docker: {refusal:#}"),
-        remedy: "start that daemon, or name the one that has the stack: DOCKER_HOST".to_owned(),
+        remedy: Remedy::words("start that daemon, or name the one that has the stack: DOCKER_HOST"),
     }
     .into()
 }
@@ -81,11 +82,10 @@ pub async fn connect(kind: RuntimeKind, paths: &Paths, kafka_home: Option<PathBu
 
 /// The failure when neither runtime works, from the failures of both.
 pub fn neither(docker: &anyhow::Error, process: &anyhow::Error) -> anyhow::Error {
-    let remedy = |error: &anyhow::Error| error.downcast_ref::<Failure>().and_then(Failure::remedy).map(str::to_owned);
-    let remedies = [remedy(process), remedy(docker)].into_iter().flatten().collect::<Vec<_>>();
+    let remedy = |error: &anyhow::Error| error.downcast_ref::<Failure>().and_then(Failure::remedy).cloned();
     Failure::NoRuntime {
         cause: format!("nothing here can run the stack\n  with Docker: {docker:#}\n  as processes: {process:#}"),
-        remedy: remedies.join("\n  or: "),
+        remedy: Remedy::either([remedy(process), remedy(docker)].into_iter().flatten()),
     }
     .into()
 }

@@ -15,6 +15,7 @@ use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::about::Remedy;
 use crate::event::Report;
 use crate::failure::Failure;
 use crate::shutdown::Shutdown;
@@ -29,7 +30,7 @@ pub const FORMAT: u32 = 1;
 fn newer(stack: &StackName, format: u32) -> Failure {
     Failure::Failed {
         cause: format!("stack {stack} was made by a newer sosstack (format {format}; this one knows {FORMAT})"),
-        remedy: "update sosstack; nothing was changed".to_owned(),
+        remedy: Remedy::words("update sosstack; nothing was changed"),
     }
 }
 
@@ -213,5 +214,5 @@ pub struct PortOwner {
     /// E.g. `container grafana (image grafana/grafana)` or `mosquitto (pid 812)`.
     pub description: String,
     /// A command that frees it, e.g. `docker stop grafana` or `sosstack down --stack sos`.
-    pub remedy: Option<String>,
+    pub remedy: Option<Remedy>,
 }

@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::{password, random};
+use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::paths::{ensure_private_dir, write_atomic};
 use crate::stack::device::{PROBE_USER, SERVICE_USER};
@@ -113,7 +114,7 @@ impl Accounts {
             let hint = similar.map(|similar| format!("did you mean {similar}? ")).unwrap_or_default();
             Failure::Failed {
                 cause: format!("stack {stack} has no device {id:?}"),
-                remedy: format!("{hint}sosstack device list shows all"),
+                remedy: Remedy::words(format!("{hint}{} shows all", stack.about().command("device list"))),
             }
         })
     }

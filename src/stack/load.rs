@@ -10,6 +10,7 @@ use super::positions::{Position, Positions};
 use super::shape::{self, Problem};
 use super::spec::{Extends, PortsSpec, Spec};
 use super::{Profile, Stack, StackName, merge, validate};
+use crate::about::Remedy;
 use crate::failure::Failure;
 
 pub use super::spec::RuntimeChoice;
@@ -83,7 +84,7 @@ pub fn load_text(text: &str, file: Option<&Path>, overrides: &Overrides) -> Resu
 fn read(file: &Path) -> Result<String, Failure> {
     let refuse = |words: &str, remedy: &str| Failure::Usage {
         cause: format!("{}: {words}", file.display()),
-        remedy: remedy.to_owned(),
+        remedy: Remedy::words(remedy),
     };
     if file.is_dir() {
         return Err(refuse("is a directory", "name the stack file in it"));

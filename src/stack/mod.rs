@@ -29,7 +29,7 @@ pub use ports::Ports;
 pub use profile::Profile;
 pub use service::{Role, Service};
 pub use topic::Topic;
-pub use validate::topic_problems;
+pub use validate::{topic_name_problem, topic_problems};
 
 /// The whole messaging layer of one platform.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::about::About;
+
 /// 1 to 32 of `a-z`, `0-9` and `-`, beginning with a letter and not ending in `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -21,6 +23,11 @@ impl StackName {
     /// What has to follow a command so that it means this stack: ` --stack NAME`, nothing for the default one.
     pub fn flag(&self) -> String {
         if self.0 == DEFAULT { String::new() } else { format!(" --stack {self}") }
+    }
+
+    /// This stack, for commands and confirmations that are about it.
+    pub fn about(&self) -> About {
+        About::stack(format!("stack {self}"), self.flag())
     }
 }
 

@@ -206,7 +206,7 @@ impl Findings {
     fn broker_settings(&mut self, user: &Spec) {
         for key in user.kafka.iter().filter_map(|kafka| kafka.config.as_ref()).flat_map(BTreeMap::keys) {
             if OWN_BROKER_SETTINGS.contains(&key.as_str()) || key.starts_with("listener.name.") {
-                self.add(format!("kafka.config.{key}"), "sosstack sets this one itself, since the stack depends on it");
+                self.add(format!("kafka.config.{key}"), "is set by sosstack itself, since the stack depends on it");
             }
         }
     }
@@ -293,7 +293,8 @@ fn is_dns_label(label: &str) -> bool {
     (1..=63).contains(&label.len()) && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
 }
 
-fn topic_name_problem(name: &str) -> Option<&'static str> {
+/// Why Kafka would refuse a topic of this name; None where it would not.
+pub fn topic_name_problem(name: &str) -> Option<&'static str> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() {
         Some("it is empty")

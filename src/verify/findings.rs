@@ -36,7 +36,10 @@ pub fn pods(stack: &Stack, pods: &[Pod]) -> Finding {
         Some(_) if problems.len() == wanted.len() && pods.is_empty() => bad(
             "Pods",
             format!("namespace {namespace} has none of this stack"),
-            "sosstack export k8s, then kubectl apply -k k8s/; another namespace is named with --namespace".to_owned(),
+            format!(
+                "{}, then kubectl apply -k k8s/; another namespace is named with --namespace",
+                stack.name.about().command("export k8s")
+            ),
         ),
         Some((name, _)) => bad(
             "Pods",
@@ -171,8 +174,8 @@ fn described(text: &str) -> BTreeMap<&str, Count> {
 fn mqtt(stack: &Stack, answers: &[(&str, &Answer)], with_device: bool) -> Vec<Finding> {
     let namespace = &stack.namespace;
     let secrets = format!(
-        "kubectl -n {namespace} get secrets; sosstack export secrets --commands shows how to make them; \
-         kubectl -n {namespace} logs mqtt-0 -c reload"
+        "kubectl -n {namespace} get secrets; {} shows how to make them; kubectl -n {namespace} logs mqtt-0 -c reload",
+        stack.name.about().command("export secrets --commands")
     );
     let policies = format!(
         "kubectl -n {namespace} logs mqtt-1 -c mqtt; kubectl -n {namespace} rollout restart statefulset/mqtt after a new \

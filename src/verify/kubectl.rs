@@ -9,6 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::checks::Check;
+use crate::about::Remedy;
 use crate::failure::Failure;
 
 /// How long the API server may take to answer.
@@ -62,7 +63,7 @@ impl Kubectl {
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Failure::Failed {
                     cause: "kubectl is not on PATH".to_owned(),
-                    remedy: "install it: https://kubernetes.io/docs/tasks/tools/".to_owned(),
+                    remedy: Remedy::words("install it: https://kubernetes.io/docs/tasks/tools/"),
                 }
                 .into());
             }
@@ -107,7 +108,7 @@ impl Kubectl {
 fn unreachable(words: &str) -> anyhow::Error {
     Failure::Failed {
         cause: format!("kubectl does not reach the cluster: {words}"),
-        remedy: "kubectl config get-contexts shows where it looks; name another with --kube-context".to_owned(),
+        remedy: Remedy::words("kubectl config get-contexts shows where it looks; name another with --kube-context"),
     }
     .into()
 }

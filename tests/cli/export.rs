@@ -84,11 +84,11 @@ fn what_kubernetes_would_refuse_is_refused_before_anything_is_written() {
       --kafka-storage "lots" is no size of a volume: write a whole number with Mi, Gi or Ti, such as 10Gi
       --mqtt-storage "10GB" is no size of a volume: write a whole number with Mi, Gi or Ti, such as 10Gi
       --image-prefix "https://host/" does not begin an image's name: write it like registry.example.org:5000/mirror
-    try: sosstack export k8s --help says what each option takes; nothing was written
+    try: each option is explained by --help; nothing was written
     "#);
     insta::assert_snapshot!(refused(&machine, &["export", "k8s", "--namespace", "kube-system"]), @r#"
     error: --namespace "kube-system" is reserved: Kubernetes keeps default and kube-… for itself
-    try: sosstack export k8s --help says what each option takes; nothing was written
+    try: each option is explained by --help; nothing was written
     "#);
     insta::assert_snapshot!(refused(&machine, &["export", "secrets", "--namespace", "a_b"]), @r#"
     error: --namespace "a_b" is no namespace: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends
@@ -178,7 +178,7 @@ fn a_file_that_somebody_else_wrote_is_not_overwritten() {
     let finished = machine.run(&["export", "secrets"]);
     assert_eq!(finished.code, Some(2), "{finished:?}");
     insta::assert_snapshot!(finished.stderr, @"
-    error: secrets.yaml is there, and sosstack export secrets did not make it
+    error: secrets.yaml is there, and was not made by export secrets
     try: name another file with --out; nothing was written
     ");
     assert_eq!(std::fs::read_to_string(machine.path().join("secrets.yaml")).unwrap(), "theirs\n");
@@ -189,9 +189,9 @@ fn commands_hold_no_secret() {
     let machine = Machine::bare();
     let commands = done(machine.run(&["export", "secrets", "--commands", "--stack", "prod"])).stdout;
     insta::assert_snapshot!(commands, @"
-    sosstack export secrets --stack prod --namespace sos-app --only mqtt-peer --out - | kubectl apply --server-side --filename -
-    sosstack export secrets --stack prod --namespace sos-app --only mqtt-devices-0 --out - | kubectl apply --server-side --filename -
-    sosstack export secrets --stack prod --namespace sos-app --only mqtt-credentials --out - | kubectl apply --server-side --filename -
+    sosstack export secrets --namespace sos-app --only mqtt-peer --out - --stack prod | kubectl apply --server-side --filename -
+    sosstack export secrets --namespace sos-app --only mqtt-devices-0 --out - --stack prod | kubectl apply --server-side --filename -
+    sosstack export secrets --namespace sos-app --only mqtt-credentials --out - --stack prod | kubectl apply --server-side --filename -
     ");
     let one = done(machine.run(&["export", "secrets", "--stack", "prod", "--only", "mqtt-peer", "--out", "-"])).stdout;
     assert_eq!(one.matches("kind: Secret").count(), 1);

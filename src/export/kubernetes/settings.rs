@@ -1,5 +1,6 @@
 //! What a cluster is told beyond the stack, and whether Kubernetes takes it.
 
+use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::stack::Stack;
 
@@ -73,7 +74,7 @@ impl Settings {
         if problems.is_empty() {
             return Ok(());
         }
-        let remedy = "sosstack export k8s --help says what each option takes; nothing was written".to_owned();
+        let remedy = Remedy::words("each option is explained by --help; nothing was written");
         Err(Failure::Usage { cause: problems.join("\n  "), remedy })
     }
 }

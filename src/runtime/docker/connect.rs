@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::answers;
+use crate::about::Remedy;
 use crate::failure::Failure;
 
 /// How long a daemon may take to say its version; a busy one takes milliseconds.
@@ -186,7 +187,7 @@ fn unreachable(host: &str, origin: &str, refusal: &Refusal) -> Failure {
         _ if origin == "DOCKER_HOST" => format!("start that daemon, correct or unset DOCKER_HOST, {OTHERWISE}"),
         _ => format!("start that daemon, choose another with `docker context use`, {OTHERWISE}"),
     };
-    Failure::NoRuntime { cause, remedy }
+    Failure::NoRuntime { cause, remedy: Remedy::words(remedy) }
 }
 
 /// A socket that refuses us is closer to working than one where nobody listens; both than none.
@@ -194,7 +195,7 @@ fn none_answers(refusals: &[(&Path, Refusal)]) -> Failure {
     if let Some((socket, _)) = refusals.iter().find(|(_, refusal)| *refusal == Refusal::Denied) {
         return Failure::NoRuntime {
             cause: format!("this user may not use Docker: permission denied on {}", socket.display()),
-            remedy: format!("{}, {OTHERWISE}", ask_for_access()),
+            remedy: Remedy::words(format!("{}, {OTHERWISE}", ask_for_access())),
         };
     }
     let silent = refusals.iter().find_map(|(socket, refusal)| match refusal {
@@ -204,13 +205,15 @@ fn none_answers(refusals: &[(&Path, Refusal)]) -> Failure {
     if let Some((socket, words)) = silent {
         return Failure::NoRuntime {
             cause: format!("Docker is installed but does not answer on {}: {words}", socket.display()),
-            remedy: format!("start it (`sudo systemctl start docker`, or Docker Desktop), {OTHERWISE}"),
+            remedy: Remedy::words(format!("start it (`sudo systemctl start docker`, or Docker Desktop), {OTHERWISE}")),
         };
     }
     let looked: Vec<_> = refusals.iter().map(|(socket, _)| socket.display().to_string()).collect();
     Failure::NoRuntime {
         cause: format!("Docker is not installed or not running: there is no socket at {}", looked.join(", ")),
-        remedy: format!("install and start Docker or Podman, name a daemon with DOCKER_HOST, {OTHERWISE}"),
+        remedy: Remedy::words(format!(
+            "install and start Docker or Podman, name a daemon with DOCKER_HOST, {OTHERWISE}"
+        )),
     }
 }
 
@@ -265,7 +268,7 @@ mod tests {
             gone.to_string(),
             format!("no Docker daemon answers at {host}, which DOCKER_HOST names: there is no such socket")
         );
-        assert!(gone.remedy().unwrap().contains("unset DOCKER_HOST"));
+        assert!(gone.remedy().unwrap().as_str().contains("unset DOCKER_HOST"));
 
         // A socket file that a dead daemon left behind.
         drop(UnixListener::bind(&socket).unwrap());
@@ -273,7 +276,7 @@ mod tests {
         assert!(dead.to_string().ends_with("Connection refused (os error 111)"), "{dead}");
 
         surroundings.docker_host = Some("ssh://me@example.org".to_owned());
-        assert!(failure(&surroundings).await.remedy().unwrap().contains("ssh -NL"));
+        assert!(failure(&surroundings).await.remedy().unwrap().as_str().contains("ssh -NL"));
     }
 
     #[test]

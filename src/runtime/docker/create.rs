@@ -13,6 +13,7 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, InspectNetworkOpt
 
 use super::labels::{self, ContainerLabels};
 use super::{answers, archives, names, remove, upload};
+use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::runtime::{Created, classes};
 use crate::stack::{Stack, StackName};
@@ -38,7 +39,7 @@ pub(super) async fn ensure_network(docker: &Docker, stack: &Stack) -> Result<()>
         Err(error) if answers::status(&error) == Some(409) => Ok(()),
         Err(error) if answers::words(&error).contains("address pool") => Err(Failure::Failed {
             cause: format!("Docker has no addresses left for network {name}: {}", answers::words(&error)),
-            remedy: "remove networks that nothing uses: docker network prune".to_owned(),
+            remedy: Remedy::words("remove networks that nothing uses: docker network prune"),
         }
         .into()),
         Err(error) => Err(error).with_context(|| format!("creating network {name}")),
@@ -114,7 +115,7 @@ fn refused(error: &Error, name: &str, image: &str) -> Option<anyhow::Error> {
         ),
         _ => return None,
     };
-    Some(Failure::Failed { cause, remedy }.into())
+    Some(Failure::Failed { cause, remedy: Remedy::words(remedy) }.into())
 }
 
 /// What Docker is asked for; a pure function.

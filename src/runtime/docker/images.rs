@@ -89,7 +89,7 @@ pub(super) async fn load(docker: &Docker, file: &Path) -> Result<Vec<String>> {
         .try_filter_map(async |info| Ok(info.stream))
         .try_collect()
         .await
-        .with_context(|| format!("loading {}; is it what `sosstack images save` wrote?", file.display()))?;
+        .with_context(|| format!("loading {}; was it written by images save?", file.display()))?;
     let loaded = |line: &String| line.trim().strip_prefix("Loaded image: ").map(str::to_owned);
     Ok(said.iter().filter_map(loaded).collect())
 }

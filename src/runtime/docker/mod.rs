@@ -28,6 +28,7 @@ use bollard::query_parameters::{
 use futures_util::stream::BoxStream;
 
 use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, UnusedArchive, classes};
+use crate::about::Remedy;
 use crate::event::Report;
 use crate::failure::Failure;
 use crate::shutdown::Shutdown;
@@ -237,6 +238,6 @@ fn port_taken(error: &Error, service: Service) -> Option<Failure> {
     let taken = ["port is already allocated", "address already in use"].iter().any(|mark| words.contains(mark));
     taken.then(|| Failure::PortTaken {
         cause: format!("a port of {service} is in use: {words}"),
-        remedy: "end what holds it, or move the whole stack: --port-offset 100".to_owned(),
+        remedy: Remedy::words("end what holds it, or move the whole stack: --port-offset 100"),
     })
 }

@@ -6,6 +6,7 @@ use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptions;
 
 use super::labels;
+use crate::about::Remedy;
 use crate::runtime::PortOwner;
 
 pub(super) async fn owner(docker: &Docker, port: u16) -> Result<Option<PortOwner>> {
@@ -27,9 +28,10 @@ fn describe(container: &ContainerSummary) -> PortOwner {
     let stack = container.labels.as_ref().and_then(labels::stack);
     PortOwner {
         description: format!("container {name} (image {})", container.image.as_deref().unwrap_or_default()),
-        remedy: Some(
-            stack.map_or_else(|| format!("docker stop {name}"), |stack| format!("sosstack down --stack {stack}")),
-        ),
+        remedy: Some(match stack {
+            Some(stack) => stack.about().remedy("down"),
+            None => Remedy::words(format!("docker stop {name}")),
+        }),
     }
 }
 
@@ -61,9 +63,9 @@ mod tests {
         assert!(!publishes(&container("192.0.2.7", labels::Map::new()), 1883));
         let owner = describe(&stranger);
         assert_eq!(owner.description, "container grafana (image grafana/grafana)");
-        assert_eq!(owner.remedy.as_deref(), Some("docker stop grafana"));
+        assert_eq!(owner.remedy.unwrap().as_str(), "docker stop grafana");
 
         let ours = container("127.0.0.1", labels::of_network(&"other".parse().unwrap(), 0));
-        assert_eq!(describe(&ours).remedy.as_deref(), Some("sosstack down --stack other"));
+        assert_eq!(describe(&ours).remedy.unwrap().as_str(), "sosstack down --stack other");
     }
 }

@@ -11,6 +11,7 @@ use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 
 use super::answers;
+use crate::about::Remedy;
 use crate::event::{Event, Report};
 use crate::failure::Failure;
 
@@ -72,9 +73,10 @@ fn name_and_tag(image: &str) -> (&str, &str) {
 fn not_to_be_had(image: &str, error: &Error) -> Failure {
     Failure::NoRuntime {
         cause: format!("image {image} is not on this machine and cannot be pulled: {}", answers::words(error)),
-        remedy: "check the network or set up a registry mirror; or name another image in the stack file \
-                 (zookeeper.image, kafka.image, mosquitto.image); or run without Docker: --runtime process"
-            .to_owned(),
+        remedy: Remedy::words(
+            "check the network or set up a registry mirror; or name another image in the stack file \
+                 (zookeeper.image, kafka.image, mosquitto.image); or run without Docker: --runtime process",
+        ),
     }
 }
 

@@ -11,6 +11,7 @@ use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep};
 
 use super::{answers, labels, names};
+use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::stack::StackName;
 
@@ -74,7 +75,7 @@ pub(super) async fn network(docker: &Docker, stack: &StackName) -> Result<()> {
         let guests = guests.join(" ");
         return Err(Failure::Failed {
             cause: format!("network {name} stays, as other containers are attached to it: {guests}"),
-            remedy: format!("stop them and try again: docker stop {guests}"),
+            remedy: Remedy::words(format!("stop them and try again: docker stop {guests}")),
         }
         .into());
     }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+use crate::about::Remedy;
 use crate::event::{self, Event, Report};
 use crate::failure::Failure;
 use crate::paths::ensure_private_dir;
@@ -29,7 +30,9 @@ pub(super) fn cache_dir(cache: &Path, stack: &Stack) -> PathBuf {
 pub(super) fn of_distribution(home: &Path) -> Result<String> {
     let refuse = |cause: String| Failure::NoRuntime {
         cause,
-        remedy: "give --kafka-home the folder of an unpacked Kafka 3.x (the one that holds bin and libs)".to_owned(),
+        remedy: Remedy::words(
+            "give --kafka-home the folder of an unpacked Kafka 3.x (the one that holds bin and libs)",
+        ),
     };
     let libs = home.join("libs");
     let names: Vec<String> = fs::read_dir(&libs)
@@ -158,8 +161,7 @@ async fn run_maven(
     let words = errors.first().cloned().unwrap_or_else(|| format!("it ended with {status}"));
     Err(Failure::NoRuntime {
         cause: format!("Maven could not fetch Kafka's and ZooKeeper's jars: {words}"),
-        remedy: "check the network, and mirrors and proxies in ~/.m2/settings.xml; or use an unpacked Kafka 3.x: --kafka-home DIR"
-            .to_owned(),
+        remedy: Remedy::words("check the network, and mirrors and proxies in ~/.m2/settings.xml; or use an unpacked Kafka 3.x: --kafka-home DIR"),
     }
     .into())
 }

@@ -316,7 +316,7 @@ impl Runtime for Process {
             if let Some(instance) = inventory.instances.iter().find(holds) {
                 return Ok(Some(PortOwner {
                     description: format!("{} of stack {stack} (pid {})", instance.service, instance.handle),
-                    remedy: Some(format!("sosstack down --stack {stack}")),
+                    remedy: Some(stack.about().remedy("down")),
                 }));
             }
         }

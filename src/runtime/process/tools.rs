@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::about::Remedy;
 use crate::failure::Failure;
 
 /// Kafka 3.9 and ZooKeeper 3.9 run from Java 11 on (8 is deprecated and untested here).
@@ -55,7 +56,7 @@ fn no_runtime(missing: &[Missing]) -> Failure {
     } else {
         format!("sudo apt-get install {} (or your system's packages of these names)", join(|m| m.debian, " "))
     };
-    Failure::NoRuntime { cause: join(|m| &m.words, "; "), remedy }
+    Failure::NoRuntime { cause: join(|m| &m.words, "; "), remedy: Remedy::words(remedy) }
 }
 
 fn find_java() -> Result<PathBuf, Missing> {
@@ -169,6 +170,6 @@ mod tests {
         let missing = |words: &str, debian| Missing { words: words.to_owned(), debian, homebrew: debian };
         let failure = no_runtime(&[missing("no a", "pkg-a"), missing("no b", "pkg-b")]);
         assert_eq!(failure.to_string(), "no a; no b");
-        assert!(failure.remedy().unwrap().contains("pkg-a pkg-b"));
+        assert!(failure.remedy().unwrap().as_str().contains("pkg-a pkg-b"));
     }
 }
