@@ -206,7 +206,7 @@ impl Findings {
     fn broker_settings(&mut self, user: &Spec) {
         for key in user.kafka.iter().filter_map(|kafka| kafka.config.as_ref()).flat_map(BTreeMap::keys) {
             if OWN_BROKER_SETTINGS.contains(&key.as_str()) || key.starts_with("listener.name.") {
-                self.add(format!("kafka.config.{key}"), "is set by sosstack itself, since the stack depends on it");
+                self.add(format!("kafka.config.{key}"), "sosstack sets this one itself, since the stack depends on it");
             }
         }
     }

@@ -32,8 +32,30 @@ pub fn other_clusters_are_reached(home: &Home) {
     assert!(wrong.stderr.contains("wrong user name or password"), "{wrong:?}");
     let missing = run(&["tail", "a/b", "--bootstrap", kafka], password);
     assert!(missing.stderr.contains("no MQTT server is named"), "{missing:?}");
+    its_brokers_have_the_last_word(home, kafka);
     over_tls(home, &environment["MQTTS_URL"], &environment["MQTT_CA_FILE"], &ok);
     by_a_context(home, kafka, &mqtt, password, &ok);
+}
+
+/// What the stack file here says of one broker is nothing to a cluster of three.
+fn its_brokers_have_the_last_word(home: &Home, kafka: &str) {
+    let file = home.path().join("one-broker.yaml");
+    std::fs::write(&file, "kafka: {brokers: 1}\n").unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = home.command(&[arguments, &["--bootstrap", kafka]].concat());
+        Finished::from(command.env("SOSSTACK_STACK", "elsewhere").env("SOSSTACK_FILE", &file).output().unwrap())
+    };
+    let made = run(&["topic", "create", "made.elsewhere"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert_eq!(home.json(&["topic", "describe", "made.elsewhere"])["replication_factor"], 3, "{made:?}");
+    let unasked = run(&["topic", "delete", "made.elsewhere"]);
+    assert_eq!(unasked.code, Some(2), "{unasked:?}");
+    // Whoever types what is advised means the same cluster again.
+    let advised = format!("sosstack topic delete TOPIC --yes --bootstrap {kafka}");
+    assert!(unasked.stderr.contains(&advised), "{unasked:?}");
+    let unknown = run(&["topic", "describe", "made.elsewher"]);
+    assert!(unknown.stderr.contains(&format!("topic list --bootstrap {kafka}")), "{unknown:?}");
+    assert_eq!(run(&["topic", "delete", "made.elsewhere", "--yes"]).code, Some(0));
 }
 
 fn over_tls(home: &Home, url: &str, ca: &str, ok: &dyn Fn(&[&str]) -> String) {
@@ -71,6 +93,15 @@ fn by_a_context(home: &Home, kafka: &str, mqtt: &str, password: &str, ok: &dyn F
     let unknown = home.run(&["topic", "list", "--context", "stagin"]);
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(unknown.stderr.contains("did you mean staging?"), "{unknown:?}");
+    home.ok(&["context", "add", "production", "--mqtt", mqtt]);
+    let mut command = home.command(&["pub", "a/b", "1", "--context", "production"]);
+    let stray = Finished::from(command.env("SOSSTACK_MQTT_PASSWORD", password).output().unwrap());
+    assert_eq!(stray.code, Some(2), "a password in the environment went to another context: {stray:?}");
+    assert!(stray.stderr.contains("SOSSTACK_MQTT_PASSWORD_PRODUCTION"), "{stray:?}");
+    let mut command = home.command(&["pub", "a/b", "1", "--context", "production"]);
+    let own = Finished::from(command.env("SOSSTACK_MQTT_PASSWORD_PRODUCTION", password).output().unwrap());
+    assert_eq!(own.code, Some(0), "{own:?}");
+    home.ok(&["context", "remove", "production"]);
     home.ok(&["context", "remove", "staging"]);
     assert!(!home.ok(&["context", "list"]).contains("staging"));
     let stored = home.path().join("data/sosstack/contexts.json");

@@ -133,7 +133,8 @@ fn lost_data_is_a_choice(home: &Home) {
     let refused = home.run(&["up"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("was removed by hand: kafka-1-data"), "{refused:?}");
-    assert!(refused.stderr.contains("--accept-data-loss (the brokers copy"), "{refused:?}");
+    let advised = format!("--accept-data-loss --stack {} (the brokers copy", home.stack);
+    assert!(refused.stderr.contains(&advised), "{refused:?}");
     killed_while_others_are_made_to_lead(home);
     home.ok(&["up", "--accept-data-loss"]);
     assert_eq!(home.json(&["status"])["healthy"], true);

@@ -226,7 +226,10 @@ fn data_survives_down_and_up(home: &Home) {
     home.ok(&["pub", "emergency.created", "kept", "-k", "e-kept"]);
     home.ok(&["pub", "device/device-12345/status", "retained", "--retain"]);
     let password = home.ok(&["device", "show", "panic-0001", "--password"]);
-    home.ok(&["down"]);
+    let down = home.run(&["down"]);
+    assert_eq!(down.code, Some(0), "{down:?}");
+    // Whoever types what is advised removes this stack's data, not the default one's.
+    assert!(down.stderr.contains(&format!("sosstack down --volumes --stack {}", home.stack)), "{down:?}");
     let gone = home.run(&["status"]);
     assert_eq!(gone.code, Some(1));
     assert!(gone.stderr.contains(&format!("stack {} is not running", home.stack)), "{gone:?}");
