@@ -8,7 +8,7 @@ use sosstack::commands::{self, Context};
 use sosstack::failure::Failure;
 use sosstack::paths::Paths;
 use sosstack::shutdown::Shutdown;
-use sosstack::ui::Ui;
+use sosstack::ui::{ClosedStdout, Ui};
 
 /// For librdkafka above all, whose threads free what others allocated: by its feature `override` the C code
 /// linked here takes it too. A sixth less CPU while reading a topic than with glibc's (`benches/clients.sh`).
@@ -29,18 +29,10 @@ async fn main() -> ExitCode {
     let context = Context { global: cli.global, paths, ui, shutdown };
     match commands::run(&context, &cli.command).await {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read our output has seen enough.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<ClosedStdout>() => ExitCode::SUCCESS,
         Err(error) => {
             context.ui.fail(&error);
             error.downcast_ref::<Failure>().map_or(ExitCode::FAILURE, |failure| failure.exit_code().into())
         }
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let broken = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
-    };
-    error.chain().any(broken)
 }

@@ -1,6 +1,5 @@
 //! `sosstack sub` and `sosstack tail`
 
-use std::io;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -141,7 +140,7 @@ struct Screen {
     output: Output,
     left: Option<u64>,
     shown: u64,
-    failed: Option<io::Error>,
+    failed: Option<anyhow::Error>,
 }
 
 impl Screen {
@@ -277,7 +276,7 @@ fn finish(screen: &Mutex<Screen>, read: Result<()>, is_late: bool, limits: &Limi
     let mut screen = lock(screen);
     let _ = screen.flush();
     if let Some(error) = screen.failed.take() {
-        return Err(error.into());
+        return Err(error);
     }
     read?;
     match limits.count {

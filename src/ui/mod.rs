@@ -16,6 +16,16 @@ use progress::Progress;
 
 pub use table::Table;
 
+/// Whoever read our stdout has gone: they have seen enough, and nothing has failed.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads stdout any more")]
+pub struct ClosedStdout;
+
+/// The error of writing to stdout: [`ClosedStdout`] where its reader has gone.
+pub fn stdout_error(error: std::io::Error) -> anyhow::Error {
+    if error.kind() == std::io::ErrorKind::BrokenPipe { ClosedStdout.into() } else { error.into() }
+}
+
 /// How this run talks to its user.
 pub struct Ui {
     quiet: bool,
@@ -61,12 +71,10 @@ impl Ui {
     /// Data on stdout, as it is.
     ///
     /// # Errors
-    /// When stdout cannot be written to; a reader that went away is a broken pipe.
+    /// When stdout cannot be written to; [`ClosedStdout`] when its reader has gone.
     pub fn print(text: &str) -> Result<()> {
         let mut stdout = anstream::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
-        stdout.flush()?;
-        Ok(())
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(stdout_error)
     }
 
     /// One JSON document on stdout.
