@@ -15,9 +15,22 @@ use sosstack::ui::{ClosedStdout, Ui};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            Ui::new(&cli.global).fail(&anyhow::Error::new(error).context("starting threads"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(run(cli));
+    // Calls that block, of a client library or on a terminal, and that nobody waits for any more, would hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(cli: Cli) -> ExitCode {
     let ui = Ui::new(&cli.global);
     let (paths, shutdown) = match Paths::of_this_user().and_then(|paths| Ok((paths, Shutdown::listen()?))) {
         Ok(parts) => parts,

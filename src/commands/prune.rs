@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context, args: &PruneArgs) -> Result<()> {
         return Ok(());
     }
     if !args.yes {
-        confirm("Remove all of it?", "nothing was removed", "sosstack prune --yes")?;
+        confirm(context, "Remove all of it?", "nothing was removed", "sosstack prune --yes").await?;
     }
     for item in &waste {
         prune::remove(item, &context.paths, &runtimes, &|event| context.ui.report(event)).await?;

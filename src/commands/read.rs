@@ -18,8 +18,11 @@ use crate::kafka::group::Membership;
 use crate::memory;
 use crate::message::View;
 use crate::message::envelope::Writer;
-use crate::reading::{From, Reading, Tell, Told, Until, Wanted, Watch};
+use crate::reading::{From, PATIENCE, Reading, Tell, Told, Until, Wanted, Watch};
 use crate::ui::messages::{Counts, Look, People, Printer, Template, on_closed_stdout};
+
+/// How long readers may take to leave after an interruption.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(super) async fn subscribe(context: &Context, args: &SubArgs) -> Result<()> {
     let addresses = addresses(&args.targets)?;
@@ -251,7 +254,7 @@ async fn show(context: &Context, watch: &Watch<'_>, filter: Filter, output: Outp
             _ = tick.tick(), if counts => lock(&screen).tick(),
         }
     };
-    reading.close().await;
+    reading.close(if context.shutdown.is_requested() { FAREWELL } else { PATIENCE }).await;
     while let Some(words) = heard.try_recv().ok().or_else(|| unfit(&filter)) {
         context.ui.report(Event::Warning(words));
     }

@@ -44,7 +44,7 @@ pub(super) async fn create(context: &Context, target: &Target<'_>, settings: &To
         config,
     };
     let partitions = request.partitions;
-    context.shutdown.guard(topics::create(target.admin, request)).await?;
+    topics::create(target.admin, request).await?;
     done(context, &format!("{} with {partitions} partitions, all replicas in sync", settings.name), &settings.name)
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn alter(
                      partition only";
         context.ui.report(Event::Warning(words.to_owned()));
     }
-    context.shutdown.guard(topics::alter(target.admin, &settings.name, more, &config, reset)).await?;
+    topics::alter(target.admin, &settings.name, more, &config, reset).await?;
     done(context, &format!("{} changed", settings.name), &settings.name)
 }
 
@@ -88,12 +88,14 @@ pub(super) async fn delete(context: &Context, target: &Target<'_>, names: &[Stri
     }
     if !yes {
         super::confirm(
+            context,
             &format!("Delete {} with all messages?", topics.join(", ")),
             "nothing was deleted",
             "sosstack topic delete TOPIC --yes",
-        )?;
+        )
+        .await?;
     }
-    context.shutdown.guard(topics::delete(target.admin, &topics)).await?;
+    topics::delete(target.admin, &topics).await?;
     for name in topics.iter().filter(|name| target.stack.topics.iter().any(|topic| topic.name == **name)) {
         let words = format!("the stack names {name}: the next `sosstack up` or `seed` makes it again, empty");
         context.ui.report(Event::Warning(words));

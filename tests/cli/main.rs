@@ -8,6 +8,7 @@ mod closed;
 mod export;
 mod export_compose;
 mod help;
+mod interrupted;
 mod machine;
 mod missing;
 mod output;
