@@ -8,16 +8,29 @@ use sosstack::commands::{self, Context};
 use sosstack::failure::Failure;
 use sosstack::paths::Paths;
 use sosstack::shutdown::Shutdown;
-use sosstack::ui::Ui;
+use sosstack::ui::{ClosedStdout, Ui};
 
 /// For librdkafka above all, whose threads free what others allocated: by its feature `override` the C code
 /// linked here takes it too. A sixth less CPU while reading a topic than with glibc's (`benches/clients.sh`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            Ui::new(&cli.global).fail(&anyhow::Error::new(error).context("starting threads"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(run(cli));
+    // Calls that block, of a client library or on a terminal, and that nobody waits for any more, would hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(cli: Cli) -> ExitCode {
     let ui = Ui::new(&cli.global);
     let (paths, shutdown) = match Paths::of_this_user().and_then(|paths| Ok((paths, Shutdown::listen()?))) {
         Ok(parts) => parts,
@@ -29,18 +42,10 @@ async fn main() -> ExitCode {
     let context = Context { global: cli.global, paths, ui, shutdown };
     match commands::run(&context, &cli.command).await {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read our output has seen enough.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<ClosedStdout>() => ExitCode::SUCCESS,
         Err(error) => {
             context.ui.fail(&error);
             error.downcast_ref::<Failure>().map_or(ExitCode::FAILURE, |failure| failure.exit_code().into())
         }
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let broken = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
-    };
-    error.chain().any(broken)
 }

@@ -1,8 +1,9 @@
 //! Signals become a token that work is given as a parameter; no globals.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +14,24 @@ use crate::failure::Failure;
 pub struct Shutdown {
     token: CancellationToken,
     signal: Arc<AtomicI32>,
+    helpers: Arc<Mutex<Vec<Pid>>>,
+}
+
+/// A group of processes that does not outlive this one, for as long as this is held.
+#[derive(Debug)]
+pub struct Helper {
+    group: Pid,
+    all: Arc<Mutex<Vec<Pid>>>,
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        lock(&self.all).retain(|group| *group != self.group);
+    }
+}
+
+fn lock(groups: &Mutex<Vec<Pid>>) -> MutexGuard<'_, Vec<Pid>> {
+    groups.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shutdown {
@@ -32,6 +51,9 @@ impl Shutdown {
                     _ = terminate.recv() => 15,
                 };
                 if listener.token.is_cancelled() {
+                    for group in lock(&listener.helpers).drain(..) {
+                        let _ = kill_process_group(group, Signal::KILL);
+                    }
                     std::process::exit(128 + number);
                 }
                 listener.signal.store(number, Ordering::Relaxed);
@@ -51,6 +73,12 @@ impl Shutdown {
         self.token.is_cancelled()
     }
 
+    /// Takes a group of child processes along when a second signal ends this process at once.
+    pub fn take_along(&self, group: Pid) -> Helper {
+        lock(&self.helpers).push(group);
+        Helper { group, all: Arc::clone(&self.helpers) }
+    }
+
     /// The failure that ends a command which a signal cut short.
     pub fn interrupted(&self) -> Failure {
         Failure::Interrupted { signal: self.signal.load(Ordering::Relaxed).max(2) }
@@ -66,5 +94,17 @@ impl Shutdown {
             () = self.requested() => Err(self.interrupted().into()),
             result = work => result,
         }
+    }
+
+    /// Runs work that blocks, such as reading a pipe, unless a signal comes first: then its thread is left to the end
+    /// of the process, which does not wait for it.
+    ///
+    /// # Errors
+    /// Those of `work`, or [`Failure::Interrupted`].
+    pub async fn guard_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        self.guard(async { tokio::task::spawn_blocking(work).await? }).await
     }
 }

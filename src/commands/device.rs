@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()
     match command {
         DeviceCommand::List { .. } | DeviceCommand::Show { .. } => look(context, command),
         DeviceCommand::Add(args) => {
-            let devices = devices_of(args)?;
+            let devices = devices_of(context, args).await?;
             change(context, "device add", async |fleet, report| devices::add(fleet, &devices, report).await).await
         }
         DeviceCommand::Remove { ids } => {
@@ -79,7 +79,7 @@ async fn change(
         accept_data_loss: false,
     });
     let fleet = Fleet { paths: &context.paths, name: &stack.name, running: up.as_ref() };
-    let changed = context.shutdown.guard(work(&fleet, &|event| context.ui.report(event))).await?;
+    let changed = work(&fleet, &|event| context.ui.report(event)).await?;
     if context.ui.is_json() {
         return Ui::print_json(&json!({
             "changed": changed.changed, "unchanged": changed.unchanged, "live": changed.live,
@@ -97,13 +97,14 @@ async fn change(
 }
 
 /// The devices that the arguments name, checked.
-fn devices_of(args: &DeviceAddArgs) -> Result<Vec<Device>> {
+async fn devices_of(context: &Context, args: &DeviceAddArgs) -> Result<Vec<Device>> {
     let refuse = |cause: String| Failure::Usage {
         cause,
         remedy: Remedy::words("a device id is written device-12345, a user id user-7; --help says more"),
     };
     if let Some(file) = &args.from {
-        let (text, format) = list_file(file)?;
+        let from = file.clone();
+        let (text, format) = context.shutdown.guard_blocking(move || list_file(&from)).await?;
         return Ok(device_list::read(&text, format).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", file.display())).collect();
             refuse(lines.join("\n  "))

@@ -14,7 +14,7 @@ use crate::lifecycle::up::Up;
 use crate::ui::{Ui, table};
 
 pub(super) async fn run(context: &Context) -> Result<()> {
-    let findings = context.shutdown.guard(findings(context)).await?;
+    let findings = findings(context).await?;
     if context.ui.is_json() {
         Ui::print_json(&findings)?;
     } else {

@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
             "Remove stack {name} with all its messages, sessions and credentials ({} volumes)?",
             found.inventory.volumes.len()
         );
-        confirm(&question, "nothing was removed", &name.about(), "down --volumes --yes")?;
+        confirm(context, &question, "nothing was removed", &name.about(), "down --volumes --yes").await?;
     }
     down::down(&*found.runtime, &context.paths, &name, &found.inventory, args.volumes, &|event| {
         context.ui.report(event);

@@ -1,6 +1,6 @@
 //! `sosstack group`
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -8,6 +8,7 @@ use super::reach::Reach;
 use crate::about::{About, Remedy};
 use crate::cli::clients::{GroupArgs, GroupCommand, ResetArgs};
 use crate::failure::Failure;
+use crate::kafka::blocking::blocking;
 use crate::kafka::groups::{Group, Groups, Progress};
 use crate::kafka::unknown_topic;
 use crate::reading::PATIENCE;
@@ -18,15 +19,15 @@ pub(super) async fn run(context: &Context, args: &GroupArgs) -> Result<()> {
     let reach = Reach::resolve(context, &args.cluster, None).await?;
     let access = reach.kafka.ok_or_else(Reach::no_kafka)?;
     let is_json = context.ui.is_json();
-    // The client library blocks; what it found out is printed when all of it is known.
-    let ask = move || {
+    // What the brokers say is printed when all of it is known.
+    let asked = blocking(move |abandoned| {
         let groups = Groups::connect(&access, PATIENCE)?;
         let of = |group: Group| groups.progress(&group).map(|progress| (group, progress));
-        let known: Vec<_> = groups.list()?.into_iter().map(of).collect::<Result<_>>()?;
-        anyhow::Ok((groups, known))
-    };
-    let asked = async { tokio::task::spawn_blocking(ask).await.context("asking for groups")? };
-    let (groups, known) = context.shutdown.guard(asked).await?;
+        let wanted = groups.list()?.into_iter().take_while(|_| !abandoned.is_cancelled());
+        let known: Vec<_> = wanted.map(of).collect::<Result<_>>()?;
+        Ok((groups, known))
+    });
+    let (groups, known) = asked.await?;
     match &args.command {
         GroupCommand::List => list(is_json, &known),
         GroupCommand::Describe { name } => {
@@ -36,8 +37,7 @@ pub(super) async fn run(context: &Context, args: &GroupArgs) -> Result<()> {
         GroupCommand::Reset(args) => {
             let (group, progress) = find(groups.about(), &known, &args.name)?;
             let (group, progress, args) = (group.clone(), progress.clone(), args.clone());
-            let plan = tokio::task::spawn_blocking(move || plan(groups, &group, &progress, &args));
-            let (groups, plan) = context.shutdown.guard(async { plan.await.context("planning")? }).await?;
+            let (groups, plan) = blocking(move |_| plan(groups, &group, &progress, &args)).await?;
             carry_out(context, groups, plan).await
         }
     }
@@ -173,7 +173,8 @@ async fn carry_out(context: &Context, groups: Groups, plan: Plan) -> Result<()> 
     if !context.ui.is_json() {
         Ui::print(&table.render())?;
     }
-    if !plan.yes && Ui::confirm(&format!("Move group {} of {}?", plan.group, groups.about())) != Some(true) {
+    let question = format!("Move group {} of {}?", plan.group, groups.about());
+    if !plan.yes && Ui::confirm(&question, &context.shutdown).await? != Some(true) {
         if context.ui.is_json() {
             Ui::print_json(&body(false))?;
         }
@@ -186,7 +187,7 @@ async fn carry_out(context: &Context, groups: Groups, plan: Plan) -> Result<()> 
     let offsets: Vec<(String, i32, i64)> =
         plan.steps.iter().map(|(progress, offset)| (progress.topic.clone(), progress.partition, *offset)).collect();
     let group = plan.group.clone();
-    tokio::task::spawn_blocking(move || groups.commit(&group, &offsets)).await.context("committing")??;
+    blocking(move |_| groups.commit(&group, &offsets)).await?;
     if context.ui.is_json() {
         return Ui::print_json(&body(true));
     }

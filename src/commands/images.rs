@@ -13,16 +13,13 @@ use crate::ui::{Table, Ui, table};
 pub(super) async fn run(context: &Context, command: &ImagesCommand) -> Result<()> {
     let stack = context.load(None, None)?.stack;
     let images = vec![stack.zookeeper.image, stack.kafka.image, stack.mosquitto.image];
-    let docker = Docker::connect().await?;
+    let docker = context.shutdown.guard(Docker::connect()).await?;
     match command {
-        ImagesCommand::List => list(context, &docker, &images).await,
+        ImagesCommand::List => context.shutdown.guard(list(context, &docker, &images)).await,
         ImagesCommand::Save { archive: file } => {
             let report: crate::event::Report<'_> = &|event| context.ui.report(event);
-            let saving = async {
-                docker.pull_missing(&images, report).await?;
-                docker.save_images(&images, file, report).await
-            };
-            let bytes = context.shutdown.guard(saving).await?;
+            context.shutdown.guard(docker.pull_missing(&images, report)).await?;
+            let bytes = docker.save_images(&images, file, report, &context.shutdown).await?;
             if context.ui.is_json() {
                 return Ui::print_json(&json!({ "file": file, "images": images, "bytes": bytes }));
             }
@@ -37,7 +34,7 @@ pub(super) async fn run(context: &Context, command: &ImagesCommand) -> Result<()
         }
         ImagesCommand::Load { archive: file } => {
             let loaded = context.shutdown.guard(docker.load_images(file)).await?;
-            let missing = docker.missing_images(&images).await?;
+            let missing = context.shutdown.guard(docker.missing_images(&images)).await?;
             if context.ui.is_json() {
                 return Ui::print_json(&json!({ "loaded": loaded, "missing": missing }));
             }

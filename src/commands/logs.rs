@@ -21,10 +21,12 @@ pub(super) async fn run(context: &Context, args: &LogsArgs) -> Result<()> {
     let services = selected(&found.inventory, &args.services)?;
     let since = args.since.map(|ago| Timestamp::now() - SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX));
     let query = LogQuery { services: services.clone(), since, tail: args.tail, follow: args.follow };
-    let mut lines = found.runtime.logs(&stack.name, query).await?;
+    let mut lines = context.shutdown.guard(found.runtime.logs(&stack.name, query)).await?;
     loop {
         let line = tokio::select! {
-            () = context.shutdown.requested() => return Ok(()),
+            () = context.shutdown.requested() => {
+                return if args.follow { Ok(()) } else { Err(context.shutdown.interrupted().into()) };
+            }
             line = lines.next() => line,
         };
         let Some(line) = line else { return Ok(()) };

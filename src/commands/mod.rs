@@ -59,11 +59,33 @@ pub struct Context {
     pub shutdown: Shutdown,
 }
 
-/// Runs one command.
+/// Runs one command; a signal ends it at once, unless it has an end of its own to come to.
 ///
 /// # Errors
 /// Whatever stopped it; see [`Failure`] for those with a remedy.
 pub async fn run(context: &Context, command: &Command) -> Result<()> {
+    let work = dispatch(context, command);
+    if ends_in_order(command) { work.await } else { context.shutdown.guard(work).await }
+}
+
+/// Whether a command hears of signals itself: it undoes what it did, says what became of it, or was meant to go on
+/// until a signal comes.
+fn ends_in_order(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Up(_)
+            | Command::Restart(_)
+            | Command::Pub(_)
+            | Command::Sub(_)
+            | Command::Tail(_)
+            | Command::Logs(_)
+            | Command::Status(_)
+            | Command::Images(_)
+            | Command::MakeArchives
+    )
+}
+
+async fn dispatch(context: &Context, command: &Command) -> Result<()> {
     match command {
         Command::Up(args) => up::run(context, args).await,
         Command::Status(args) => status::run(context, args).await,
@@ -128,7 +150,7 @@ impl Context {
     /// The effective stack, and what there is of it on this machine.
     async fn existing(&self) -> Result<(Stack, Option<Found>)> {
         let mut stack = self.load(None, None)?.stack;
-        let found = choose::find(&self.paths, None, &stack.name).await?;
+        let found = self.shutdown.guard(choose::find(&self.paths, None, &stack.name)).await?;
         // A stack keeps its ports for life: a file without an offset means those.
         let kept = found.as_ref().and_then(|found| found.inventory.port_offset);
         if let Some(offset) = kept.filter(|_| stack.ports.offset == 0) {
@@ -166,10 +188,10 @@ impl Context {
 /// how to say yes where there is no terminal.
 ///
 /// # Errors
-/// When the answer is no, or nobody can answer.
-fn confirm(question: &str, otherwise: &str, about: &About, command: &str) -> Result<()> {
+/// When the answer is no, a signal comes instead of one, or nobody can answer.
+async fn confirm(context: &Context, question: &str, otherwise: &str, about: &About, command: &str) -> Result<()> {
     let command = about.command(command);
-    match Ui::confirm(question) {
+    match Ui::confirm(question, &context.shutdown).await? {
         Some(true) => Ok(()),
         Some(false) => {
             Err(Failure::Failed { cause: otherwise.to_owned(), remedy: Remedy::words(format!("to do it: {command}")) }

@@ -24,7 +24,8 @@ pub(super) async fn run(context: &Context, args: &PruneArgs) -> Result<()> {
         return Ok(());
     }
     if !args.yes {
-        confirm("Remove all of it?", "nothing was removed", &About::this_machine(), "prune --yes")?;
+        let about = About::this_machine();
+        confirm(context, "Remove all of it?", "nothing was removed", &about, "prune --yes").await?;
     }
     for item in &waste {
         prune::remove(item, &context.paths, &runtimes, &|event| context.ui.report(event)).await?;

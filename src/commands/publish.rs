@@ -20,11 +20,13 @@ use crate::kafka::produce::{self, Pace};
 use crate::mqtt::publish;
 use crate::publish::input::{Input, Routes, Source, Template};
 use crate::publish::ledger::render_refused;
-use crate::publish::{Batches, Ledger};
+use crate::publish::{Batches, Ledger, next_batch};
 use crate::ui::Ui;
 
 /// Batches between stdin and a publisher.
 const QUEUE: usize = 16;
+/// How long publishers may take to end after an interruption.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How long lines wait for others to travel with.
 const LINGER: Duration = Duration::from_millis(20);
 
@@ -33,7 +35,7 @@ pub(super) async fn run(context: &Context, args: &PubArgs) -> Result<()> {
     if let Some(target) = &target {
         refuse_foreign_options(args, target)?;
     }
-    let input = input(args, target.clone())?;
+    let input = input(context, args, target.clone()).await?;
     let reach = Reach::resolve(context, &args.cluster, args.device.as_deref()).await?;
     let ledger = Arc::new(Ledger::default());
     let stop = CancellationToken::new();
@@ -43,9 +45,9 @@ pub(super) async fn run(context: &Context, args: &PubArgs) -> Result<()> {
     report(context, args, target.as_ref(), &ledger, &Sent { total, interrupted, about: &reach.about })
 }
 
-fn input(args: &PubArgs, target: Option<Address>) -> Result<Input> {
-    let source = match &args.payload {
-        Some(payload) => Source::Payload(payload_bytes(payload)?),
+async fn input(context: &Context, args: &PubArgs, target: Option<Address>) -> Result<Input> {
+    let source = match args.payload.clone() {
+        Some(payload) => Source::Payload(context.shutdown.guard_blocking(move || payload_bytes(&payload)).await?),
         None if args.envelope => Source::Envelopes,
         None => Source::Lines,
     };
@@ -107,7 +109,10 @@ async fn send(
         sent = &mut publishers => sent.map(drop)?,
         () = context.shutdown.requested() => {
             stop.cancel();
-            publishers.await?;
+            // Each has an end of its own to come to; one that cannot, as its server stands still, is left behind.
+            if let Ok(ended) = tokio::time::timeout(FAREWELL, publishers).await {
+                ended?;
+            }
         }
     }
     if context.shutdown.is_requested() {
@@ -125,7 +130,7 @@ async fn to_brokers_kafka(
 ) -> Result<()> {
     match &reach.kafka {
         Some(access) => produce::produce(access, batches, Arc::clone(ledger), pace, stop.clone()).await,
-        None if batches.recv().await.is_some() => Err(Reach::no_kafka()),
+        None if next_batch(&mut batches, stop).await.is_some() => Err(Reach::no_kafka()),
         None => Ok(()),
     }
 }
@@ -139,7 +144,7 @@ async fn to_brokers_mqtt(
     stop: &CancellationToken,
 ) -> Result<()> {
     let Some(access) = reach.mqtt.clone() else {
-        return if batches.recv().await.is_some() { Err(Reach::no_mqtt()) } else { Ok(()) };
+        return if next_batch(&mut batches, stop).await.is_some() { Err(Reach::no_mqtt()) } else { Ok(()) };
     };
     let (ledger, stop) = (Arc::clone(ledger), stop.clone());
     let (say, mut said) = tokio::sync::mpsc::unbounded_channel();

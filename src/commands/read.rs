@@ -1,6 +1,5 @@
 //! `sosstack sub` and `sosstack tail`
 
-use std::io;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,8 +19,11 @@ use crate::kafka::group::Membership;
 use crate::memory;
 use crate::message::View;
 use crate::message::envelope::Writer;
-use crate::reading::{From, Reading, Tell, Told, Until, Wanted, Watch};
+use crate::reading::{From, PATIENCE, Reading, Tell, Told, Until, Wanted, Watch};
 use crate::ui::messages::{Counts, Look, People, Printer, Template, on_closed_stdout};
+
+/// How long readers may take to leave after an interruption.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(super) async fn subscribe(context: &Context, args: &SubArgs) -> Result<()> {
     let addresses = addresses(&args.targets)?;
@@ -142,7 +144,7 @@ struct Screen {
     output: Output,
     left: Option<u64>,
     shown: u64,
-    failed: Option<io::Error>,
+    failed: Option<anyhow::Error>,
 }
 
 impl Screen {
@@ -253,7 +255,7 @@ async fn show(context: &Context, watch: &Watch<'_>, filter: Filter, output: Outp
             _ = tick.tick(), if counts => lock(&screen).tick(),
         }
     };
-    reading.close().await;
+    reading.close(if context.shutdown.is_requested() { FAREWELL } else { PATIENCE }).await;
     while let Some(words) = heard.try_recv().ok().or_else(|| unfit(&filter)) {
         context.ui.report(Event::Warning(words));
     }
@@ -278,7 +280,7 @@ fn finish(screen: &Mutex<Screen>, read: Result<()>, is_late: bool, limits: &Limi
     let mut screen = lock(screen);
     let _ = screen.flush();
     if let Some(error) = screen.failed.take() {
-        return Err(error.into());
+        return Err(error);
     }
     read?;
     match limits.count {

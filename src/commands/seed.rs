@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context, args: &SeedArgs) -> Result<()> {
         retain: true,
         accept_data_loss: false,
     };
-    let seeded = context.shutdown.guard(up::seed(&request, &|event| context.ui.report(event))).await?;
+    let seeded = up::seed(&request, &|event| context.ui.report(event)).await?;
     if context.ui.is_json() {
         return Ui::print_json(&json!({ "created_topics": seeded.created, "changed_topics": seeded.changed }));
     }

@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<()> {
     if args.watch {
         return watch(context).await;
     }
-    let status = current(context).await?;
+    let status = context.shutdown.guard(current(context)).await?;
     show(context, &status)?;
     if status.healthy {
         return Ok(());
@@ -40,7 +40,10 @@ async fn current(context: &Context) -> Result<Status> {
 
 async fn watch(context: &Context) -> Result<()> {
     loop {
-        let status = current(context).await?;
+        let status = tokio::select! {
+            () = context.shutdown.requested() => return Ok(()),
+            status = current(context) => status?,
+        };
         if Ui::stdout_is_terminal() && !context.ui.is_json() {
             Ui::print("\x1b[H\x1b[2J")?;
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use super::Context;
@@ -12,6 +12,7 @@ use super::topic_change::{self, Target};
 use crate::cli::{TopicArgs, TopicCommand};
 use crate::kafka::access::Access;
 use crate::kafka::admin::{Admin, Cluster, TopicState};
+use crate::kafka::blocking::blocking;
 use crate::kafka::groups::{Group, Groups, Progress};
 use crate::kafka::unknown_topic;
 use crate::stack::Stack;
@@ -23,7 +24,7 @@ pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
     let Reach { about, kafka, .. } = Reach::resolve(context, &args.cluster, None).await?;
     let access = kafka.ok_or_else(Reach::no_kafka)?;
     let admin = Admin::with(&access)?;
-    let cluster = context.shutdown.guard(admin.known_cluster(PATIENCE)).await?;
+    let cluster = admin.known_cluster(PATIENCE).await?;
     let stack = context.load(None, None)?.stack;
     let target = Target { about: &about, stack: &stack, admin: &admin, cluster: &cluster };
     match &args.command {
@@ -59,9 +60,9 @@ async fn describe(context: &Context, access: &Access, admin: &Admin, cluster: &C
     let Some(topic) = cluster.topic(name) else {
         return Err(unknown_topic(&access.about, name, cluster.topics.iter().map(|topic| topic.name.as_str())).into());
     };
-    let watermarks = context.shutdown.guard(admin.watermarks(topic, PATIENCE)).await?;
-    let config = context.shutdown.guard(admin.topic_config(name, PATIENCE)).await?;
-    let groups = context.shutdown.guard(readers(access.clone(), name.to_owned())).await?;
+    let watermarks = admin.watermarks(topic, PATIENCE).await?;
+    let config = admin.topic_config(name, PATIENCE).await?;
+    let groups = readers(access.clone(), name.to_owned()).await?;
     if context.ui.is_json() {
         let partitions = topic.partitions.iter().zip(&watermarks).map(|(partition, (first, next))| {
             json!({
@@ -109,18 +110,18 @@ async fn describe(context: &Context, access: &Access, admin: &Admin, cluster: &C
 
 /// The groups that read a topic, each with how far it is behind.
 async fn readers(access: Access, topic: String) -> Result<Vec<(Group, i64)>> {
-    let ask = move || {
+    blocking(move |abandoned| {
         let groups = Groups::connect(&access, PATIENCE)?;
         let mut readers = Vec::new();
-        for group in groups.list()? {
+        for group in groups.list()?.into_iter().take_while(|_| !abandoned.is_cancelled()) {
             let progress = groups.progress_in(&group.name, std::slice::from_ref(&topic))?;
             if progress.iter().any(|one| one.committed.is_some()) {
                 readers.push((group, progress.iter().filter_map(Progress::lag).sum()));
             }
         }
         Ok(readers)
-    };
-    tokio::task::spawn_blocking(ask).await.context("asking for groups")?
+    })
+    .await
 }
 
 fn summary(topic: &TopicState) -> serde_json::Value {

@@ -48,7 +48,7 @@ pub(super) async fn create(context: &Context, target: &Target<'_>, settings: &To
         replication_factor: (!elsewhere).then(|| target.stack.kafka.replication_factor().into()),
         config,
     };
-    let made = context.shutdown.guard(topics::create(target.admin, request)).await?;
+    let made = topics::create(target.admin, request).await?;
     let (partitions, replicas) = (made.partitions.len(), made.replication_factor());
     let words = format!("{} with {partitions} partitions, all {replicas} replicas in sync", settings.name);
     done(context, &words, &settings.name)
@@ -77,7 +77,7 @@ pub(super) async fn alter(
                      partition only";
         context.ui.report(Event::Warning(words.to_owned()));
     }
-    context.shutdown.guard(topics::alter(target.admin, &settings.name, more, &config, reset)).await?;
+    topics::alter(target.admin, &settings.name, more, &config, reset).await?;
     done(context, &format!("{} changed", settings.name), &settings.name)
 }
 
@@ -97,13 +97,15 @@ pub(super) async fn delete(context: &Context, target: &Target<'_>, names: &[Stri
     }
     if !yes {
         super::confirm(
+            context,
             &format!("Delete {} of {} with all messages?", topics.join(", "), target.about),
             "nothing was deleted",
             target.about,
             "topic delete TOPIC --yes",
-        )?;
+        )
+        .await?;
     }
-    context.shutdown.guard(topics::delete(target.admin, &topics)).await?;
+    topics::delete(target.admin, &topics).await?;
     let is_seeded = |name: &&String| target.stack.topics.iter().any(|topic| topic.name == **name);
     for name in topics.iter().filter(is_seeded).filter(|_| !target.about.is_elsewhere()) {
         let up = target.about.command("up");

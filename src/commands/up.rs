@@ -35,7 +35,8 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<()> {
     let choice = args.runtime.map_or(loaded.runtime.unwrap_or(RuntimeChoice::Auto), from_argument);
     let found = match found {
         Some(found) if args.fresh => {
-            down::down(&*found.runtime, &context.paths, &name, &found.inventory, true, report).await?;
+            let removing = down::down(&*found.runtime, &context.paths, &name, &found.inventory, true, report);
+            context.shutdown.guard(removing).await?;
             None
         }
         found => found,
@@ -88,10 +89,14 @@ async fn choose_and_prepare(
     };
     let (runtime, known) = match found {
         Some(Found { runtime, inventory }) if runtime.kind() == kind => (runtime, Some(inventory)),
-        _ => (choose::connect(kind, &context.paths, args.kafka_home.clone()).await?, None),
+        _ => (connect(context, args, kind).await?, None),
     };
     let prepared = prepare(context, args, stack, &*runtime, known, report).await?;
     Ok((runtime, prepared))
+}
+
+async fn connect(context: &Context, args: &UpArgs, kind: RuntimeKind) -> Result<Box<dyn Runtime>> {
+    context.shutdown.guard(choose::connect(kind, &context.paths, args.kafka_home.clone())).await
 }
 
 /// Docker if it works; plain processes if it does not, saying why.
@@ -102,7 +107,7 @@ async fn prepare_wherever_possible(
     report: Report<'_>,
 ) -> Result<(Box<dyn Runtime>, Prepared)> {
     let try_on = async |kind| {
-        let runtime = choose::connect(kind, &context.paths, args.kafka_home.clone()).await?;
+        let runtime = connect(context, args, kind).await?;
         let prepared = prepare(context, args, stack, &*runtime, None, report).await?;
         anyhow::Ok((runtime, prepared))
     };

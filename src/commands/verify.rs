@@ -30,8 +30,7 @@ async fn cluster(context: &Context, args: &VerifyK8sArgs) -> Result<()> {
         .map(|(id, enrolled)| DeviceLogin { id: id.clone(), password: enrolled.account.password.clone() });
     let kubectl = Kubectl { context: args.kube_context.clone(), namespace: stack.namespace.clone() };
     let report = |event| context.ui.report(event);
-    let asking = async { verify(&stack, &kubectl, device.as_ref(), args.timeout, &report).await };
-    let findings = context.shutdown.guard(asking).await?;
+    let findings = verify(&stack, &kubectl, device.as_ref(), args.timeout, &report).await?;
     let failed: Vec<&Finding> = findings.iter().filter(|finding| !finding.ok).collect();
     if context.ui.is_json() {
         Ui::print_json(&json!({ "namespace": stack.namespace, "ok": failed.is_empty(), "checks": findings }))?;

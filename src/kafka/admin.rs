@@ -14,6 +14,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
 
 use super::access::Access;
+use super::blocking::blocking;
 use super::offsets::passes;
 use super::refusal::refusal;
 use super::unreachable;
@@ -142,8 +143,7 @@ impl Admin {
     /// When no broker answers within `deadline`, or the cluster does not let us in.
     pub async fn known_cluster(&self, deadline: Duration) -> Result<Cluster> {
         let (client, access) = (Arc::clone(&self.client), self.access.clone());
-        let ask = move || known_cluster(client.inner(), &access, deadline);
-        Ok(tokio::task::spawn_blocking(ask).await.context("asking for metadata")??)
+        blocking(move |_| Ok(known_cluster(client.inner(), &access, deadline)?)).await
     }
 
     /// Brokers and topics as the broker that answers first has them; while the stack starts, that may be none.
@@ -152,11 +152,8 @@ impl Admin {
     /// When no broker answers within `deadline`.
     pub async fn cluster(&self, deadline: Duration) -> Result<Cluster> {
         let client = Arc::clone(&self.client);
-        let metadata = tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, deadline))
-            .await
-            .context("asking for metadata")?
-            .context("no Kafka broker answers")?;
-        Ok(cluster_of(&metadata))
+        let ask = move || client.inner().fetch_metadata(None, deadline).context("no Kafka broker answers");
+        Ok(cluster_of(&blocking(move |_| ask()).await?))
     }
 
     /// Makes topics in one request. A topic that exists already is fine.
@@ -263,19 +260,20 @@ impl Admin {
         let client = Arc::clone(&self.client);
         let (name, partitions) = (topic.name.clone(), topic.partitions.clone());
         let deadline = Instant::now() + patience;
-        let fetch = move || {
+        blocking(move |abandoned| {
             let of = |p: &PartitionState| loop {
                 match client.inner().fetch_watermarks(&name, p.id, patience) {
-                    Err(error) if passes(&error) && Instant::now() < deadline => {}
+                    Err(error) if passes(&error) && Instant::now() < deadline && !abandoned.is_cancelled() => {}
                     answer => return answer,
                 }
                 // What it holds about leaders is old; without this it would ask the same broker again.
                 let _ = client.inner().fetch_metadata(None, patience);
                 std::thread::sleep(PAUSE);
             };
-            partitions.iter().map(of).collect::<Result<Vec<_>, _>>()
-        };
-        tokio::task::spawn_blocking(fetch).await.context("asking for offsets")?.context("reading offsets")
+            let wanted = partitions.iter().take_while(|_| !abandoned.is_cancelled());
+            wanted.map(of).collect::<Result<Vec<_>, _>>().context("reading offsets")
+        })
+        .await
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod blocking;
 pub mod consume;
 mod follow;
 pub mod group;

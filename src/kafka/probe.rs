@@ -8,7 +8,10 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
+use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
 
+use super::blocking::blocking;
 use super::let_go;
 use crate::stack::topic::PROBE_TOPIC;
 
@@ -23,30 +26,41 @@ pub async fn round_trip(bootstrap_servers: &[String], deadline: Instant) -> Resu
     let servers = bootstrap_servers.join(",");
     let token: [u8; 16] = crate::secrets::random();
     let consumer_servers = servers.clone();
-    let consumed = tokio::task::spawn_blocking(move || consume(&consumer_servers, &token, deadline));
-    produce(&servers, &token, deadline).await?;
-    consumed.await.context("running the probe's consumer")?
+    let consumed = blocking(move |abandoned| consume(&consumer_servers, &token, deadline, abandoned));
+    // A commit to a broker that has frozen would outlast the deadline.
+    let consumed = async { timeout_at(deadline.into(), consumed).await.context("the probe's consumer got stuck")? };
+    tokio::try_join!(produce(&servers, &token, deadline), consumed).map(drop)
+}
+
+/// The library's producer, let go of without waiting, also by whoever stops waiting for its answer.
+struct Sender(Option<FutureProducer>);
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let_go(self.0.take());
+    }
 }
 
 async fn produce(servers: &str, token: &[u8], deadline: Instant) -> Result<()> {
     let remaining = deadline.saturating_duration_since(Instant::now());
-    let producer: FutureProducer = common(servers)
+    let producer = common(servers)
         .set("acks", "all")
         .set("message.timeout.ms", remaining.as_millis().max(1000).to_string())
         .set("linger.ms", "0")
         .create()
         .context("preparing the probe's producer")?;
+    let sender = Sender(Some(producer));
+    let producer = sender.0.as_ref().context("it is there until it is dropped")?;
     let record: FutureRecord<'_, (), [u8]> = FutureRecord::to(PROBE_TOPIC).partition(0).payload(token);
     producer
         .send(record, Timeout::After(remaining))
         .await
         .map_err(|(error, _)| error)
         .context("the probe's message was not acknowledged by all in-sync replicas")?;
-    let_go(producer);
     Ok(())
 }
 
-fn consume(servers: &str, token: &[u8], deadline: Instant) -> Result<()> {
+fn consume(servers: &str, token: &[u8], deadline: Instant, abandoned: &CancellationToken) -> Result<()> {
     let consumer: BaseConsumer = common(servers)
         .set("group.id", PROBE_GROUP)
         // A static member (KIP-345) need not leave, which takes the library 100 ms: the next probe is the same member.
@@ -59,7 +73,7 @@ fn consume(servers: &str, token: &[u8], deadline: Instant) -> Result<()> {
         .context("preparing the probe's consumer")?;
     consumer.subscribe(&[PROBE_TOPIC]).context("joining the probe's group")?;
     let mut last_error = None;
-    while Instant::now() < deadline {
+    while Instant::now() < deadline && !abandoned.is_cancelled() {
         match consumer.poll(Duration::from_millis(50)) {
             Some(Ok(message)) if message.payload() == Some(token) => {
                 consumer.commit_message(&message, CommitMode::Sync).context("committing the probe's offset")?;

@@ -9,19 +9,26 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::admin::{Cluster, known_cluster};
-use super::unknown_topic;
+use super::blocking::blocking;
+use super::{let_go, unknown_topic};
 use crate::about::About;
-use crate::publish::{Batches, Ledger, Outgoing};
+use crate::publish::{Batches, Ledger, Outgoing, next_batch};
 
 /// How long a full queue is given to drain before it is tried again.
 const DRAIN: Duration = Duration::from_millis(5);
 /// How long the library may need to report what it gave up, past its own deadline.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long messages in flight are waited for after an interruption.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// How long waiting may be deaf to an interruption.
+const DEAF: Duration = Duration::from_millis(50);
+/// What becomes of messages that were not handed to the library.
+const NOT_SENT: &str = "interrupted before it was sent";
 
 /// How messages are sent.
 #[derive(Debug, Clone, Copy)]
@@ -66,39 +73,57 @@ pub async fn produce(
     pace: Pace,
     stop: CancellationToken,
 ) -> Result<()> {
-    let Some(first) = batches.recv().await else { return Ok(()) };
+    let Some(first) = next_batch(&mut batches, &stop).await else { return Ok(()) };
     let producer: BaseProducer<Reports> = config(access, pace)
         .create_with_context(Reports { ledger: Arc::clone(&ledger) })
         .context("preparing the producer")?;
     let access = access.clone();
-    let runtime = tokio::runtime::Handle::current();
-    let work = move || {
-        // By the producer itself: with the answer it asks for its id at once, else half a second later.
+    // By the producer itself: with the answer it asks for its id at once, else half a second later.
+    let met = blocking(move |_| {
         let cluster = known_cluster(producer.client(), &access, pace.patience)?;
-        let mut run = Run { producer, cluster, about: access.about, refused_topics: HashMap::new(), ledger };
+        Ok((producer, cluster, access.about))
+    });
+    let met = tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        met = met => Some(met?),
+    };
+    let Some((producer, cluster, about)) = met else {
+        refuse(&first, &ledger);
+        refuse_rest(&mut batches, &ledger);
+        return Ok(());
+    };
+    let runtime = tokio::runtime::Handle::current();
+    blocking(move |_| {
+        let mut run = Run { producer, cluster, about, refused_topics: HashMap::new(), ledger, pace, stop };
         let mut next = Some(first);
         while let Some(batch) = next {
             for message in &batch {
-                run.send(message, pace.patience);
+                run.send(message);
             }
             run.producer.poll(Duration::ZERO);
-            next = runtime.block_on(async {
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => None,
-                    batch = batches.recv() => batch,
-                }
-            });
+            next = runtime.block_on(next_batch(&mut batches, &run.stop));
         }
-        batches.close();
-        while let Ok(batch) = batches.try_recv() {
-            for message in &batch {
-                run.ledger.refuse(message.number, "interrupted before it was sent");
-            }
-        }
-        run.producer.flush(pace.patience + GRACE).context("waiting for acknowledgements")
-    };
-    tokio::task::spawn_blocking(work).await.context("running the producer")?
+        refuse_rest(&mut batches, &run.ledger);
+        let settled = run.settle();
+        let_go(run.producer);
+        settled
+    })
+    .await
+}
+
+fn refuse(batch: &[Outgoing], ledger: &Ledger) {
+    for message in batch {
+        ledger.refuse(message.number, NOT_SENT);
+    }
+}
+
+/// Names what nobody will send any more.
+fn refuse_rest(batches: &mut Batches, ledger: &Ledger) {
+    batches.close();
+    while let Ok(batch) = batches.try_recv() {
+        refuse(&batch, ledger);
+    }
 }
 
 fn config(access: &Access, pace: Pace) -> rdkafka::ClientConfig {
@@ -125,10 +150,12 @@ struct Run {
     /// Topics that do not exist, with the words about them.
     refused_topics: HashMap<Arc<str>, Option<String>>,
     ledger: Arc<Ledger>,
+    pace: Pace,
+    stop: CancellationToken,
 }
 
 impl Run {
-    fn send(&mut self, message: &Outgoing, patience: Duration) {
+    fn send(&mut self, message: &Outgoing) {
         if let Some(words) = self.topic_problem(&message.topic) {
             return self.ledger.refuse(message.number, &words);
         }
@@ -151,12 +178,32 @@ impl Run {
             match self.producer.send(record) {
                 Ok(()) => return,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
-                    if Instant::now() < *deadline.get_or_insert_with(|| Instant::now() + patience) =>
+                    if Instant::now() < *deadline.get_or_insert_with(|| Instant::now() + self.pace.patience) =>
                 {
+                    if self.stop.is_cancelled() {
+                        return self.ledger.refuse(message.number, NOT_SENT);
+                    }
                     record = back;
                     self.producer.poll(DRAIN);
                 }
                 Err((error, _)) => return self.ledger.refuse(message.number, &reason(&error)),
+            }
+        }
+    }
+
+    /// Waits until each message is acknowledged or given up; after an interruption not for long, and what is under way
+    /// then is given up.
+    fn settle(&self) -> Result<()> {
+        let deadline = Instant::now() + self.pace.patience + GRACE;
+        let mut farewell = None;
+        loop {
+            match self.producer.flush(DEAF) {
+                Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) if Instant::now() < deadline => {}
+                settled => return settled.context("waiting for acknowledgements"),
+            }
+            if self.stop.is_cancelled() && Instant::now() >= *farewell.get_or_insert_with(|| Instant::now() + FAREWELL)
+            {
+                self.producer.purge(PurgeConfig::default().queue().inflight());
             }
         }
     }
@@ -185,6 +232,8 @@ fn reason(error: &KafkaError) -> String {
             "it is larger than the topic allows (max.message.bytes)".to_owned()
         }
         Some(RDKafkaErrorCode::MessageTimedOut) => "no acknowledgement came in time".to_owned(),
+        Some(RDKafkaErrorCode::PurgeQueue) => NOT_SENT.to_owned(),
+        Some(RDKafkaErrorCode::PurgeInflight) => "interrupted before it was acknowledged".to_owned(),
         Some(RDKafkaErrorCode::NotEnoughReplicas | RDKafkaErrorCode::NotEnoughReplicasAfterAppend) => {
             "not enough replicas are in sync".to_owned()
         }

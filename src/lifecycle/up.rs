@@ -85,7 +85,13 @@ pub async fn prepare(
     report: Report<'_>,
     shutdown: &Shutdown,
 ) -> Result<Prepared> {
-    let prepared = render(up, known).await?;
+    let dir = up.paths.stack(&up.stack.name);
+    let is_new = !dir.exists();
+    let rendered = shutdown.guard(render(up, known)).await;
+    if rendered.is_err() && is_new {
+        down::forget_secrets(up.paths, &up.stack.name);
+    }
+    let prepared = rendered?;
     let fetched = up.runtime.fetch(up.stack, &prepared.workloads, report, shutdown).await;
     if let Err(error) = fetched {
         forget_secrets(up, &prepared);

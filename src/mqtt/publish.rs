@@ -21,7 +21,7 @@ use super::link::{Link, Session};
 use crate::event::{Event, Report};
 use crate::message::Properties;
 use crate::publish::ledger::Ranges;
-use crate::publish::{Batches, Ledger, Outgoing};
+use crate::publish::{Batches, Ledger, Outgoing, next_batch};
 
 /// Messages in flight, at most; the server may allow fewer.
 const WINDOW: u16 = 1000;
@@ -68,7 +68,7 @@ pub async fn publish(
     stop: &CancellationToken,
     report: Report<'_>,
 ) -> Result<()> {
-    let Some(first) = batches.recv().await else { return Ok(()) };
+    let Some(first) = next_batch(&mut batches, stop).await else { return Ok(()) };
     // The id is new, so there is nothing to forget; and of sessions that began by forgetting, Mosquitto 2.0.11
     // writes none to its database, so they would not outlast its restart.
     let session = Session { expiry: SESSION_EXPIRY, clean: false, ..Session::fresh() };

@@ -173,7 +173,7 @@ impl Run<'_> {
             let wait = pace.wait();
             if !wait.is_zero() {
                 self.hand_over()?;
-                // Waiting is this thread's work here; it is told to stop by its token.
+                // Waiting is this thread's work here, and nobody waits for it.
                 std::thread::sleep(wait);
             }
         }

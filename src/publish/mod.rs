@@ -10,6 +10,7 @@ mod rate;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use crate::message::Properties;
 
@@ -42,3 +43,12 @@ pub struct Outgoing {
 pub type Batch = Vec<Outgoing>;
 /// How batches reach a publisher; it ends with its input.
 pub type Batches = tokio::sync::mpsc::Receiver<Batch>;
+
+/// The next batch; None at the end of the input, or when told to stop.
+pub async fn next_batch(batches: &mut Batches, stop: &CancellationToken) -> Option<Batch> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        batch = batches.recv() => batch,
+    }
+}

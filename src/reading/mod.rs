@@ -79,6 +79,8 @@ impl Reading {
     /// When a broker does not answer, refuses the login, or has no such topic.
     pub async fn open(watch: &Watch<'_>, wanted: &Wanted, tell: &Tell) -> Result<Self> {
         let stop = CancellationToken::new();
+        // Whoever stops waiting for it leaves no reader behind.
+        let opening = stop.clone().drop_guard();
         let mut topics = Vec::new();
         let mut filters = Vec::new();
         for address in watch.addresses {
@@ -122,10 +124,10 @@ impl Reading {
             Ok((kafka, mqtt)) => {
                 let (kafka, mut names) = kafka.map_or((None, Vec::new()), |(reader, names)| (Some(reader), names));
                 names.extend(filters.iter().cloned());
+                opening.disarm();
                 Ok(Self { readers: kafka.into_iter().chain(mqtt).collect(), stop, names })
             }
             Err(error) => {
-                stop.cancel();
                 gate.open();
                 Err(error)
             }
@@ -157,10 +159,10 @@ impl Reading {
         .await
     }
 
-    /// Ends the readers, and leaves the brokers in order.
-    pub async fn close(mut self) {
+    /// Ends the readers, and leaves the brokers in order; one that stands still is given `patience`.
+    pub async fn close(mut self, patience: Duration) {
         self.stop.cancel();
-        let _ = tokio::time::timeout(PATIENCE, self.finished()).await;
+        let _ = tokio::time::timeout(patience, self.finished()).await;
     }
 }
 

@@ -12,9 +12,20 @@ use serde::Serialize;
 use crate::cli::{Global, Output};
 use crate::event::Event;
 use crate::failure::{self, Failure};
+use crate::shutdown::Shutdown;
 use progress::Progress;
 
 pub use table::Table;
+
+/// Whoever read our stdout has gone: they have seen enough, and nothing has failed.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads stdout any more")]
+pub struct ClosedStdout;
+
+/// The error of writing to stdout: [`ClosedStdout`] where its reader has gone.
+pub fn stdout_error(error: std::io::Error) -> anyhow::Error {
+    if error.kind() == std::io::ErrorKind::BrokenPipe { ClosedStdout.into() } else { error.into() }
+}
 
 /// How this run talks to its user.
 pub struct Ui {
@@ -61,12 +72,10 @@ impl Ui {
     /// Data on stdout, as it is.
     ///
     /// # Errors
-    /// When stdout cannot be written to; a reader that went away is a broken pipe.
+    /// When stdout cannot be written to; [`ClosedStdout`] when its reader has gone.
     pub fn print(text: &str) -> Result<()> {
         let mut stdout = anstream::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
-        stdout.flush()?;
-        Ok(())
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(stdout_error)
     }
 
     /// One JSON document on stdout.
@@ -78,16 +87,24 @@ impl Ui {
     }
 
     /// Asks a yes-or-no question on the terminal; None where nobody can answer.
-    pub fn confirm(question: &str) -> Option<bool> {
+    ///
+    /// # Errors
+    /// [`Failure::Interrupted`] when a signal comes instead of an answer.
+    pub async fn confirm(question: &str, shutdown: &Shutdown) -> Result<Option<bool>> {
         if !std::io::stdin().is_terminal() {
-            return None;
+            return Ok(None);
         }
-        let mut stderr = anstream::stderr().lock();
-        write!(stderr, "{question} [y/N] ").ok()?;
-        stderr.flush().ok()?;
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).ok()?;
-        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+        let mut line = QuestionLine { is_open: write_stderr(&format!("{question} [y/N] ")).is_ok() };
+        if !line.is_open {
+            return Ok(None);
+        }
+        let read = || {
+            let mut answer = String::new();
+            Ok(std::io::stdin().read_line(&mut answer).ok().map(|_| answer))
+        };
+        let answer = shutdown.guard_blocking(read).await?;
+        line.is_open = false;
+        Ok(answer.map(|answer| matches!(answer.trim(), "y" | "Y" | "yes")))
     }
 
     /// The error that ends the run: cause, evidence and remedy; as JSON on stderr where JSON is wanted.
@@ -95,8 +112,28 @@ impl Ui {
         self.progress.clear();
         let failure = error.downcast_ref::<Failure>();
         let text = if self.is_json() { json_error(error, failure) } else { text_error(error, failure) };
-        let _ = anstream::stderr().lock().write_all(text.as_bytes());
+        // Nobody reads stderr any more: there is nobody to tell.
+        let _ = write_stderr(&text);
     }
+}
+
+/// The line of a question, which its answer ends: what follows a question without one does not belong there.
+struct QuestionLine {
+    is_open: bool,
+}
+
+impl Drop for QuestionLine {
+    fn drop(&mut self) {
+        if self.is_open {
+            let _ = write_stderr("\n");
+        }
+    }
+}
+
+fn write_stderr(text: &str) -> std::io::Result<()> {
+    let mut stderr = anstream::stderr().lock();
+    stderr.write_all(text.as_bytes())?;
+    stderr.flush()
 }
 
 fn text_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {

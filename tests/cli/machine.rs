@@ -1,8 +1,9 @@
 //! A machine as a test wants it: its programs, its home, no Docker.
 
+use std::fs::File;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -75,6 +76,15 @@ impl Machine {
         self.path().join("docker.sock")
     }
 
+    /// The lock of the default stack, as another sosstack would hold it.
+    pub fn hold_lock(&self) -> File {
+        let file = self.path().join(".local/share/sosstack/stacks/sos.lock");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let file = File::create(file).unwrap();
+        file.lock().unwrap();
+        file
+    }
+
     pub fn run(&self, arguments: &[&str]) -> Finished {
         finish(&mut self.command(arguments), self.path())
     }
@@ -82,7 +92,11 @@ impl Machine {
 
 /// Runs a command; the machine's own directory is called `~` in what it wrote.
 pub fn finish(command: &mut Command, home: &Path) -> Finished {
-    let output = command.output().unwrap();
+    collect(command.output().unwrap(), home)
+}
+
+/// As [`finish`], of a command that was started by itself.
+pub fn collect(output: Output, home: &Path) -> Finished {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&home.display().to_string(), "~");
     Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

@@ -4,12 +4,15 @@
 #![allow(clippy::print_stdout, reason = "the test runner shows it where it matters")]
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
+mod closed;
 mod export;
 mod export_compose;
 mod help;
+mod interrupted;
 mod machine;
 mod missing;
 mod output;
+mod peer;
 mod prune;
 mod usage;
 mod verify;

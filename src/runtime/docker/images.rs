@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::answers;
 use crate::event::{Event, Report};
+use crate::shutdown::Shutdown;
 
 /// Bytes read from a file at once.
 const CHUNK: usize = 1 << 20;
@@ -43,9 +44,15 @@ pub(super) async fn inspect(docker: &Docker, name: &str) -> Result<Image> {
 }
 
 /// Writes images into one archive, whole or not at all; its size in bytes.
-pub(super) async fn save(docker: &Docker, names: &[String], file: &Path, report: Report<'_>) -> Result<u64> {
+pub(super) async fn save(
+    docker: &Docker,
+    names: &[String],
+    file: &Path,
+    report: Report<'_>,
+    shutdown: &Shutdown,
+) -> Result<u64> {
     let partial = beside(file);
-    let saved = save_to(docker, names, &partial, report).await;
+    let saved = shutdown.guard(save_to(docker, names, &partial, report)).await;
     match saved {
         Ok(bytes) => {
             tokio::fs::rename(&partial, file).await.with_context(|| format!("writing {}", file.display()))?;

@@ -82,9 +82,15 @@ impl Docker {
     /// Writes images into one archive, whole or not at all; its size in bytes.
     ///
     /// # Errors
-    /// When an image is not here, or the file cannot be written.
-    pub async fn save_images(&self, images: &[String], file: &Path, report: Report<'_>) -> Result<u64> {
-        images::save(&self.client, images, file, report).await
+    /// When an image is not here, the file cannot be written, or a signal comes: then there is no archive.
+    pub async fn save_images(
+        &self,
+        images: &[String],
+        file: &Path,
+        report: Report<'_>,
+        shutdown: &Shutdown,
+    ) -> Result<u64> {
+        images::save(&self.client, images, file, report, shutdown).await
     }
 
     /// Loads an archive of images; the names that the daemon loaded.
@@ -118,9 +124,13 @@ impl Runtime for Docker {
         report: Report<'_>,
         shutdown: &Shutdown,
     ) -> Result<()> {
-        let missing = pull::missing(&self.client, workloads.iter().map(|workload| workload.image.as_str())).await?;
+        let images = workloads.iter().map(|workload| workload.image.as_str());
         // Dropping a pull ends it: the daemon keeps whole layers only.
-        shutdown.guard(async { Ok(pull::pull_all(&self.client, &missing, report).await?) }).await
+        let fetching = async {
+            let missing = pull::missing(&self.client, images).await?;
+            Ok(pull::pull_all(&self.client, &missing, report).await?)
+        };
+        shutdown.guard(fetching).await
     }
 
     async fn inventory(&self, stack: &StackName) -> Result<Inventory> {

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
@@ -127,6 +128,8 @@ async fn run_maven(
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("running {}", maven.display()))?;
+    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let _helper = group.map(|group| shutdown.take_along(group));
     let output = child.stdout.take().context("Maven's output is piped")?;
     let mut lines = BufReader::new(output).lines();
     let mut errors: Vec<String> = Vec::new();
@@ -148,8 +151,8 @@ async fn run_maven(
         Ok(status) => status,
         Err(error) => {
             // Maven's launcher is a shell script: end the Java that it started as well.
-            if let Some(group) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
-                let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            if let Some(group) = group {
+                let _ = kill_process_group(group, Signal::KILL);
             }
             let _ = child.wait().await;
             return Err(error);

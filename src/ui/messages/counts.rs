@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
+use anyhow::Result;
 use serde_json::json;
 
-use super::super::Table;
+use super::super::{Table, stdout_error};
 
 /// Messages of each topic, in all and since they were last shown.
 pub struct Counts {
@@ -42,19 +43,15 @@ impl Counts {
     /// Shows the rates since it was last called; a table takes the place of the one before.
     ///
     /// # Errors
-    /// When stdout cannot be written to.
-    pub fn show(&mut self) -> io::Result<()> {
+    /// When stdout cannot be written to; [`ClosedStdout`](crate::ui::ClosedStdout) when its reader has gone.
+    pub fn show(&mut self) -> Result<()> {
         let seconds = self.shown.elapsed().as_secs_f64().max(0.001);
         self.shown = Instant::now();
         let text = if self.is_json { self.json(seconds) } else { self.table(seconds) };
         self.topics.values_mut().for_each(|count| count.new = 0);
-        let mut stdout = anstream::stdout().lock();
-        if io::stdout().is_terminal() && !self.is_json && self.drawn > 0 {
-            write!(stdout, "\x1b[{}A\x1b[J", self.drawn)?;
-        }
-        self.drawn = text.lines().count();
-        stdout.write_all(text.as_bytes())?;
-        stdout.flush()
+        let lines = text.lines().count();
+        let drawn = std::mem::replace(&mut self.drawn, lines);
+        draw(&text, if self.is_json { 0 } else { drawn }).map_err(stdout_error)
     }
 
     fn table(&self, seconds: f64) -> String {
@@ -72,6 +69,16 @@ impl Counts {
         };
         format!("{}\n", json!(self.topics.iter().map(of).collect::<Vec<_>>()))
     }
+}
+
+/// Writes over as many lines of a terminal as `drawn` says.
+fn draw(text: &str, drawn: usize) -> io::Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    if io::stdout().is_terminal() && drawn > 0 {
+        write!(stdout, "\x1b[{drawn}A\x1b[J")?;
+    }
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate is read by people")]

@@ -7,6 +7,9 @@ mod template;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::Arc;
 
+use anyhow::Result;
+
+use super::stdout_error;
 use crate::message::View;
 use crate::message::envelope::Writer;
 
@@ -39,8 +42,8 @@ impl Printer {
     }
 
     /// # Errors
-    /// When stdout cannot be written to; a reader that went away is a broken pipe.
-    pub fn print(&mut self, message: &View<'_>) -> io::Result<()> {
+    /// When stdout cannot be written to; [`ClosedStdout`](super::ClosedStdout) when its reader has gone.
+    pub fn print(&mut self, message: &View<'_>) -> Result<()> {
         let line = &mut self.line;
         line.clear();
         match &mut self.look {
@@ -50,13 +53,13 @@ impl Printer {
             Look::People(people) => people.write(message, line),
         }
         line.push(b'\n');
-        self.out.write_all(line)
+        self.out.write_all(line).map_err(stdout_error)
     }
 
     /// # Errors
     /// As for [`Printer::print`].
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+    pub fn flush(&mut self) -> Result<()> {
+        self.out.flush().map_err(stdout_error)
     }
 }
 
