@@ -19,7 +19,7 @@ rounds=3
 runtimes=docker,process
 export ZOOKEEPER_IMAGE=sosstack-test/zookeeper:3.9.4
 export KAFKA_IMAGE=sosstack-test/kafka:3.9.2
-export MOSQUITTO_IMAGE=sosstack-test/mosquitto:2.0.11
+export MOSQUITTO_IMAGE=sosstack-test/mosquitto:2.0.21
 while [ $# -gt 0 ]; do
     [ $# -ge 2 ] || usage
     case $1 in
