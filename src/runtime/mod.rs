@@ -133,6 +133,9 @@ pub struct LogQuery {
 pub trait Runtime: Send + Sync {
     fn kind(&self) -> RuntimeKind;
 
+    /// The id of the daemon that has this runtime's stacks. None where there is no daemon, or none that keeps an id.
+    async fn daemon(&self) -> Result<Option<String>>;
+
     /// Where workloads are rendered for. Finds Java, jars' place and Mosquitto for plain processes.
     ///
     /// # Errors

@@ -106,6 +106,14 @@ impl Runtime for Docker {
         RuntimeKind::Docker
     }
 
+    /// Podman makes up another id for each answer.
+    async fn daemon(&self) -> Result<Option<String>> {
+        let asking = || "asking Docker for its id";
+        let (info, version) = tokio::try_join!(self.client.info(), self.client.version()).with_context(asking)?;
+        let is_podman = version.components.iter().flatten().any(|component| component.name.starts_with("Podman"));
+        Ok(info.id.filter(|id| !id.is_empty() && !is_podman))
+    }
+
     async fn target(&self, _stack: &Stack) -> Result<Target> {
         Ok(Target::Docker)
     }

@@ -103,6 +103,10 @@ impl Runtime for Process {
         RuntimeKind::Process
     }
 
+    async fn daemon(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     async fn target(&self, stack: &Stack) -> Result<Target> {
         let found = tools::find(self.needs_jars(stack))?;
         let class_path = match self.kafka_home(&stack.name) {
