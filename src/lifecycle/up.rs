@@ -264,7 +264,7 @@ async fn ensure_ports_free(up: &Up<'_>, prepared: &Prepared, steps: &[Step]) -> 
         .flat_map(|workload| workload.ports.iter().map(|port| (workload.service, *port)))
         .filter(|(_, port)| !held.contains_key(&port.host))
         .collect();
-    ports::ensure_free(&wanted, up.stack, up.runtime).await
+    ports::ensure_free(&wanted, up.stack, up.paths).await
 }
 
 /// Carries out the plan: all services at once, since the protocols wait for each other by themselves.

@@ -213,7 +213,7 @@ pub struct UnusedArchive {
 /// Who holds a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortOwner {
-    /// E.g. `container grafana (image grafana/grafana)` or `mosquitto (pid 812)`.
+    /// E.g. `container grafana (image grafana/grafana)` or `stack sos, which runs in Docker`; the same for all its ports.
     pub description: String,
     /// A command that frees it, e.g. `docker stop grafana` or `sosstack down --stack sos`.
     pub remedy: Option<String>,

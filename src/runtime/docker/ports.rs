@@ -25,11 +25,15 @@ fn describe(container: &ContainerSummary) -> PortOwner {
     let id = container.id.as_deref().unwrap_or_default();
     let name = container.names.iter().flatten().next().map_or(id, |name| name.trim_start_matches('/'));
     let stack = container.labels.as_ref().and_then(labels::stack);
-    PortOwner {
-        description: format!("container {name} (image {})", container.image.as_deref().unwrap_or_default()),
-        remedy: Some(
-            stack.map_or_else(|| format!("docker stop {name}"), |stack| format!("sosstack down --stack {stack}")),
-        ),
+    match stack {
+        Some(stack) => PortOwner {
+            description: format!("stack {stack}, which runs in Docker"),
+            remedy: Some(format!("sosstack down --stack {stack}")),
+        },
+        None => PortOwner {
+            description: format!("container {name} (image {})", container.image.as_deref().unwrap_or_default()),
+            remedy: Some(format!("docker stop {name}")),
+        },
     }
 }
 

@@ -8,6 +8,7 @@ mod identity;
 mod jars;
 mod log_files;
 mod logs;
+mod owner;
 mod record;
 mod spawn;
 mod tools;
@@ -312,19 +313,7 @@ impl Runtime for Process {
     }
 
     async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {
-        for stack in self.stacks().await? {
-            let inventory = self.inventory(&stack).await?;
-            let holds = |instance: &&Instance| {
-                instance.started.is_some() && instance.ports.iter().any(|published| published.host == port)
-            };
-            if let Some(instance) = inventory.instances.iter().find(holds) {
-                return Ok(Some(PortOwner {
-                    description: format!("{} of stack {stack} (pid {})", instance.service, instance.handle),
-                    remedy: Some(format!("sosstack down --stack {stack}")),
-                }));
-            }
-        }
-        Ok(None)
+        Ok(owner::of_port(port, &self.paths.data))
     }
 }
 
