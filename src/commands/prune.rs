@@ -11,7 +11,7 @@ use crate::ui::{Table, Ui, table};
 
 pub(super) async fn run(context: &Context, args: &PruneArgs) -> Result<()> {
     let stack = context.load(None, None)?.stack;
-    let runtimes = choose::available(&context.paths, None).await;
+    let runtimes = choose::available(&context.paths, None).await?.runtimes;
     let Look { waste, kept } = prune::find(&stack, &context.paths, &runtimes).await?;
     if context.ui.is_json() {
         Ui::print_json(&waste)?;

@@ -38,7 +38,7 @@ pub async fn ensure_free(wanted: &[(Service, PublishedPort)], stack: &Stack, pat
             return Ok(());
         }
         // Whichever runtime is to be used, stacks of the other one hold ports too.
-        let runtimes = choose::available(paths, None).await;
+        let runtimes = choose::available(paths, None).await?.runtimes;
         let mut taken = Vec::new();
         for (service, port) in busy {
             taken.push(Taken { service: *service, port: port.host, owner: owner(port.host, &runtimes).await });

@@ -18,6 +18,12 @@ pub struct Found {
     pub inventory: Inventory,
 }
 
+/// What can be used on this machine.
+pub struct Available {
+    pub runtimes: Vec<Box<dyn Runtime>>,
+    pub without_docker: Option<anyhow::Error>,
+}
+
 /// Looks for a stack in both runtimes; one with instances comes before one with data only.
 ///
 /// # Errors
@@ -25,7 +31,7 @@ pub struct Found {
 /// answer, or on another daemon than the one that does. Else that Docker is not there is no error.
 pub async fn find(paths: &Paths, kafka_home: Option<PathBuf>, name: &StackName) -> Result<Option<Found>> {
     let mut found: Vec<Found> = Vec::new();
-    let (runtimes, docker_refused) = connected(paths, kafka_home).await;
+    let Available { runtimes, without_docker } = available(paths, kafka_home).await?;
     let mut without = Vec::new();
     for runtime in runtimes {
         let inventory = runtime.inventory(name).await?;
@@ -37,7 +43,7 @@ pub async fn find(paths: &Paths, kafka_home: Option<PathBuf>, name: &StackName) 
     }
     let memo = Memo::read(&paths.stack(name))?;
     if found.is_empty() && memo.runtime == Some(RuntimeKind::Docker) {
-        if let Some(refusal) = docker_refused {
+        if let Some(refusal) = without_docker {
             return Err(unreachable(name, &refusal));
         }
         if let Some(noted) = &memo.daemon
@@ -53,21 +59,21 @@ pub async fn find(paths: &Paths, kafka_home: Option<PathBuf>, name: &StackName) 
     Ok(found.into_iter().next())
 }
 
-/// Every runtime that answers: processes always, Docker when its daemon does.
-pub async fn available(paths: &Paths, kafka_home: Option<PathBuf>) -> Vec<Box<dyn Runtime>> {
-    connected(paths, kafka_home).await.0
-}
-
-/// The runtimes that answer, and why Docker does not.
-async fn connected(paths: &Paths, kafka_home: Option<PathBuf>) -> (Vec<Box<dyn Runtime>>, Option<anyhow::Error>) {
+/// Every runtime that answers, and why Docker does not: processes always do, Docker when its daemon does.
+///
+/// # Errors
+/// [`Failure::Usage`] when the user chose a daemon in a way that cannot be meant.
+pub async fn available(paths: &Paths, kafka_home: Option<PathBuf>) -> Result<Available> {
     let mut runtimes: Vec<Box<dyn Runtime>> = vec![Box::new(Process::new(paths, kafka_home))];
-    match Docker::connect().await {
+    let without_docker = match Docker::connect().await {
         Ok(docker) => {
             runtimes.push(Box::new(docker));
-            (runtimes, None)
+            None
         }
-        Err(error) => (runtimes, Some(error)),
-    }
+        Err(error) if matches!(error.downcast_ref(), Some(Failure::Usage { .. })) => return Err(error),
+        Err(error) => Some(error),
+    };
+    Ok(Available { runtimes, without_docker })
 }
 
 /// A stack whose runtime is away is not gone: to say so, or to make an empty one, would look like a loss.

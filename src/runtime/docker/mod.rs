@@ -8,12 +8,15 @@ pub mod images;
 mod inventory;
 mod labels;
 mod log_text;
+mod login;
 mod logs;
 mod memory;
 mod names;
 mod ports;
 mod pull;
+mod reach;
 mod remove;
+mod settings;
 mod upload;
 
 use std::path::Path;
@@ -36,6 +39,11 @@ use crate::target::Target;
 use crate::workload::{ConfigFile, Workload};
 use images::Image;
 
+/// Whether the user named a daemon, by `DOCKER_HOST` or a context.
+pub fn is_chosen() -> bool {
+    !matches!(settings::Surroundings::of_this_process().chosen(), Ok(None))
+}
+
 /// A Docker (or Podman) daemon that has answered.
 #[derive(Debug, Clone)]
 pub struct Docker {
@@ -47,7 +55,8 @@ impl Docker {
     /// Docker and Podman, and agrees on an API version with it.
     ///
     /// # Errors
-    /// [`Failure::NoRuntime`], which tells apart: none installed, not running, not allowed, wrongly named.
+    /// [`Failure::NoRuntime`], which tells apart: none installed, not running, not allowed, on another machine;
+    /// [`Failure::Usage`] when a context is named that is not there.
     pub async fn connect() -> Result<Self> {
         Ok(Self { client: connect::connect().await? })
     }
