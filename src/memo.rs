@@ -19,6 +19,9 @@ pub struct Memo {
     /// Where the stack's services and data are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<RuntimeKind>,
+    /// The id of the Docker daemon that has them. None for processes, and where the daemon keeps no id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daemon: Option<String>,
     /// As `--profile` said last; holds where neither flag nor file says another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,

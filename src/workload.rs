@@ -82,10 +82,15 @@ impl Workload {
 
     /// Identifies the live files, so that a reload happens only when something changed.
     pub fn live_hash(&self) -> String {
-        let live: Vec<_> = self.files.iter().filter(|file| file.live).map(|f| (&f.path, &f.contents)).collect();
-        let text = serde_json::to_vec(&live).expect("files are plain data");
-        short_digest(&text)
+        live_hash(&self.files)
     }
+}
+
+/// [`Workload::live_hash`] of a workload with these files.
+pub fn live_hash(files: &[ConfigFile]) -> String {
+    let live: Vec<_> = files.iter().filter(|file| file.live).map(|f| (&f.path, &f.contents)).collect();
+    let text = serde_json::to_vec(&live).expect("files are plain data");
+    short_digest(&text)
 }
 
 /// The first 64 bits of SHA-256, hexadecimal.

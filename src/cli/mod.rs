@@ -124,7 +124,7 @@ pub enum Command {
     /// The stack's container images, also as a file for machines that reach no registry
     #[command(subcommand)]
     Images(ImagesCommand),
-    /// Remove what nobody needs: caches of unused versions, remains of stacks; says what, and asks
+    /// Remove what nobody needs, such as caches of unused versions; never logins or data. Says what, and asks
     Prune(PruneArgs),
     /// Make archives of classes, by which the next start is faster; `up` runs it in the background
     #[command(hide = true)]
@@ -166,6 +166,7 @@ impl From<ProfileArg> for Profile {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct UpArgs {
     /// What runs the services [default: the stack file's, else auto]
     #[arg(long, value_enum, env = "SOSSTACK_RUNTIME")]
@@ -185,6 +186,10 @@ pub struct UpArgs {
     /// Go on with empty volumes where data was removed by hand
     #[arg(long)]
     pub accept_data_loss: bool,
+    /// Give a stack that exists new credentials where its own are not in this data directory; whoever has the
+    /// old ones is locked out
+    #[arg(long)]
+    pub replace_credentials: bool,
     /// What the services are sized for [default: the stack file's, else as last time, else laptop]
     #[arg(long, value_enum, env = "SOSSTACK_PROFILE")]
     pub profile: Option<ProfileArg>,

@@ -15,7 +15,7 @@ use crate::config::mosquitto::reach;
 use crate::event::{Event, Report};
 use crate::failure::Failure;
 use crate::lifecycle::devices::{self, Changed, Fleet};
-use crate::lifecycle::{connect, up::Up};
+use crate::lifecycle::up::Up;
 use crate::secrets::{Accounts, accounts::Enrolled};
 use crate::stack::Device;
 use crate::stack::device::SERVICE_USER;
@@ -24,7 +24,7 @@ use crate::ui::{Table, Ui};
 
 pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()> {
     match command {
-        DeviceCommand::List { .. } | DeviceCommand::Show { .. } => look(context, command),
+        DeviceCommand::List { .. } | DeviceCommand::Show { .. } => look(context, command).await,
         DeviceCommand::Add(args) => {
             let devices = devices_of(context, args).await?;
             change(context, "device add", async |fleet, report| devices::add(fleet, &devices, report).await).await
@@ -44,9 +44,9 @@ pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()
     }
 }
 
-fn look(context: &Context, command: &DeviceCommand) -> Result<()> {
+async fn look(context: &Context, command: &DeviceCommand) -> Result<()> {
     let name = context.load(None, None)?.stack.name;
-    let accounts = Accounts::read(&context.paths.stack(&name))?.ok_or_else(|| connect::not_running(&name))?;
+    let accounts = context.accounts(&name).await?;
     match command {
         DeviceCommand::Show { id, password: true } => {
             let password = match id.as_str() {
@@ -77,6 +77,7 @@ async fn change(
         timeout: Duration::from_secs(30),
         retain: true,
         accept_data_loss: false,
+        replace_credentials: false,
     });
     let fleet = Fleet { paths: &context.paths, name: &stack.name, running: up.as_ref() };
     let changed = work(&fleet, &|event| context.ui.report(event)).await?;

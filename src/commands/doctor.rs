@@ -47,6 +47,7 @@ async fn findings(context: &Context) -> Result<Vec<Finding>> {
             timeout: Duration::from_secs(10),
             retain: true,
             accept_data_loss: false,
+            replace_credentials: false,
         };
         match connect::endpoints(&stack.name, &found.inventory, &context.paths) {
             Ok(endpoints) => findings.extend(stack::check(&up, &found.inventory, &endpoints).await),

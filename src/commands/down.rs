@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{Context, confirm};
 use crate::cli::DownArgs;
 use crate::lifecycle::down;
+use crate::lifecycle::lock::Lock;
 use crate::runtime::Inventory;
 use crate::runtime::choose;
 use crate::stack::StackName;
@@ -15,9 +16,7 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
     let name = context.load(None, None)?.stack.name;
     let lock = context.lock(&name, "down").await?;
     let Some(found) = choose::find(&context.paths, None, &name).await? else {
-        context.ui.say(&format!("Stack {name} is not there; nothing to do."));
-        lock.remove();
-        return finish(context, &name, &Inventory::default(), false);
+        return nothing_there(context, args, &name, lock).await;
     };
     if args.volumes && !args.yes {
         let question = format!(
@@ -37,6 +36,21 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
         context.ui.say(&format!("Stack {name} is down; its data is kept. To remove that too: {command}"));
     }
     finish(context, &name, &found.inventory, args.volumes)
+}
+
+/// Of a stack whose services and data were removed by hand, credentials may be left.
+async fn nothing_there(context: &Context, args: &DownArgs, name: &StackName, lock: Lock) -> Result<()> {
+    if args.volumes && context.paths.stack(name).exists() {
+        if !args.yes {
+            let question = format!("Remove the credentials of stack {name}, of which nothing else is left?");
+            confirm(context, &question, "nothing was removed", &name.about(), "down --volumes --yes").await?;
+        }
+        down::forget(&context.paths, name, &|event| context.ui.report(event));
+    } else {
+        context.ui.say(&format!("Stack {name} is not there; nothing to do."));
+    }
+    lock.remove();
+    finish(context, name, &Inventory::default(), false)
 }
 
 fn finish(context: &Context, name: &StackName, inventory: &Inventory, volumes: bool) -> Result<()> {

@@ -14,7 +14,9 @@ use crate::export::directory::{self, Written};
 use crate::export::kubernetes::settings::{Settings, Storage, namespace_problem};
 use crate::export::{kubernetes, secrets};
 use crate::failure::Failure;
+use crate::lifecycle::credentials;
 use crate::paths::write_atomic;
+use crate::runtime::choose;
 use crate::secrets::{Accounts, ClusterSecrets};
 use crate::stack::Stack;
 use crate::ui::Ui;
@@ -80,6 +82,11 @@ async fn write_secrets(context: &Context, args: &SecretsArgs) -> Result<()> {
     set_namespace(&mut stack, args.namespace.as_ref())?;
     let _lock = context.lock(&stack.name, "export secrets").await?;
     let dir = context.paths.stack(&stack.name);
+    if Accounts::read(&dir)?.is_none()
+        && let Some(found) = choose::find(&context.paths, None, &stack.name).await?
+    {
+        credentials::ensure_there(&context.paths, &stack.name, &found.inventory)?;
+    }
     // The accounts of the local stack, made now where there are none: each export is the same.
     let accounts = Accounts::ensure(&dir, &stack.devices)?;
     let mut secrets = secrets::secrets(&stack, &accounts, &ClusterSecrets::ensure(&dir)?)?;

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::Context;
 use crate::about::About;
 use crate::event::Event;
-use crate::runtime::{Inventory, RuntimeKind, State, choose};
+use crate::runtime::choose::Available;
+use crate::runtime::{Inventory, RuntimeKind, State, choose, docker};
 use crate::stack::StackName;
 use crate::ui::{Table, Ui};
 
@@ -24,7 +25,9 @@ struct Entry {
 
 pub(super) async fn run(context: &Context) -> Result<()> {
     let mut entries = Vec::new();
-    for runtime in choose::available(&context.paths, None).await {
+    let Available { runtimes, without_docker } = choose::available(&context.paths, None).await?;
+    say_what_is_left_out(context, without_docker);
+    for runtime in runtimes {
         for stack in runtime.stacks().await? {
             match runtime.inventory(&stack).await {
                 Ok(inventory) => entries.push(entry(stack, runtime.kind(), &inventory)),
@@ -52,6 +55,13 @@ pub(super) async fn run(context: &Context) -> Result<()> {
         ]);
     }
     Ui::print(&table.render())
+}
+
+/// Where no daemon is named and none answers there is no Docker; one that is named may have stacks.
+fn say_what_is_left_out(context: &Context, without_docker: Option<anyhow::Error>) {
+    if let Some(error) = without_docker.filter(|_| docker::is_chosen()) {
+        context.ui.report(Event::Warning(format!("stacks in Docker are not listed: {error:#}")));
+    }
 }
 
 fn entry(stack: StackName, runtime: RuntimeKind, inventory: &Inventory) -> Entry {

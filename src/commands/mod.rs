@@ -37,12 +37,13 @@ use crate::about::{About, Remedy};
 use crate::cli::{Command, Global};
 use crate::endpoints::Endpoints;
 use crate::failure::Failure;
-use crate::lifecycle::connect;
 use crate::lifecycle::lock::Lock;
+use crate::lifecycle::{connect, credentials};
 use crate::memo::Memo;
 use crate::paths::Paths;
 use crate::runtime::Inventory;
 use crate::runtime::choose::{self, Found};
+use crate::secrets::Accounts;
 use crate::shutdown::Shutdown;
 use crate::stack::load::{self, Loaded, Overrides, Place};
 use crate::stack::{Profile, Service, Stack, StackName};
@@ -175,6 +176,20 @@ impl Context {
         let (stack, found) = self.running().await?;
         let endpoints = connect::endpoints(&stack.name, &found.inventory, &self.paths)?;
         Ok((stack, endpoints))
+    }
+
+    /// The accounts of a stack, whether it runs or not.
+    ///
+    /// # Errors
+    /// When there are none: the stack was never made, or by somebody else.
+    async fn accounts(&self, name: &StackName) -> Result<Accounts> {
+        if let Some(accounts) = Accounts::read(&self.paths.stack(name))? {
+            return Ok(accounts);
+        }
+        if let Some(found) = choose::find(&self.paths, None, name).await? {
+            credentials::ensure_there(&self.paths, name, &found.inventory)?;
+        }
+        Err(connect::not_running(name))
     }
 
     /// Takes the stack's lock for a command that changes it.

@@ -5,20 +5,24 @@ use anyhow::Result;
 use super::{Context, confirm};
 use crate::about::About;
 use crate::cli::PruneArgs;
-use crate::lifecycle::prune::{self, Waste};
+use crate::event::Event;
+use crate::lifecycle::prune::{self, Look, Waste};
 use crate::runtime::choose;
 use crate::ui::{Table, Ui, table};
 
 pub(super) async fn run(context: &Context, args: &PruneArgs) -> Result<()> {
     let stack = context.load(None, None)?.stack;
-    let runtimes = choose::available(&context.paths, None).await;
-    let waste = prune::find(&stack, &context.paths, &runtimes).await?;
+    let runtimes = choose::available(&context.paths, None).await?.runtimes;
+    let Look { waste, kept } = prune::find(&stack, &context.paths, &runtimes).await?;
     if context.ui.is_json() {
         Ui::print_json(&waste)?;
     } else if waste.is_empty() {
         context.ui.say("Nothing to remove.");
     } else {
         Ui::print(&shown(&waste))?;
+    }
+    for words in kept {
+        context.ui.report(Event::Note(format!("left alone: {words}")));
     }
     if args.dry_run || waste.is_empty() {
         return Ok(());
@@ -27,10 +31,13 @@ pub(super) async fn run(context: &Context, args: &PruneArgs) -> Result<()> {
         let about = About::this_machine();
         confirm(context, "Remove all of it?", "nothing was removed", &about, "prune --yes").await?;
     }
-    for item in &waste {
-        prune::remove(item, &context.paths, &runtimes, &|event| context.ui.report(event)).await?;
+    let mut removed = Vec::new();
+    for item in waste {
+        if prune::remove(&item, &context.paths, &runtimes, &|event| context.ui.report(event)).await? {
+            removed.push(item);
+        }
     }
-    context.ui.say(&format!("{} removed, {} freed", waste.len(), table::bytes(bytes(&waste))));
+    context.ui.say(&format!("{} removed, {} freed", removed.len(), table::bytes(bytes(&removed))));
     Ok(())
 }
 
@@ -38,7 +45,6 @@ fn bytes(waste: &[Waste]) -> u64 {
     let of = |item: &Waste| match item {
         Waste::Path { bytes, .. } => *bytes,
         Waste::Archive { bytes, .. } => bytes.unwrap_or(0),
-        Waste::Stack { .. } => 0,
     };
     waste.iter().map(of).sum()
 }
@@ -47,17 +53,12 @@ fn shown(waste: &[Waste]) -> String {
     let mut rows = Table::new(&["WHAT", "HOW MUCH", "WHY"]);
     for item in waste {
         rows.row(match item {
-            Waste::Path { path, bytes, why } => {
+            Waste::Path { path, bytes, why, .. } => {
                 vec![path.display().to_string().into(), table::bytes(*bytes).into(), why.clone().into()]
             }
             Waste::Archive { runtime, name, bytes, why } => vec![
                 format!("{name} ({})", runtime.as_str()).into(),
                 bytes.map_or_else(|| "not known".to_owned(), table::bytes).into(),
-                why.clone().into(),
-            ],
-            Waste::Stack { stack, runtime, services, volumes, why } => vec![
-                format!("stack {stack} ({})", runtime.as_str()).into(),
-                format!("{services} services, {volumes} volumes").into(),
                 why.clone().into(),
             ],
         });

@@ -19,6 +19,7 @@ pub(super) async fn run(context: &Context, args: &SeedArgs) -> Result<()> {
         timeout: args.timeout,
         retain: true,
         accept_data_loss: false,
+        replace_credentials: false,
     };
     let seeded = up::seed(&request, &|event| context.ui.report(event)).await?;
     if context.ui.is_json() {

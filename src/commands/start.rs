@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Context, selected};
 use crate::cli::StartArgs;
+use crate::lifecycle::credentials;
 use crate::lifecycle::start::{self, Start};
 use crate::runtime::Runtime;
 use crate::stack::{Service, Stack};
@@ -16,6 +17,7 @@ pub(super) async fn run(context: &Context, args: &StartArgs) -> Result<()> {
     let name = context.load(None, None)?.stack.name;
     let _lock = context.lock(&name, "start").await?;
     let (stack, found) = context.running().await?;
+    credentials::ensure_there(&context.paths, &name, &found.inventory)?;
     let services = selected(&found.inventory, &args.services.services)?;
     start(context, &stack, &*found.runtime, &services, args.timeout).await
 }

@@ -39,6 +39,11 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<()> {
             context.shutdown.guard(removing).await?;
             None
         }
+        None if args.fresh => {
+            // Data that was removed by hand is not missed by who begins anew.
+            down::forget(&context.paths, &name, report);
+            None
+        }
         found => found,
     };
     let stack = &loaded.stack;
@@ -143,6 +148,7 @@ fn request<'a>(context: &'a Context, args: &UpArgs, stack: &'a Stack, runtime: &
         timeout: args.timeout,
         retain: args.retain,
         accept_data_loss: args.accept_data_loss,
+        replace_credentials: args.replace_credentials,
     }
 }
 

@@ -164,7 +164,7 @@ async fn free_ports(stack: &Stack, paths: &Paths) -> Finding {
         .into_iter()
         .flat_map(|service| build::ports(stack, service, &target).into_iter().map(move |port| (service, port)))
         .collect();
-    match ports::ensure_free(&wanted, stack, &*runtime).await {
+    match ports::ensure_free(&wanted, stack, paths).await {
         Ok(()) => Finding::good("ports", format!("all {} are free on 127.0.0.1", wanted.len())),
         Err(error) => Finding::of_error("ports", &error, "sosstack up --port-offset 100"),
     }

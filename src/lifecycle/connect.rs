@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::credentials;
 use crate::endpoints::{Address, Endpoints};
 use crate::failure::Failure;
 use crate::paths::Paths;
@@ -15,10 +16,13 @@ use crate::target::cluster_name;
 /// How this machine reaches a stack that was made.
 ///
 /// # Errors
-/// [`Failure::NotRunning`] when the stack has no instances or no accounts on this machine.
+/// [`Failure::NotRunning`] when the stack has no instances; [`Failure::Failed`] when it has no accounts here.
 pub fn endpoints(name: &StackName, inventory: &Inventory, paths: &Paths) -> Result<Endpoints> {
     let accounts = Accounts::read(&paths.stack(name))?;
-    let (Some(accounts), false) = (accounts, inventory.instances.is_empty()) else { return Err(not_running(name)) };
+    if inventory.instances.is_empty() {
+        return Err(not_running(name));
+    }
+    let Some(accounts) = accounts else { return Err(credentials::missing(paths, name).into()) };
     let addresses = |wanted: PortName| -> Vec<Address> {
         let ports = inventory.instances.iter().flat_map(|instance| &instance.ports);
         let address = |host: u16| Address { host: "127.0.0.1".to_owned(), port: host };

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-use super::up::{self, Up};
-use super::{connect, poll};
+use super::up::Up;
+use super::{connect, credentials, live, poll};
 use crate::about::Remedy;
 use crate::endpoints::Endpoints;
 use crate::event::{self, Event, Report};
@@ -46,8 +46,8 @@ pub struct Changed {
 /// # Errors
 /// [`Failure::Usage`] when one is enrolled already and belongs to somebody else; then none is.
 pub async fn add(fleet: &Fleet<'_>, devices: &[Device], report: Report<'_>) -> Result<Changed> {
-    let mut accounts = accounts(fleet)?;
-    let foreign: Vec<String> = devices.iter().filter_map(|device| owned_by_another(&accounts, device)).collect();
+    let before = accounts(fleet).await?;
+    let foreign: Vec<String> = devices.iter().filter_map(|device| owned_by_another(&before, device)).collect();
     if !foreign.is_empty() {
         return Err(Failure::Usage {
             cause: foreign.join("\n  "),
@@ -58,10 +58,11 @@ pub async fn add(fleet: &Fleet<'_>, devices: &[Device], report: Report<'_>) -> R
         }
         .into());
     }
-    let (new, old): (Vec<&Device>, Vec<&Device>) = devices.iter().partition(|device| accounts.enrol(device));
+    let mut after = before.clone();
+    let (new, old): (Vec<&Device>, Vec<&Device>) = devices.iter().partition(|device| after.enrol(device));
     let ids = |devices: Vec<&Device>| devices.into_iter().map(|device| device.id.clone()).collect();
     let changed = Changed { changed: ids(new), unchanged: ids(old), live: false };
-    carry_out(fleet, &accounts, changed, report).await
+    carry_out(fleet, &Change { before, after }, changed, report).await
 }
 
 /// Takes logins away.
@@ -69,18 +70,13 @@ pub async fn add(fleet: &Fleet<'_>, devices: &[Device], report: Report<'_>) -> R
 /// # Errors
 /// [`Failure::Failed`] when a device is not enrolled; then none is removed.
 pub async fn remove(fleet: &Fleet<'_>, ids: &[String], report: Report<'_>) -> Result<Changed> {
-    let mut accounts = accounts(fleet)?;
+    let before = accounts(fleet).await?;
     for id in ids {
-        accounts.find(id, fleet.name)?;
+        before.find(id, fleet.name)?;
     }
-    let before = accounts.clone();
-    let changed = ids.iter().filter(|id| accounts.remove(id)).cloned().collect();
-    let changed = carry_out(fleet, &accounts, Changed { changed, ..Changed::default() }, report).await?;
-    if let (Some(up), true, Some(id)) = (fleet.running, changed.live, changed.changed.last()) {
-        let login = login(&before, id)?;
-        until(up, &login, Wanted::Refused).await?;
-    }
-    Ok(changed)
+    let mut after = before.clone();
+    let changed = ids.iter().filter(|id| after.remove(id)).cloned().collect();
+    carry_out(fleet, &Change { before, after }, Changed { changed, ..Changed::default() }, report).await
 }
 
 /// Gives new passwords.
@@ -88,16 +84,23 @@ pub async fn remove(fleet: &Fleet<'_>, ids: &[String], report: Report<'_>) -> Re
 /// # Errors
 /// [`Failure::Failed`] when a device is not enrolled; then none is changed.
 pub async fn rotate(fleet: &Fleet<'_>, users: &[String], report: Report<'_>) -> Result<Changed> {
-    let mut accounts = accounts(fleet)?;
+    let before = accounts(fleet).await?;
     for user in users.iter().filter(|user| *user != SERVICE_USER) {
-        accounts.find(user, fleet.name)?;
+        before.find(user, fleet.name)?;
     }
-    let changed = users.iter().filter(|user| accounts.rotate(user)).cloned().collect();
-    carry_out(fleet, &accounts, Changed { changed, ..Changed::default() }, report).await
+    let mut after = before.clone();
+    let changed = users.iter().filter(|user| after.rotate(user)).cloned().collect();
+    carry_out(fleet, &Change { before, after }, Changed { changed, ..Changed::default() }, report).await
 }
 
-fn accounts(fleet: &Fleet<'_>) -> Result<Accounts> {
-    Accounts::read(&fleet.paths.stack(fleet.name))?.ok_or_else(|| connect::not_running(fleet.name))
+/// The accounts as they are, also in a running Mosquitto: what a command that was killed began is finished first.
+async fn accounts(fleet: &Fleet<'_>) -> Result<Accounts> {
+    let accounts = Accounts::read(&fleet.paths.stack(fleet.name))?;
+    let Some(up) = fleet.running else { return accounts.ok_or_else(|| connect::not_running(fleet.name)) };
+    live::ensure_ours(up).await?;
+    let accounts = accounts.ok_or_else(|| credentials::missing(fleet.paths, fleet.name))?;
+    live::load(up, &accounts).await?;
+    Ok(accounts)
 }
 
 fn owned_by_another(accounts: &Accounts, device: &Device) -> Option<String> {
@@ -107,15 +110,27 @@ fn owned_by_another(accounts: &Accounts, device: &Device) -> Option<String> {
         .then(|| format!("{} is enrolled already and belongs to {}", device.id, words(&enrolled.owner)))
 }
 
-/// Writes the accounts, then has Mosquitto load them: after a kill in between, the next command does the rest.
-async fn carry_out(
-    fleet: &Fleet<'_>,
-    accounts: &Accounts,
-    mut changed: Changed,
-    report: Report<'_>,
-) -> Result<Changed> {
+/// Accounts before and after.
+struct Change {
+    before: Accounts,
+    after: Accounts,
+}
+
+impl Change {
+    /// What proves that the server acts on it. All accounts are loaded at once: the last one speaks for the others.
+    fn proof(&self, changed: &Changed) -> Option<(Login, Wanted)> {
+        let user = changed.changed.last().or(changed.unchanged.last())?;
+        let accepted = login(&self.after, user).map(|login| (login, Wanted::Accepted));
+        accepted.or_else(|| login(&self.before, user).map(|login| (login, Wanted::Refused)))
+    }
+}
+
+/// Writes the accounts, then has Mosquitto load them: after a kill in between, the next command does the rest. What
+/// Mosquitto does not act on is taken back, so that no later command takes it for done.
+async fn carry_out(fleet: &Fleet<'_>, change: &Change, mut changed: Changed, report: Report<'_>) -> Result<Changed> {
+    let dir = fleet.paths.stack(fleet.name);
     if !changed.changed.is_empty() {
-        accounts.write(&fleet.paths.stack(fleet.name))?;
+        change.after.write(&dir)?;
     }
     let Some(up) = fleet.running else {
         report(Event::Note(format!(
@@ -124,18 +139,24 @@ async fn carry_out(
         )));
         return Ok(changed);
     };
-    event::step(report, "Mosquitto", async {
-        changed.live = up::reload(up).await?;
-        // All are loaded at once: the last one speaks for the others.
-        if let (true, Some(user)) = (changed.live, changed.changed.last())
-            && let Ok(login) = login(accounts, user)
-        {
-            until(up, &login, Wanted::Accepted).await?;
+    let done = event::step(report, "Mosquitto", async {
+        let live = live::load(up, &change.after).await?;
+        if let (true, Some((login, wanted))) = (live, change.proof(&changed)) {
+            until(up, &login, wanted).await?;
         }
-        let words = if changed.live { "knows" } else { "does not run; it will know" };
-        anyhow::Ok((changed, words.to_owned()))
-    })
-    .await
+        anyhow::Ok((live, if live { "knows" } else { "does not run; it will know" }.to_owned()))
+    });
+    match done.await {
+        Ok(live) => {
+            changed.live = live;
+            Ok(changed)
+        }
+        Err(error) => {
+            change.before.write(&dir)?;
+            let _ = live::load(up, &change.before).await;
+            Err(error)
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,10 +165,9 @@ enum Wanted {
     Refused,
 }
 
-fn login(accounts: &Accounts, user: &str) -> Result<Login> {
-    let account = accounts.users().find(|(name, _)| *name == user).map(|(_, account)| account);
-    let password = account.with_context(|| format!("{user} has no login"))?.password.clone();
-    Ok(Login { username: user.to_owned(), password })
+fn login(accounts: &Accounts, user: &str) -> Option<Login> {
+    let (_, account) = accounts.users().find(|(name, _)| *name == user)?;
+    Some(Login { username: user.to_owned(), password: account.password.clone() })
 }
 
 /// Until the server treats a login as it should.
@@ -168,6 +188,13 @@ async fn until(up: &Up<'_>, login: &Login, wanted: Wanted) -> Result<()> {
     });
     match asked.await {
         Ok(()) => Ok(()),
-        Err(words) => bail!("Mosquitto does not act on the change: {words}"),
+        Err(words) => {
+            let about = up.stack.name.about();
+            Err(Failure::Failed {
+                cause: format!("Mosquitto does not act on the change, so it was taken back: {words}"),
+                remedy: Remedy::either([about.remedy("doctor"), about.remedy("logs mosquitto")]),
+            }
+            .into())
+        }
     }
 }

@@ -79,15 +79,20 @@ pub async fn down(
             anyhow::Ok(((), format!("{} volumes", inventory.volumes.len())))
         })
         .await?;
-        if forget_secrets(paths, name) {
-            let dir = paths.stack(name);
-            report(Event::Note(format!(
-                "logins are kept, since they were exported to a cluster; who needs them no more removes {}",
-                dir.display()
-            )));
-        }
+        forget(paths, name, report);
     }
     runtime.retire(name).await
+}
+
+/// As [`forget_secrets`]; says so where logins stay.
+pub fn forget(paths: &Paths, name: &StackName, report: Report<'_>) {
+    if forget_secrets(paths, name) {
+        let dir = paths.stack(name);
+        report(Event::Note(format!(
+            "logins are kept, since they were exported to a cluster; who needs them no more removes {}",
+            dir.display()
+        )));
+    }
 }
 
 /// Removes the credentials of a stack of which nothing is left. Those that were exported to a cluster stay: the devices

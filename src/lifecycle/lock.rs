@@ -59,6 +59,26 @@ impl Lock {
         }
     }
 
+    /// Takes a stack's lock if nobody holds it; who does, otherwise.
+    ///
+    /// # Errors
+    /// When its file cannot be opened.
+    pub fn at_once(paths: &Paths, name: &StackName, command: &str) -> Result<Result<Self, String>> {
+        let path = paths.lock(name);
+        ensure_private_dir(path.parent().unwrap_or(Path::new("/")))?;
+        Self::try_acquire(&path, command)
+    }
+
+    /// Who holds a stack's lock at this moment; makes no file.
+    pub fn holder(paths: &Paths, name: &StackName) -> Option<String> {
+        let mut file = File::open(paths.lock(name)).ok()?;
+        // Shared: two that look do not see each other.
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(holder_in(&mut file)),
+            _ => None,
+        }
+    }
+
     /// The lock, or who holds it.
     fn try_acquire(path: &Path, command: &str) -> Result<Result<Self, String>> {
         let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
@@ -66,10 +86,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).with_context(|| format!("reading {}", path.display()))?;
-                let holder = holder.trim();
-                return Ok(Err(if holder.is_empty() { "another sosstack".to_owned() } else { holder.to_owned() }));
+                return Ok(Err(holder_in(&mut file)));
             }
             Err(TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("locking {}", path.display()));
@@ -90,6 +107,13 @@ impl Lock {
     pub fn remove(self) {
         let _ = fs::remove_file(&self.path);
     }
+}
+
+fn holder_in(file: &mut File) -> String {
+    let mut holder = String::new();
+    let read = file.read_to_string(&mut holder);
+    let holder = holder.trim();
+    if read.is_err() || holder.is_empty() { "another sosstack".to_owned() } else { holder.to_owned() }
 }
 
 async fn pause() -> Result<()> {

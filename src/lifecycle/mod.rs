@@ -1,9 +1,12 @@
 //! Up, down, status, ready, seed. Speaks only to the runtime trait and to the three protocols.
 
 pub mod connect;
+pub mod credentials;
 pub mod devices;
 pub mod down;
 pub mod evidence;
+mod leavings;
+mod live;
 pub mod lock;
 pub mod lost;
 pub mod plan;

@@ -1,6 +1,5 @@
 //! Host ports: free before anything starts, or named with their owner and a remedy.
 
-use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,8 @@ use anyhow::Result;
 
 use crate::about::Remedy;
 use crate::failure::Failure;
-use crate::runtime::{PortOwner, Runtime};
+use crate::paths::Paths;
+use crate::runtime::{PortOwner, Runtime, choose};
 use crate::stack::{Service, Stack};
 use crate::workload::PublishedPort;
 
@@ -20,42 +20,66 @@ const ENDING: Duration = Duration::from_secs(3);
 /// Between two looks at ports that nobody holds.
 const INTERVAL: Duration = Duration::from_millis(50);
 
+/// A wanted port that is in use, and by whom where that can be seen.
+struct Taken {
+    service: Service,
+    port: u16,
+    owner: Option<PortOwner>,
+}
+
 /// Refuses when a wanted port is in use; every taken one is named at once.
 ///
 /// # Errors
 /// [`Failure::PortTaken`].
-pub async fn ensure_free(wanted: &[(Service, PublishedPort)], stack: &Stack, runtime: &dyn Runtime) -> Result<()> {
+pub async fn ensure_free(wanted: &[(Service, PublishedPort)], stack: &Stack, paths: &Paths) -> Result<()> {
     let deadline = Instant::now() + ENDING;
     loop {
-        let taken: Vec<&(Service, PublishedPort)> = wanted.iter().filter(|(_, port)| is_taken(port.host)).collect();
-        if taken.is_empty() {
+        let busy: Vec<&(Service, PublishedPort)> = wanted.iter().filter(|(_, port)| is_taken(port.host)).collect();
+        if busy.is_empty() {
             return Ok(());
         }
-        let mut owned: Vec<(&(Service, PublishedPort), Option<PortOwner>)> = Vec::new();
-        for one in taken {
-            owned.push((one, owner(one.1.host, runtime).await));
+        // Whichever runtime is to be used, stacks of the other one hold ports too.
+        let runtimes = choose::available(paths, None).await?.runtimes;
+        let mut taken = Vec::new();
+        for (service, port) in busy {
+            taken.push(Taken { service: *service, port: port.host, owner: owner(port.host, &runtimes).await });
         }
-        if owned.iter().all(|(_, owner)| owner.is_some()) || Instant::now() >= deadline {
-            return Err(refusal(owned, proposal(wanted, stack)).into());
+        if taken.iter().all(|one| one.owner.is_some()) || Instant::now() >= deadline {
+            return Err(refusal(&taken, proposal(wanted, stack)).into());
         }
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
-fn refusal(owned: Vec<(&(Service, PublishedPort), Option<PortOwner>)>, proposal: Option<Remedy>) -> Failure {
-    let mut cause = String::new();
+/// One line and one remedy for each owner, however many ports it holds.
+fn refusal(taken: &[Taken], proposal: Option<Remedy>) -> Failure {
+    let mut lines: Vec<String> = Vec::new();
     let mut remedies: Vec<Remedy> = Vec::new();
-    for ((service, port), owner) in owned {
-        let owner = owner.unwrap_or_else(|| PortOwner {
+    for (index, Taken { port, owner, .. }) in taken.iter().enumerate() {
+        let same = |other: &&Taken| other.owner.is_some() && other.owner == *owner;
+        if taken[..index].iter().any(|other| same(&other)) {
+            continue;
+        }
+        let unseen = PortOwner {
             description: "a process of another user".to_owned(),
-            remedy: Some(Remedy::words(format!("find it: sudo ss -ltnp 'sport = :{}'", port.host))),
-        });
-        let separator = if cause.is_empty() { "" } else { "\n  " };
-        let _ = write!(cause, "{separator}port {} ({service}) is taken by {}", port.host, owner.description);
-        remedies.extend(owner.remedy.filter(|remedy| !remedies.contains(remedy)));
+            remedy: Some(Remedy::words(format!("find it: sudo ss -ltnp 'sport = :{port}'"))),
+        };
+        let others: Vec<&Taken> = taken[index + 1..].iter().filter(same).collect();
+        let PortOwner { description, remedy } = owner.clone().unwrap_or(unseen);
+        lines.push(format!("{} taken by {description}", ports_in_words(&taken[index], &others)));
+        remedies.extend(remedy.filter(|remedy| !remedies.contains(remedy)));
     }
     remedies.extend(proposal);
-    Failure::PortTaken { cause, remedy: Remedy::either(remedies) }
+    Failure::PortTaken { cause: lines.join("\n  "), remedy: Remedy::either(remedies) }
+}
+
+fn ports_in_words(first: &Taken, others: &[&Taken]) -> String {
+    let one = |taken: &Taken| format!("{} ({})", taken.port, taken.service);
+    if others.is_empty() {
+        return format!("port {} is", one(first));
+    }
+    let all: Vec<String> = std::iter::once(one(first)).chain(others.iter().map(|taken| one(taken))).collect();
+    format!("ports {} are", all.join(", "))
 }
 
 /// An offset at which all wanted ports are free.
@@ -79,13 +103,45 @@ fn is_taken(port: u16) -> bool {
 }
 
 /// None where nobody holds it whom we can see.
-async fn owner(port: u16, runtime: &dyn Runtime) -> Option<PortOwner> {
-    if let Ok(Some(owner)) = runtime.port_owner(port).await {
-        return Some(owner);
+async fn owner(port: u16, runtimes: &[Box<dyn Runtime>]) -> Option<PortOwner> {
+    for runtime in runtimes {
+        if let Ok(Some(owner)) = runtime.port_owner(port).await {
+            return Some(owner);
+        }
     }
     let process = listeners::get_process_by_port(port, listeners::Protocol::TCP).ok()?;
     Some(PortOwner {
         description: format!("{} (pid {})", process.name, process.pid),
         remedy: Some(Remedy::words(format!("end it: kill {}", process.pid))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_owner_of_many_ports_is_named_once_with_one_remedy() {
+        let owner = |words: &str| {
+            Some(PortOwner { description: words.to_owned(), remedy: Some(Remedy::words(format!("end {words}"))) })
+        };
+        let taken = |service, port, owner| Taken { service, port, owner };
+        let failure = refusal(
+            &[
+                taken(Service::kafka(0), 9092, owner("stack a")),
+                taken(Service::kafka(1), 9093, owner("java (pid 7)")),
+                taken(Service::kafka(2), 9094, owner("stack a")),
+                taken(Service::mosquitto(), 1883, None),
+            ],
+            Some(Remedy::words("move")),
+        );
+        assert_eq!(
+            failure.to_string(),
+            "ports 9092 (kafka-0), 9094 (kafka-2) are taken by stack a\n  \
+             port 9093 (kafka-1) is taken by java (pid 7)\n  \
+             port 1883 (mosquitto) is taken by a process of another user"
+        );
+        let remedy = "end stack a\n  or: end java (pid 7)\n  or: find it: sudo ss -ltnp 'sport = :1883'\n  or: move";
+        assert_eq!(failure.remedy().unwrap().as_str(), remedy);
+    }
 }

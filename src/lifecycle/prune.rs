@@ -1,4 +1,4 @@
-//! What nobody needs any more: caches of versions that no stack uses, remains of stacks.
+//! What nobody needs any more: caches of versions that no stack uses, leavings of stacks that hold nothing worth keeping.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::down;
-use crate::event::Report;
+use super::leavings::{self, Leavings};
+use super::lock::Lock;
+use crate::event::{Event, Report};
 use crate::paths::{Paths, children, size};
 use crate::runtime::{Inventory, Runtime, RuntimeKind, State};
 use crate::secrets::Accounts;
@@ -18,87 +19,171 @@ use crate::stack::{Stack, StackName};
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Waste {
     /// A file or folder in the cache or data directory.
-    Path { path: PathBuf, bytes: u64, why: String },
+    Path {
+        path: PathBuf,
+        bytes: u64,
+        why: String,
+        /// The stack whose it was; None for a cache.
+        #[serde(skip)]
+        stack: Option<StackName>,
+    },
     /// An archive of classes that no stack maps.
     Archive { runtime: RuntimeKind, name: String, bytes: Option<u64>, why: String },
-    /// Containers, volumes or folders of a stack that does not run and for which this user has no credentials.
-    Stack { stack: StackName, runtime: RuntimeKind, services: usize, volumes: usize, why: String },
+}
+
+/// What a look around came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    pub waste: Vec<Waste>,
+    /// What looks like waste and is left alone: why, and how it goes all the same.
+    pub kept: Vec<String>,
 }
 
 /// Finds waste; `runtimes` are those that answer.
 ///
 /// # Errors
 /// When a runtime does not tell its stacks.
-pub async fn find(stack: &Stack, paths: &Paths, runtimes: &[Box<dyn Runtime>]) -> Result<Vec<Waste>> {
-    let mut waste = Vec::new();
-    let mut living: Vec<(StackName, Inventory)> = Vec::new();
+pub async fn find(stack: &Stack, paths: &Paths, runtimes: &[Box<dyn Runtime>]) -> Result<Look> {
+    let mut look = Look::default();
+    let busy = busy(paths);
+    let mut living = Vec::new();
+    let mut daemon = None;
     for runtime in runtimes {
-        let archives = runtime.unused_archives(stack).await?;
-        waste.extend(archives.into_iter().map(|archive| Waste::Archive {
-            runtime: runtime.kind(),
-            name: archive.name,
-            bytes: archive.bytes,
-            why: "an archive of classes that no stack maps".to_owned(),
-        }));
+        if let Some(holder) = &busy {
+            look.kept.push(format!("{}, which {holder} may be about to use", caches_of(&**runtime)));
+        } else {
+            look.waste.extend(archives(stack, &**runtime).await?);
+        }
         for name in runtime.stacks().await? {
             // A stack that cannot be read, such as a newer sosstack's, is alive.
-            let Ok(inventory) = runtime.inventory(&name).await else {
-                living.push((name, Inventory::default()));
-                continue;
-            };
-            // One that runs is somebody's, another user's of the same Docker maybe.
-            let runs = inventory.instances.iter().any(|instance| instance.state == State::Running);
-            if !runs && Accounts::read(&paths.stack(&name)).is_ok_and(|accounts| accounts.is_none()) {
-                waste.push(Waste::Stack {
-                    stack: name.clone(),
-                    runtime: runtime.kind(),
-                    services: inventory.instances.len(),
-                    volumes: inventory.volumes.len(),
-                    why: "it does not run, and this user has no credentials for it".to_owned(),
-                });
+            if let Ok(inventory) = runtime.inventory(&name).await {
+                look.kept.extend(without_credentials(paths, &name, &**runtime, &inventory));
             }
-            living.push((name, inventory));
+            living.push(name);
         }
+        daemon = daemon.or(runtime.daemon().await?);
     }
-    waste.extend(caches(stack, paths, &living));
+    if busy.is_none() {
+        look.waste.extend(caches(stack, paths, &living));
+    }
     // Without Docker's answer it is not known which of its stacks are alive.
     if runtimes.iter().any(|runtime| runtime.kind() == RuntimeKind::Docker) {
-        waste.extend(remains(paths, &living));
+        for name in leavings::stacks(paths).into_iter().filter(|name| !living.contains(name)) {
+            match leavings::of(paths, &name, daemon.as_deref()) {
+                Leavings::Waste(path) => look.waste.push(of_stack(path, name)),
+                Leavings::Kept(words) => look.kept.push(words),
+                Leavings::Nothing => {}
+            }
+        }
     }
-    Ok(waste)
+    Ok(look)
 }
 
-/// Removes one thing.
+async fn archives(stack: &Stack, runtime: &dyn Runtime) -> Result<Vec<Waste>> {
+    let archives = runtime.unused_archives(stack).await?.into_iter();
+    let waste = archives.map(|archive| Waste::Archive {
+        runtime: runtime.kind(),
+        name: archive.name,
+        bytes: archive.bytes,
+        why: "an archive of classes that no stack maps".to_owned(),
+    });
+    Ok(waste.collect())
+}
+
+/// One that does not run and for which this user has no credentials is somebody else's of the same Docker, or holds the
+/// only copy of somebody's messages.
+fn without_credentials(
+    paths: &Paths,
+    name: &StackName,
+    runtime: &dyn Runtime,
+    inventory: &Inventory,
+) -> Option<String> {
+    let runs = inventory.instances.iter().any(|instance| instance.state == State::Running);
+    let has_none = Accounts::read(&paths.stack(name)).is_ok_and(|accounts| accounts.is_none());
+    (!runs && has_none).then(|| {
+        format!(
+            "stack {name} ({}, {} services, {} volumes) does not run, and its credentials are not here: it may be another \
+             user's. To remove it with its data: sosstack down --stack {name} --volumes",
+            runtime.kind().as_str(),
+            inventory.instances.len(),
+            inventory.volumes.len()
+        )
+    })
+}
+
+/// Who works on a stack of this user just now, from jars and archives that no stack may use yet.
+fn busy(paths: &Paths) -> Option<String> {
+    leavings::stacks(paths).iter().find_map(|name| Lock::holder(paths, name))
+}
+
+fn caches_of(runtime: &dyn Runtime) -> &'static str {
+    match runtime.kind() {
+        RuntimeKind::Docker => "Docker's archives of classes",
+        RuntimeKind::Process => "jars and archives of classes",
+    }
+}
+
+/// Removes one thing; whether it is gone. It stays where somebody has come to need it since it was found.
 ///
 /// # Errors
 /// When it cannot be removed.
-pub async fn remove(waste: &Waste, paths: &Paths, runtimes: &[Box<dyn Runtime>], report: Report<'_>) -> Result<()> {
+pub async fn remove(waste: &Waste, paths: &Paths, runtimes: &[Box<dyn Runtime>], report: Report<'_>) -> Result<bool> {
     match waste {
-        Waste::Path { path, .. } => {
-            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-            removed.with_context(|| format!("removing {}", path.display()))
-        }
-        Waste::Archive { runtime, name, .. } => find_runtime(runtimes, *runtime)?.remove_archive(name).await,
-        Waste::Stack { stack, runtime, .. } => {
-            let runtime = find_runtime(runtimes, *runtime)?;
-            let inventory = runtime.inventory(stack).await?;
-            down::down(runtime, paths, stack, &inventory, true, report).await
+        Waste::Path { stack: Some(name), .. } => remove_leavings(paths, name, runtimes, report).await,
+        Waste::Path { .. } | Waste::Archive { .. } if busy(paths).is_some() => Ok(false),
+        Waste::Path { path, stack: None, .. } => gone(path).map(|()| true),
+        Waste::Archive { runtime, name, .. } => {
+            let found = runtimes.iter().find(|candidate| candidate.kind() == *runtime);
+            let runtime = found.with_context(|| format!("the {} runtime is not there any more", runtime.as_str()))?;
+            runtime.remove_archive(name).await.map(|()| true)
         }
     }
 }
 
-fn find_runtime(runtimes: &[Box<dyn Runtime>], kind: RuntimeKind) -> Result<&dyn Runtime> {
-    let found = runtimes.iter().find(|candidate| candidate.kind() == kind);
-    found.map(AsRef::as_ref).with_context(|| format!("the {} runtime is not there any more", kind.as_str()))
+/// Looks again under the stack's lock: it may have been made anew while the user thought about it.
+async fn remove_leavings(
+    paths: &Paths,
+    name: &StackName,
+    runtimes: &[Box<dyn Runtime>],
+    report: Report<'_>,
+) -> Result<bool> {
+    let lock = match Lock::at_once(paths, name, "prune")? {
+        Ok(lock) => lock,
+        Err(holder) => {
+            report(Event::Note(format!("stack {name} is left alone: {holder} is working on it")));
+            return Ok(false);
+        }
+    };
+    let mut daemon = None;
+    for runtime in runtimes {
+        if runtime.stacks().await?.contains(name) {
+            return Ok(false);
+        }
+        daemon = daemon.or(runtime.daemon().await?);
+    }
+    let dir = paths.stack(name);
+    if dir.exists() {
+        if leavings::worth_keeping(&dir, name, daemon.as_deref()).is_some() {
+            return Ok(false);
+        }
+        gone(&dir)?;
+    }
+    lock.remove();
+    Ok(true)
+}
+
+fn gone(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.with_context(|| format!("removing {}", path.display()))
 }
 
 /// Jars of versions that neither the effective stack nor any stack of processes uses, and half-fetched ones.
-fn caches(stack: &Stack, paths: &Paths, living: &[(StackName, Inventory)]) -> Vec<Waste> {
+fn caches(stack: &Stack, paths: &Paths, living: &[StackName]) -> Vec<Waste> {
     let current = crate::runtime::process::jars_of(paths, stack);
     let used = |dir: &Path| {
         let text = dir.display().to_string();
         let of_stack = |name: &StackName| class_paths(&paths.stack(name)).iter().any(|path| path.contains(&text));
-        dir == current || living.iter().any(|(name, _)| of_stack(name))
+        dir == current || living.iter().any(of_stack)
     };
     let ends = |path: &Path, end: &str| path.extension().is_some_and(|extension| extension == end);
     let why = |path: &Path| match path {
@@ -109,7 +194,8 @@ fn caches(stack: &Stack, paths: &Paths, living: &[(StackName, Inventory)]) -> Ve
         path => (!used(path)).then_some("jars of a version that no stack uses"),
     };
     let entries = children(&paths.cache.join("jars")).into_iter();
-    entries.filter_map(|path| why(&path).map(|why| waste_at(path, why))).collect()
+    let waste = |path: PathBuf, why: &str| Waste::Path { bytes: size(&path), path, why: why.to_owned(), stack: None };
+    entries.filter_map(|path| why(&path).map(|why| waste(path, why))).collect()
 }
 
 /// Whether another sosstack holds the lock at this moment.
@@ -123,17 +209,7 @@ fn class_paths(stack_dir: &Path) -> Vec<String> {
     records.filter_map(|record| fs::read_to_string(record).ok()).collect()
 }
 
-/// Credentials and locks of stacks of which nothing else is left.
-fn remains(paths: &Paths, living: &[(StackName, Inventory)]) -> Vec<Waste> {
-    let of_living = |path: &Path| {
-        let stem =
-            path.file_name().and_then(|name| name.to_str()).map(|name| name.strip_suffix(".lock").unwrap_or(name));
-        living.iter().any(|(name, _)| Some(name.as_str()) == stem)
-    };
-    let gone = children(&paths.data.join("stacks")).into_iter().filter(|path| !of_living(path));
-    gone.map(|path| waste_at(path, "remains of a stack that is gone")).collect()
-}
-
-fn waste_at(path: PathBuf, why: &str) -> Waste {
-    Waste::Path { bytes: size(&path), path, why: why.to_owned() }
+fn of_stack(path: PathBuf, name: StackName) -> Waste {
+    let why = "left of a stack that is gone; holds no login and no data".to_owned();
+    Waste::Path { bytes: size(&path), path, why, stack: Some(name) }
 }

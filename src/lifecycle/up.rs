@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
 
+use super::credentials::{self, Place};
 use super::evidence;
+use super::live;
 use super::lost;
 use super::plan::{self, Step};
 use super::ports;
@@ -21,7 +23,7 @@ use crate::failure::Failure;
 use crate::kafka::admin::Admin;
 use crate::memo::Memo;
 use crate::paths::Paths;
-use crate::runtime::{Instance, Inventory, Runtime, State};
+use crate::runtime::{Inventory, Runtime};
 use crate::secrets::{Accounts, Authority, ServerCertificate};
 use crate::shutdown::Shutdown;
 use crate::stack::{Role, Service, Stack};
@@ -39,6 +41,8 @@ pub struct Up<'a> {
     pub retain: bool,
     /// Go on with empty volumes where data was removed by hand.
     pub accept_data_loss: bool,
+    /// Give the stack this data directory's credentials in place of those that it was made with.
+    pub replace_credentials: bool,
 }
 
 /// A stack that is ready.
@@ -105,13 +109,22 @@ async fn render(up: &Up<'_>, known: Option<Inventory>) -> Result<Prepared> {
     let target = runtime.target(stack).await?;
     let dir = paths.stack(&stack.name);
     let secrets_are_new = Accounts::read(&dir)?.is_none();
-    // First of all: should this run be killed, the next one knows where to look.
-    Memo::update(&dir, |memo| memo.runtime = Some(runtime.kind()))?;
-    let stopped = down::finish_stopping(*runtime, paths, &stack.name).await?;
-    let inventory = match known {
-        Some(inventory) if !stopped => inventory,
-        _ => runtime.inventory(&stack.name).await?,
+    let found = async {
+        match known {
+            Some(inventory) => Ok(inventory),
+            None => runtime.inventory(&stack.name).await,
+        }
     };
+    let (mut inventory, daemon) = tokio::try_join!(found, runtime.daemon())?;
+    let place = Place { kind: runtime.kind(), daemon };
+    if !up.replace_credentials {
+        credentials::ensure_of(&place, paths, &stack.name, &inventory)?;
+    }
+    // Before anything is made: should this run be killed, the next one knows where to look.
+    Memo::update(&dir, |memo| (memo.runtime, memo.daemon) = (Some(place.kind), place.daemon))?;
+    if down::finish_stopping(*runtime, paths, &stack.name).await? {
+        inventory = runtime.inventory(&stack.name).await?;
+    }
     let accounts = Accounts::ensure(&dir, &stack.devices)?;
     let authority = Authority::ensure(&dir, &stack.name)?;
     let certificate = ServerCertificate::ensure(&dir, &authority, &certificate_names(stack))?;
@@ -136,26 +149,13 @@ pub async fn differing(up: &Up<'_>) -> Result<Vec<Service>> {
     Ok(steps.iter().filter(differs).map(Step::service).collect())
 }
 
-/// Has the running Mosquitto load whatever changed in its accounts; whether one runs.
-///
-/// # Errors
-/// When it cannot be told to.
-pub async fn reload(up: &Up<'_>) -> Result<bool> {
-    let prepared = render(up, None).await?;
-    let steps = plan::plan(&prepared.workloads, &prepared.inventory);
-    for step in steps.iter().filter(|step| matches!(step, Step::Reload(_))) {
-        carry_out(up, step).await?;
-    }
-    let runs = |instance: &Instance| instance.service.role == Role::Mosquitto && instance.state == State::Running;
-    Ok(prepared.inventory.instances.iter().any(runs))
-}
-
 /// Enrols the devices that the stack names in the running Mosquitto, and makes its topics.
 ///
 /// # Errors
 /// When Mosquitto cannot be reloaded, or the brokers refuse or do not answer in time.
 pub async fn seed(up: &Up<'_>, report: Report<'_>) -> Result<Seeded> {
-    reload(up).await?;
+    live::ensure_ours(up).await?;
+    live::load(up, &Accounts::ensure(&up.paths.stack(&up.stack.name), &up.stack.devices)?).await?;
     let inventory = up.runtime.inventory(&up.stack.name).await?;
     let endpoints = connect::endpoints(&up.stack.name, &inventory, up.paths)?;
     let deadline = Instant::now() + up.timeout;
@@ -271,7 +271,7 @@ async fn ensure_ports_free(up: &Up<'_>, prepared: &Prepared, steps: &[Step]) -> 
         .flat_map(|workload| workload.ports.iter().map(|port| (workload.service, *port)))
         .filter(|(_, port)| !held.contains_key(&port.host))
         .collect();
-    ports::ensure_free(&wanted, up.stack, up.runtime).await
+    ports::ensure_free(&wanted, up.stack, up.paths).await
 }
 
 /// Carries out the plan: all services at once, since the protocols wait for each other by themselves.

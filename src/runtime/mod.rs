@@ -134,6 +134,9 @@ pub struct LogQuery {
 pub trait Runtime: Send + Sync {
     fn kind(&self) -> RuntimeKind;
 
+    /// The id of the daemon that has this runtime's stacks. None where there is no daemon, or none that keeps an id.
+    async fn daemon(&self) -> Result<Option<String>>;
+
     /// Where workloads are rendered for. Finds Java, jars' place and Mosquitto for plain processes.
     ///
     /// # Errors
@@ -211,7 +214,7 @@ pub struct UnusedArchive {
 /// Who holds a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortOwner {
-    /// E.g. `container grafana (image grafana/grafana)` or `mosquitto (pid 812)`.
+    /// E.g. `container grafana (image grafana/grafana)` or `stack sos, which runs in Docker`; the same for all its ports.
     pub description: String,
     /// A command that frees it, e.g. `docker stop grafana` or `sosstack down --stack sos`.
     pub remedy: Option<Remedy>,

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::paths::{ensure_private_dir, write_atomic};
 use crate::stack::StackName;
 
+const FILE: &str = "authority.json";
+
 /// The file that clients are told to trust.
 pub fn ca_file(stack_dir: &Path) -> PathBuf {
     stack_dir.join("ca.pem")
@@ -38,13 +40,18 @@ pub struct ServerCertificate {
 }
 
 impl Authority {
+    /// Whether the stack has one.
+    pub fn exists(stack_dir: &Path) -> bool {
+        stack_dir.join(FILE).exists()
+    }
+
     /// Reads the stack's authority or makes one that is valid for ten years, and keeps `ca.pem` beside it.
     ///
     /// # Errors
     /// When its file cannot be read, or the directory not be written.
     pub fn ensure(stack_dir: &Path, name: &StackName) -> Result<Self> {
         ensure_private_dir(stack_dir)?;
-        let path = stack_dir.join("authority.json");
+        let path = stack_dir.join(FILE);
         let authority = if let Some(authority) = read(&path)? {
             authority
         } else {

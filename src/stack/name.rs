@@ -25,6 +25,12 @@ impl StackName {
         if self.0 == DEFAULT { String::new() } else { format!(" --stack {self}") }
     }
 
+    /// Another stack than the command was run for: named even where it is the default one, as a variable or a stack file
+    /// may name the command's own.
+    pub fn about_another(&self) -> About {
+        About::stack(format!("stack {self}"), format!(" --stack {self}"))
+    }
+
     /// This stack, for commands and confirmations that are about it.
     pub fn about(&self) -> About {
         About::stack(format!("stack {self}"), self.flag())

@@ -179,10 +179,16 @@ pub fn mosquitto_workload(stack: &Stack, target: &Target) -> Workload {
 fn mosquitto_files(stack: &Stack, target: &Target, secrets: &Secrets) -> Vec<ConfigFile> {
     let config = mosquitto_config_dir(target);
     let data = volume(target, Service::mosquitto(), "data", "/mosquitto/data").path;
+    let fixed = public(config.join("mosquitto.conf"), mosquitto::mosquitto_conf(stack, target, &config, &data));
+    std::iter::once(fixed).chain(mosquitto_live_files(target, secrets)).collect()
+}
+
+/// What Mosquitto loads while it runs: who may log in, and the certificate. Depends on nothing of the stack file.
+pub fn mosquitto_live_files(target: &Target, secrets: &Secrets) -> Vec<ConfigFile> {
+    let config = mosquitto_config_dir(target);
     let devices = &secrets.accounts.devices;
     let owners = devices.iter().map(|(id, enrolled)| (id.as_str(), enrolled.owner.as_deref()));
     vec![
-        public(config.join("mosquitto.conf"), mosquitto::mosquitto_conf(stack, target, &config, &data)),
         reloaded(config.join("passwd"), mosquitto::password_file(&secrets.accounts)),
         reloaded(config.join("acl"), mosquitto::acl_file(owners)),
         reloaded(config.join("server.crt"), secrets.certificate.certificate.clone()),

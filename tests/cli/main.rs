@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
 mod closed;
+mod docker_choice;
 mod export;
 mod export_compose;
 mod help;

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::clients::wait_until_listening;
-use crate::harness::Home;
+use crate::harness::{Home, On, send_signal};
 
 pub fn devices_come_and_go(home: &Home) {
     let before = handles(home);
@@ -41,6 +42,8 @@ pub fn devices_come_and_go(home: &Home) {
     assert!(!notices.contains("connecting again"), "the listener was disconnected: {notices}");
     let delivered = absent.session("device/wearable-0001/command", &["-C", "1", "-W", "20"]);
     assert_eq!(String::from_utf8_lossy(&delivered.stdout), "kept for the absent\n", "{delivered:?}");
+
+    an_unapplied_stack_file_is_in_nobodys_way(home);
 
     // The next up changes nothing and forgets nothing, removed devices of the stack file included.
     home.ok(&["device", "remove", "panic-0001"]);
@@ -78,6 +81,43 @@ fn a_rotated_password_replaces_the_old_one(home: &Home) {
     assert_eq!(rotated.code, Some(0), "{rotated:?}");
     assert!(rotated.stderr.contains("reconnect with the new password"), "{rotated:?}");
     home.ok(&["pub", "device/band-1/command", "{}"]);
+}
+
+/// Devices change in what runs, which another configuration waits to replace.
+fn an_unapplied_stack_file_is_in_nobodys_way(home: &Home) {
+    let before = handles(home);
+    home.write_stack_file("{mosquitto: {max_queued_messages: 4321}, devices: [{id: unapplied-1, owner: user-9}]}");
+    assert_eq!(home.json(&["device", "add", "band-2", "--owner", "user-5"])["live"], true);
+    let added = MqttClient::of(home, "band-2");
+    assert!(added.publishes("device/band-2/status"));
+    assert!(!ids(home).contains(&"unapplied-1".to_owned()), "nobody asked for it yet");
+    assert_eq!(home.json(&["device", "add", "band-2", "--owner", "user-5"])["unchanged"][0], "band-2");
+    home.ok(&["device", "rotate", "band-2"]);
+    assert!(!added.publishes("device/band-2/status"), "the old password still works");
+    let rotated = MqttClient::of(home, "band-2");
+    assert!(rotated.publishes("device/band-2/status"));
+    home.ok(&["device", "remove", "band-2"]);
+    assert!(!rotated.publishes("device/band-2/status"), "it is still let in");
+    home.ok(&["seed"]);
+    assert!(MqttClient::of(home, "unapplied-1").publishes("device/unapplied-1/status"));
+    assert_eq!(handles(home), before, "nothing was restarted");
+    if home.on == On::Process {
+        what_mosquitto_does_not_act_on_is_taken_back(home, before[6].parse().unwrap());
+    }
+    home.ok(&["device", "remove", "unapplied-1"]);
+    std::fs::remove_file(home.path().join("sosstack.yaml")).unwrap();
+}
+
+fn what_mosquitto_does_not_act_on_is_taken_back(home: &Home, mosquitto: u32) {
+    send_signal(mosquitto, Signal::STOP);
+    let failed = home.run(&["device", "add", "band-3"]);
+    send_signal(mosquitto, Signal::CONT);
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(failed.stderr.contains("does not act on the change, so it was taken back"), "{failed:?}");
+    assert!(!ids(home).contains(&"band-3".to_owned()));
+    assert_eq!(home.json(&["device", "add", "band-3"])["changed"][0], "band-3");
+    assert!(MqttClient::of(home, "band-3").publishes("device/band-3/status"));
+    home.ok(&["device", "remove", "band-3"]);
 }
 
 fn ids(home: &Home) -> Vec<String> {

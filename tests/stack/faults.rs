@@ -71,7 +71,7 @@ fn a_taken_port_is_named_with_its_owner_and_nothing_is_started() {
         let refused = home.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(refused.code, Some(1), "{refused:?}");
         let me = std::process::id();
-        for port in [format!("port {} (kafka-1)", 9093 + offset), format!("port {} (mosquitto)", 1883 + offset)] {
+        for port in [format!("{} (kafka-1)", 9093 + offset), format!("{} (mosquitto)", 1883 + offset)] {
             let line = refused.stderr.lines().find(|line| line.contains(&port));
             let line = line.unwrap_or_else(|| panic!("{port} is not named: {refused:?}"));
             assert!(line.contains(&format!("(pid {me})")), "{line}");

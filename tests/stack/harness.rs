@@ -18,7 +18,7 @@ pub enum On {
 }
 
 impl On {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Docker => "docker",
             Self::Process => "process",
@@ -248,7 +248,8 @@ pub fn send_signal(pid: u32, signal: Signal) {
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
-fn walk(dir: &Path) -> Vec<PathBuf> {
+/// What a directory holds; nothing where there is none.
+pub fn walk(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).collect()
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::clients;
 use crate::devices;
 use crate::harness::{Home, On, send_signal};
+use crate::whose;
 
 #[test]
 fn a_stack_lives_its_life_as_processes() {
@@ -46,6 +47,7 @@ fn story(home: &Home) {
     devices_are_added_without_a_restart(home);
     devices::devices_come_and_go(home);
     data_survives_down_and_up(home);
+    whose::logins_are_not_silently_replaced(home);
     removing_data_needs_a_yes(home);
 }
 

@@ -27,3 +27,4 @@ mod reading;
 mod side_by_side;
 mod terminal;
 mod walkthrough;
+mod whose;

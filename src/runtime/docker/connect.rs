@@ -1,17 +1,16 @@
 //! Finds the daemon: `DOCKER_HOST`, the docker command's context, then the usual sockets.
 
-use std::env;
-use std::fs;
+use std::fs::File;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
-use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::answers;
+use super::settings::{Chosen, Surroundings};
+use super::{answers, reach};
 use crate::about::Remedy;
 use crate::failure::Failure;
 
@@ -22,76 +21,10 @@ const ANSWER_SECONDS: u64 = 180;
 /// Docker 19.03, and Podman since 3.0.
 const OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 40 };
 
+/// The authority, and the client's own certificate with its key.
+const CERTIFICATES: [&str; 3] = ["ca.pem", "cert.pem", "key.pem"];
+
 const OTHERWISE: &str = "or run without Docker: --runtime process";
-
-/// What of the environment tells where the daemon is.
-#[derive(Debug, Clone, Default)]
-struct Surroundings {
-    docker_host: Option<String>,
-    docker_context: Option<String>,
-    /// Where the docker command keeps its settings.
-    docker_config: Option<PathBuf>,
-    home: Option<PathBuf>,
-    runtime_dir: Option<PathBuf>,
-    /// Directory of key.pem, cert.pem and ca.pem, when TLS is asked for.
-    certificates: Option<PathBuf>,
-}
-
-impl Surroundings {
-    fn of_this_process() -> Self {
-        let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let home = text("HOME").map(PathBuf::from);
-        let docker_config = text("DOCKER_CONFIG").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".docker")));
-        let certificates = text("DOCKER_TLS_VERIFY")
-            .and_then(|_| text("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| docker_config.clone()));
-        Self {
-            docker_host: text("DOCKER_HOST"),
-            docker_context: text("DOCKER_CONTEXT"),
-            docker_config,
-            home,
-            runtime_dir: text("XDG_RUNTIME_DIR").map(PathBuf::from),
-            certificates,
-        }
-    }
-
-    /// The address that the user chose, and how.
-    fn chosen(&self) -> Option<(String, String)> {
-        if let Some(host) = &self.docker_host {
-            return Some((host.clone(), "DOCKER_HOST".to_owned()));
-        }
-        let context = self.docker_context.clone().or_else(|| self.current_context())?;
-        let host = self.context_host(&context)?;
-        Some((host, format!("Docker's context {context}")))
-    }
-
-    fn current_context(&self) -> Option<String> {
-        let config = read_json(&self.docker_config.as_ref()?.join("config.json"))?;
-        Some(config.get("currentContext")?.as_str()?.to_owned())
-    }
-
-    /// Contexts lie in directories named after digests, so look into each.
-    fn context_host(&self, context: &str) -> Option<String> {
-        let contexts = fs::read_dir(self.docker_config.as_ref()?.join("contexts/meta")).ok()?;
-        contexts.flatten().find_map(|entry| {
-            let meta = read_json(&entry.path().join("meta.json"))?;
-            let host = meta.pointer("/Endpoints/docker/Host")?.as_str()?;
-            (meta.get("Name")?.as_str()? == context).then(|| host.to_owned())
-        })
-    }
-
-    fn usual_sockets(&self) -> Vec<PathBuf> {
-        let mut sockets = vec![PathBuf::from("/var/run/docker.sock")];
-        sockets.extend(self.home.iter().map(|home| home.join(".docker/run/docker.sock")));
-        sockets.extend(self.runtime_dir.iter().map(|dir| dir.join("docker.sock")));
-        sockets.extend(self.runtime_dir.iter().map(|dir| dir.join("podman/podman.sock")));
-        sockets.push(PathBuf::from("/run/podman/podman.sock"));
-        sockets
-    }
-}
-
-fn read_json(path: &Path) -> Option<Value> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
-}
 
 /// Why an address led to no daemon.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,10 +45,12 @@ pub(super) async fn connect() -> Result<Docker, Failure> {
 }
 
 async fn connect_from(surroundings: &Surroundings) -> Result<Docker, Failure> {
-    if let Some((host, origin)) = surroundings.chosen() {
-        return dial(&host, surroundings.certificates.as_deref())
-            .await
-            .map_err(|refusal| unreachable(&host, &origin, &refusal));
+    if let Some(chosen) = surroundings.chosen()? {
+        if !reach::is_here(&chosen.host).await {
+            return Err(on_another_machine(&chosen));
+        }
+        let dialled = dial(&chosen.host, chosen.certificates.as_deref()).await;
+        return dialled.map_err(|refusal| unreachable(&chosen, &refusal));
     }
     let sockets = surroundings.usual_sockets();
     let mut refusals = Vec::new();
@@ -131,6 +66,12 @@ async fn connect_from(surroundings: &Surroundings) -> Result<Docker, Failure> {
 async fn dial(host: &str, certificates: Option<&Path>) -> Result<Docker, Refusal> {
     if let Some(path) = host.strip_prefix("unix://") {
         knock(Path::new(path)).await?;
+    } else if let Some(dir) = certificates {
+        // The client would go on without its own certificate, and be refused for another reason.
+        for file in CERTIFICATES.map(|name| dir.join(name)) {
+            let unreadable = |error| Refusal::Silent(format!("{} cannot be read: {error}", file.display()));
+            File::open(&file).map(drop).map_err(unreadable)?;
+        }
     }
     let silent = |error: bollard::errors::Error| Refusal::Silent(answers::words(&error));
     let docker = client(host, certificates).map_err(silent)?;
@@ -149,7 +90,7 @@ fn client(host: &str, certificates: Option<&Path>) -> Result<Docker, bollard::er
     match (host.split_once("://").map_or("", |(scheme, _)| scheme), certificates) {
         ("unix", _) => Docker::connect_with_unix(host, seconds, version),
         ("tcp" | "https", Some(dir)) => {
-            let [key, cert, ca] = ["key.pem", "cert.pem", "ca.pem"].map(|name| dir.join(name));
+            let [ca, cert, key] = CERTIFICATES.map(|name| dir.join(name));
             Docker::connect_with_ssl(host, &key, &cert, &ca, seconds, version)
         }
         ("tcp" | "http", None) => Docker::connect_with_http(host, seconds, version),
@@ -170,7 +111,22 @@ async fn knock(socket: &Path) -> Result<(), Refusal> {
     }
 }
 
-fn unreachable(host: &str, origin: &str, refusal: &Refusal) -> Failure {
+/// Its containers' ports would be there, where neither this command nor its user's programs look for them.
+fn on_another_machine(chosen: &Chosen) -> Failure {
+    let Chosen { host, origin, .. } = chosen;
+    Failure::NoRuntime {
+        cause: format!(
+            "the Docker daemon at {host}, which {origin} names, is on another machine: a stack there listens on that \
+             machine's 127.0.0.1"
+        ),
+        remedy: Remedy::words(format!(
+            "run sosstack on that machine, name a daemon of this one (DOCKER_HOST), {OTHERWISE}"
+        )),
+    }
+}
+
+fn unreachable(chosen: &Chosen, refusal: &Refusal) -> Failure {
+    let Chosen { host, origin, .. } = chosen;
     let why = match refusal {
         Refusal::Absent => "there is no such socket",
         Refusal::Denied => "permission denied",
@@ -179,11 +135,6 @@ fn unreachable(host: &str, origin: &str, refusal: &Refusal) -> Failure {
     let cause = format!("no Docker daemon answers at {host}, which {origin} names: {why}");
     let remedy = match refusal {
         Refusal::Denied => format!("{}, {OTHERWISE}", ask_for_access()),
-        _ if host.starts_with("ssh://") => {
-            format!(
-                "forward its socket (ssh -NL /tmp/docker.sock:/var/run/docker.sock HOST) and name it: DOCKER_HOST=unix:///tmp/docker.sock, {OTHERWISE}"
-            )
-        }
         _ if origin == "DOCKER_HOST" => format!("start that daemon, correct or unset DOCKER_HOST, {OTHERWISE}"),
         _ => format!("start that daemon, choose another with `docker context use`, {OTHERWISE}"),
     };
@@ -231,32 +182,6 @@ mod tests {
         connect_from(surroundings).await.map(drop).unwrap_err()
     }
 
-    fn context(dir: &Path, host: &str) -> Surroundings {
-        let meta = dir.join("contexts/meta/0f1e");
-        fs::create_dir_all(&meta).unwrap();
-        fs::write(dir.join("config.json"), r#"{"auths": {}, "currentContext": "colima"}"#).unwrap();
-        let text = format!(r#"{{"Name": "colima", "Endpoints": {{"docker": {{"Host": "{host}"}}}}}}"#);
-        fs::write(meta.join("meta.json"), text).unwrap();
-        Surroundings { docker_config: Some(dir.to_owned()), ..Surroundings::default() }
-    }
-
-    #[test]
-    fn the_host_goes_before_the_context() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut surroundings = context(dir.path(), "unix:///run/colima.sock");
-        assert_eq!(surroundings.chosen().unwrap().0, "unix:///run/colima.sock");
-        surroundings.docker_host = Some("tcp://127.0.0.1:2375".to_owned());
-        assert_eq!(surroundings.chosen().unwrap().0, "tcp://127.0.0.1:2375");
-    }
-
-    #[test]
-    fn the_default_context_is_no_choice() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut surroundings = context(dir.path(), "unix:///run/colima.sock");
-        surroundings.docker_context = Some("default".to_owned());
-        assert_eq!(surroundings.chosen(), None);
-    }
-
     #[tokio::test]
     async fn a_named_daemon_that_is_gone_is_named() {
         let dir = tempfile::tempdir().unwrap();
@@ -275,8 +200,22 @@ mod tests {
         let dead = failure(&surroundings).await;
         assert!(dead.to_string().ends_with("Connection refused (os error 111)"), "{dead}");
 
-        surroundings.docker_host = Some("ssh://me@example.org".to_owned());
-        assert!(failure(&surroundings).await.remedy().unwrap().as_str().contains("ssh -NL"));
+        for host in ["ssh://me@example.org", "tcp://192.0.2.7:2375"] {
+            surroundings.docker_host = Some(host.to_owned());
+            let away = failure(&surroundings).await;
+            assert!(away.to_string().contains("is on another machine"), "{away}");
+            assert_eq!(away.exit_code(), 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn certificates_that_are_missing_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let certificates = Some(dir.path().to_owned());
+        let host = Some("tcp://127.0.0.1:1".to_owned());
+        let missing = failure(&Surroundings { docker_host: host, certificates, ..Surroundings::default() }).await;
+        let words = format!("{} cannot be read", dir.path().join("ca.pem").display());
+        assert!(missing.to_string().contains(&words), "{missing}");
     }
 
     #[test]

@@ -8,12 +8,15 @@ pub mod images;
 mod inventory;
 mod labels;
 mod log_text;
+mod login;
 mod logs;
 mod memory;
 mod names;
 mod ports;
 mod pull;
+mod reach;
 mod remove;
+mod settings;
 mod upload;
 
 use std::path::Path;
@@ -37,6 +40,11 @@ use crate::target::Target;
 use crate::workload::{ConfigFile, Workload};
 use images::Image;
 
+/// Whether the user named a daemon, by `DOCKER_HOST` or a context.
+pub fn is_chosen() -> bool {
+    !matches!(settings::Surroundings::of_this_process().chosen(), Ok(None))
+}
+
 /// A Docker (or Podman) daemon that has answered.
 #[derive(Debug, Clone)]
 pub struct Docker {
@@ -48,7 +56,8 @@ impl Docker {
     /// Docker and Podman, and agrees on an API version with it.
     ///
     /// # Errors
-    /// [`Failure::NoRuntime`], which tells apart: none installed, not running, not allowed, wrongly named.
+    /// [`Failure::NoRuntime`], which tells apart: none installed, not running, not allowed, on another machine;
+    /// [`Failure::Usage`] when a context is named that is not there.
     pub async fn connect() -> Result<Self> {
         Ok(Self { client: connect::connect().await? })
     }
@@ -111,6 +120,14 @@ impl Docker {
 impl Runtime for Docker {
     fn kind(&self) -> RuntimeKind {
         RuntimeKind::Docker
+    }
+
+    /// Podman makes up another id for each answer.
+    async fn daemon(&self) -> Result<Option<String>> {
+        let asking = || "asking Docker for its id";
+        let (info, version) = tokio::try_join!(self.client.info(), self.client.version()).with_context(asking)?;
+        let is_podman = version.components.iter().flatten().any(|component| component.name.starts_with("Podman"));
+        Ok(info.id.filter(|id| !id.is_empty() && !is_podman))
     }
 
     async fn target(&self, _stack: &Stack) -> Result<Target> {

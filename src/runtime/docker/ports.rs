@@ -26,12 +26,15 @@ fn describe(container: &ContainerSummary) -> PortOwner {
     let id = container.id.as_deref().unwrap_or_default();
     let name = container.names.iter().flatten().next().map_or(id, |name| name.trim_start_matches('/'));
     let stack = container.labels.as_ref().and_then(labels::stack);
-    PortOwner {
-        description: format!("container {name} (image {})", container.image.as_deref().unwrap_or_default()),
-        remedy: Some(match stack {
-            Some(stack) => stack.about().remedy("down"),
-            None => Remedy::words(format!("docker stop {name}")),
-        }),
+    match stack {
+        Some(stack) => PortOwner {
+            description: format!("stack {stack}, which runs in Docker"),
+            remedy: Some(stack.about_another().remedy("down")),
+        },
+        None => PortOwner {
+            description: format!("container {name} (image {})", container.image.as_deref().unwrap_or_default()),
+            remedy: Some(Remedy::words(format!("docker stop {name}"))),
+        },
     }
 }
 

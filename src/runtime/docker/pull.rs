@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use anyhow::{Context, Result};
 use bollard::Docker;
+use bollard::auth::DockerCredentials;
 use bollard::errors::Error;
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::CreateImageOptionsBuilder;
@@ -11,6 +12,7 @@ use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 
 use super::answers;
+use super::login::Logins;
 use crate::about::Remedy;
 use crate::event::{Event, Report};
 use crate::failure::Failure;
@@ -31,20 +33,25 @@ pub(super) async fn missing(docker: &Docker, images: impl IntoIterator<Item = &s
 /// # Errors
 /// [`Failure::NoRuntime`] with the daemon's own words.
 pub(super) async fn pull_all(docker: &Docker, images: &[String], report: Report<'_>) -> Result<(), Failure> {
-    try_join_all(
-        images.iter().map(|image| async move {
-            pull(docker, image, report).await.map_err(|error| not_to_be_had(image, &error))
-        }),
-    )
-    .await
-    .map(drop)
+    let logins = Logins::of_this_user();
+    try_join_all(images.iter().map(|image| pull_logged_in(docker, &logins, image, report))).await.map(drop)
 }
 
-async fn pull(docker: &Docker, image: &str, report: Report<'_>) -> Result<(), Error> {
+/// Without the login that a helper keeps to itself, an image that everybody may pull is to be had all the same.
+async fn pull_logged_in(docker: &Docker, logins: &Logins, image: &str, report: Report<'_>) -> Result<(), Failure> {
+    let (login, unasked) = match logins.of_image(image).await {
+        Ok(login) => (login, None),
+        Err(words) => (None, Some(words)),
+    };
+    let pulled = pull(docker, image, login, report).await;
+    pulled.map_err(|error| not_to_be_had(image, &error, unasked.as_deref()))
+}
+
+async fn pull(docker: &Docker, image: &str, login: Option<DockerCredentials>, report: Report<'_>) -> Result<(), Error> {
     let (name, tag) = name_and_tag(image);
     let options = CreateImageOptionsBuilder::new().from_image(name).tag(tag).build();
     let mut layers = Layers::default();
-    let mut messages = std::pin::pin!(docker.create_image(Some(options), None, None));
+    let mut messages = std::pin::pin!(docker.create_image(Some(options), None, login));
     report(Event::Fetched { what: image.to_owned(), done: 0, total: 0 });
     while let Some(message) = messages.try_next().await? {
         if layers.note(&message) {
@@ -70,12 +77,13 @@ fn name_and_tag(image: &str) -> (&str, &str) {
     }
 }
 
-fn not_to_be_had(image: &str, error: &Error) -> Failure {
+fn not_to_be_had(image: &str, error: &Error, unasked: Option<&str>) -> Failure {
+    let login = unasked.map(|words| format!("; {words}")).unwrap_or_default();
     Failure::NoRuntime {
-        cause: format!("image {image} is not on this machine and cannot be pulled: {}", answers::words(error)),
+        cause: format!("image {image} is not on this machine and cannot be pulled: {}{login}", answers::words(error)),
         remedy: Remedy::words(
-            "check the network or set up a registry mirror; or name another image in the stack file \
-                 (zookeeper.image, kafka.image, mosquitto.image); or run without Docker: --runtime process",
+            "check the network, log in to the registry (docker login) or set up a mirror; or name another image in the \
+             stack file (zookeeper.image, kafka.image, mosquitto.image); or run without Docker: --runtime process",
         ),
     }
 }

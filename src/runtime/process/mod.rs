@@ -8,6 +8,7 @@ mod identity;
 mod jars;
 mod log_files;
 mod logs;
+mod owner;
 mod record;
 mod spawn;
 mod tools;
@@ -101,6 +102,10 @@ impl Process {
 impl Runtime for Process {
     fn kind(&self) -> RuntimeKind {
         RuntimeKind::Process
+    }
+
+    async fn daemon(&self) -> Result<Option<String>> {
+        Ok(None)
     }
 
     async fn target(&self, stack: &Stack) -> Result<Target> {
@@ -308,19 +313,7 @@ impl Runtime for Process {
     }
 
     async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {
-        for stack in self.stacks().await? {
-            let inventory = self.inventory(&stack).await?;
-            let holds = |instance: &&Instance| {
-                instance.started.is_some() && instance.ports.iter().any(|published| published.host == port)
-            };
-            if let Some(instance) = inventory.instances.iter().find(holds) {
-                return Ok(Some(PortOwner {
-                    description: format!("{} of stack {stack} (pid {})", instance.service, instance.handle),
-                    remedy: Some(stack.about().remedy("down")),
-                }));
-            }
-        }
-        Ok(None)
+        Ok(owner::of_port(port, &self.paths.data))
     }
 }
 
