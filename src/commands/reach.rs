@@ -6,14 +6,18 @@ use super::Context;
 use crate::cli::clients::{ClusterArgs, KafkaArgs};
 use crate::contexts::{Cluster, Contexts, MQTT_PASSWORD};
 use crate::failure::Failure;
+use crate::kafka::produce::Codec;
 use crate::mqtt::connection::Login;
 use crate::secrets::Accounts;
+use crate::stack::Compression;
 use crate::{kafka, mqtt};
 
 /// How the brokers are reached; None where none is named.
 pub(super) struct Reach {
     pub(super) kafka: Option<kafka::access::Access>,
     pub(super) mqtt: Option<mqtt::access::Access>,
+    /// What to send to Kafka with: snappy only where every message is stored so anyhow, as readers need the codec.
+    pub(super) codec: Codec,
 }
 
 impl Reach {
@@ -26,7 +30,7 @@ impl Reach {
                 let remedy = format!("log in by --mqtt mqtt://{device}@HOST, with its password in {MQTT_PASSWORD}");
                 return Err(Failure::Usage { cause, remedy }.into());
             }
-            return Ok(Self { kafka: cluster.kafka()?, mqtt: cluster.mqtt()? });
+            return Ok(Self { kafka: cluster.kafka()?, mqtt: cluster.mqtt()?, codec: Codec::None });
         }
         let (stack, endpoints) = context.endpoints().await?;
         let mut mqtt = mqtt::access::Access::service(&endpoints);
@@ -36,7 +40,8 @@ impl Reach {
             let password = enrolled.account.password.clone();
             mqtt.login = Some(Login { username: device.to_owned(), password });
         }
-        Ok(Self { kafka: Some(kafka::access::Access::open(&endpoints.kafka)), mqtt: Some(mqtt) })
+        let codec = if stack.kafka.compression == Compression::Snappy { Codec::Snappy } else { Codec::None };
+        Ok(Self { kafka: Some(kafka::access::Access::open(&endpoints.kafka)), mqtt: Some(mqtt), codec })
     }
 
     /// The failure of whoever needs Kafka where none is named.
