@@ -4,6 +4,7 @@ pub mod connect;
 pub mod devices;
 pub mod down;
 pub mod evidence;
+mod kept;
 pub mod lock;
 pub mod lost;
 pub mod plan;
