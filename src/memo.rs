@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::paths::{ensure_private_dir, write_atomic};
 use crate::runtime::RuntimeKind;
-use crate::stack::{Profile, Service};
+use crate::stack::{Persistence, Profile, Service};
 
 const FILE: &str = "stack.json";
 
@@ -28,6 +28,9 @@ pub struct Memo {
     /// Volumes that were there when the stack was last proven ready: one that is missing was removed by hand.
     #[serde(default)]
     pub volumes: BTreeSet<String>,
+    /// What Mosquitto keeps its messages in, noted before it was first started so; None: of before there was a choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence: Option<Persistence>,
     /// Services that a command was about to stop: one that was killed meanwhile left them ending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopping: Vec<Service>,

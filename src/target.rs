@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::stack::{Role, Service, Stack};
+use crate::stack::{Persistence, Role, SQLITE_PLUGIN, Service, Stack};
 
 /// The closed set of places; an enum, so that a new one breaks every `match` that must know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,36 @@ pub struct Layout {
     /// Java class path with Kafka's and ZooKeeper's jars; may end in `/*`.
     pub class_path: String,
     pub mosquitto: PathBuf,
+    /// As the program itself says, such as `2.0.22`.
+    pub mosquitto_version: String,
+    /// Where the SQLite plugin is that belongs to it, where there is one.
+    pub sqlite_plugin: Option<PathBuf>,
     /// The user that runs sosstack; Mosquitto started by root would become another.
     pub user: String,
+}
+
+impl Target {
+    /// The version of the Mosquitto that runs: the program's own, else the one that the stack names.
+    fn mosquitto_version<'a>(&'a self, stack: &'a Stack) -> &'a str {
+        match self {
+            Self::Process(layout) => &layout.mosquitto_version,
+            Self::Docker | Self::Kubernetes => &stack.mosquitto.version,
+        }
+    }
+
+    /// What Mosquitto keeps its messages in.
+    pub fn persistence(&self, stack: &Stack) -> Persistence {
+        stack.mosquitto.persistence_of(self.mosquitto_version(stack))
+    }
+
+    /// The SQLite plugin as Mosquitto sees it.
+    pub fn sqlite_plugin(&self, stack: &Stack) -> PathBuf {
+        let found = match self {
+            Self::Process(layout) => layout.sqlite_plugin.clone(),
+            Self::Docker | Self::Kubernetes => None,
+        };
+        stack.mosquitto.sqlite_plugin.clone().or(found).unwrap_or_else(|| SQLITE_PLUGIN.into())
+    }
 }
 
 impl Layout {

@@ -49,6 +49,8 @@ fn processes() -> Target {
         java: "/usr/bin/java".into(),
         class_path: "/cache/jars/*".to_owned(),
         mosquitto: "/usr/sbin/mosquitto".into(),
+        mosquitto_version: "2.0.22".to_owned(),
+        sqlite_plugin: None,
         user: "me".to_owned(),
     })
 }
@@ -104,6 +106,48 @@ fn mosquitto_in_docker() {
 fn mosquitto_as_a_process() {
     let stack = stack("mosquitto: {max_connections: 50, max_queued_messages: 1000, max_inflight_messages: 1}");
     insta::assert_snapshot!(shown(&workload(&stack, &processes(), Service::mosquitto())));
+}
+
+fn lines_of(text: &str, target: &Target, service: Service) -> Vec<String> {
+    shown(&workload(&stack(text), target, service)).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn sqlite_is_there_from_2_1_on() {
+    let mosquitto = |text: &str, target: &Target| lines_of(text, target, Service::mosquitto());
+    let sqlite = |plugin: &str| {
+        let plugin = format!("global_plugin {plugin}");
+        [plugin.as_str(), "plugin_opt_flush_period 0", "plugin_opt_sync full"].map(str::to_owned)
+    };
+    let has = |lines: &[String], wanted: &[String]| wanted.iter().all(|line| lines.contains(line));
+    let image = sqlite("/usr/lib/mosquitto_persist_sqlite.so");
+    let newer = mosquitto("mosquitto: {version: 2.1.2}", &Target::Docker);
+    assert!(has(&newer, &image) && has(&newer, &["persistence_location /mosquitto/data".to_owned()]), "{newer:?}");
+    assert!(!newer.iter().any(|line| line == "persistence true" || line.starts_with("autosave")), "{newer:?}");
+    let own = mosquitto("mosquitto: {version: 2.1.2, sqlite_plugin: /opt/p.so}", &Target::Docker);
+    assert!(has(&own, &sqlite("/opt/p.so")));
+    for text in ["", "mosquitto: {version: 2.1.2, persistence: file}"] {
+        assert!(has(&mosquitto(text, &Target::Docker), &["persistence true".to_owned()]), "{text}");
+    }
+    // As a process it is the program's version that counts.
+    let Target::Process(layout) = processes() else { unreachable!() };
+    let plugin = Some("/usr/lib/x86_64-linux-gnu/mosquitto/mosquitto_persist_sqlite.so".into());
+    let newer = Target::Process(Layout { mosquitto_version: "2.1.2".to_owned(), sqlite_plugin: plugin, ..layout });
+    let found = sqlite("/usr/lib/x86_64-linux-gnu/mosquitto/mosquitto_persist_sqlite.so");
+    assert!(has(&mosquitto("", &newer), &found));
+    assert!(has(&mosquitto("mosquitto: {version: 2.1.2}", &processes()), &["persistence true".to_owned()]));
+}
+
+#[test]
+fn keep_alive_and_compression_are_settings() {
+    let keepalive = |text: &str| {
+        let lines = lines_of(text, &Target::Docker, Service::mosquitto());
+        lines.into_iter().find(|line| line.starts_with("max_keepalive"))
+    };
+    assert_eq!(keepalive("mosquitto: {max_keepalive: 1200}").as_deref(), Some("max_keepalive 1200"));
+    assert_eq!(keepalive("mosquitto: {max_keepalive: 0}"), None);
+    let producer = lines_of("kafka: {compression: producer}", &Target::Kubernetes, Service::kafka(0));
+    assert!(producer.contains(&"compression.type=producer".to_owned()), "{producer:?}");
 }
 
 #[test]

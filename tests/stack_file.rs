@@ -42,6 +42,14 @@ fn the_built_in_stack_is_the_system_in_numbers() {
     assert_eq!(stack.kafka.image, "apache/kafka:3.9.2");
 }
 
+/// By the tags of the official repository.
+#[test]
+fn an_image_follows_from_the_version() {
+    let image = |version: &str| stack(&format!("mosquitto: {{version: {version}}}")).mosquitto.image;
+    assert_eq!(image("2.0.22"), "eclipse-mosquitto:2.0.22");
+    assert_eq!(image("2.1.2"), "eclipse-mosquitto:2.1.2-alpine");
+}
+
 #[test]
 fn a_file_changes_what_it_names_and_keeps_the_rest() {
     let stack = stack(
@@ -95,9 +103,11 @@ fn flags_come_after_the_file() {
 
 #[test]
 fn the_effective_stack_is_a_file_that_makes_the_same_stack() {
-    for text in
-        ["", "name: demo\nkafka: {brokers: 1, config: {a.b: true}}\ntopics: [{name: x, config: {retention.ms: 1}}]"]
-    {
+    for text in [
+        "",
+        "name: demo\nkafka: {brokers: 1, config: {a.b: true}}\ntopics: [{name: x, config: {retention.ms: 1}}]",
+        "kafka: {compression: producer}\nmosquitto: {version: 2.1.2, persistence: file, sqlite_plugin: /p.so, max_keepalive: 0}",
+    ] {
         let first = stack(text);
         let yaml = to_yaml(&first);
         assert_eq!(stack(&yaml), first, "{yaml}");
@@ -219,6 +229,13 @@ fn each_problem_has_its_words() {
         "mosquitto: {max_connections: 0}",
         "mosquitto: {max_queued_messages: 0}",
         "mosquitto: {max_inflight_messages: 70000}",
+        "mosquitto: {max_keepalive: 5}",
+        "mosquitto: {max_keepalive: 70000}",
+        "mosquitto: {persistence: sqlite}",
+        "mosquitto: {version: 2.0.21, persistence: sqlite}",
+        "mosquitto: {persistence: sqlight}",
+        "mosquitto: {sqlite_plugin: lib/plugin.so}",
+        "kafka: {compression: brotli}",
         "kafka: {config: {listeners: x}}",
         "kafka: {heap: 1G}\nkafka: {heap: 2G}",
         "a: 1\n---\nb: 2",

@@ -183,7 +183,7 @@ pub struct UpArgs {
     /// Remove the stack and all its data first, without asking
     #[arg(long)]
     pub fresh: bool,
-    /// Go on with empty volumes where data was removed by hand
+    /// Go on without data that was removed by hand, or that another mosquitto.persistence does not read
     #[arg(long)]
     pub accept_data_loss: bool,
     /// Give a stack that exists new credentials where its own are not in this data directory; whoever has the

@@ -1,5 +1,7 @@
 //! `sosstack logs`
 
+use std::collections::HashSet;
+
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use futures_util::StreamExt;
@@ -8,8 +10,10 @@ use serde_json::json;
 
 use super::{Context, selected};
 use crate::cli::LogsArgs;
+use crate::event::Event;
+use crate::mqtt::keep_alive;
 use crate::runtime::{LogLine, LogQuery};
-use crate::stack::Service;
+use crate::stack::{Role, Service};
 use crate::ui::Ui;
 
 /// One colour a service, in the order in which services are listed.
@@ -22,6 +26,9 @@ pub(super) async fn run(context: &Context, args: &LogsArgs) -> Result<()> {
     let since = args.since.map(|ago| Timestamp::now() - SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX));
     let query = LogQuery { services: services.clone(), since, tail: args.tail, follow: args.follow };
     let mut lines = context.shutdown.guard(found.runtime.logs(&stack.name, query)).await?;
+    let limit = stack.mosquitto.max_keepalive;
+    let mut mosquitto = keep_alive::Log::new(limit);
+    let mut told = HashSet::new();
     loop {
         let line = tokio::select! {
             () = context.shutdown.requested() => {
@@ -29,8 +36,18 @@ pub(super) async fn run(context: &Context, args: &LogsArgs) -> Result<()> {
             }
             line = lines.next() => line,
         };
-        let Some(line) = line else { return Ok(()) };
-        show(context, &line?, &services)?;
+        let Some(line) = line.transpose()? else { return Ok(()) };
+        show(context, &line, &services)?;
+        if line.service.role != Role::Mosquitto {
+            continue;
+        }
+        if let Some(client) = mosquitto.read(&line.text).filter(|client| told.insert(client.client.clone())) {
+            context.ui.report(Event::Note(format!(
+                "{} was refused as \"identifier rejected\": it wants {}, and mosquitto.max_keepalive is {limit} s",
+                client.client,
+                client.asked()
+            )));
+        }
     }
 }
 

@@ -87,7 +87,8 @@ async fn send(
 ) -> Result<u64> {
     let many = args.payload.is_none() || args.repeat > 1;
     let patience = args.timeout.unwrap_or(Duration::from_secs(if many { 60 } else { 10 }));
-    let pace = Pace { patience, linger: if many && args.rate.is_none() { LINGER } else { Duration::ZERO } };
+    let linger = if many && args.rate.is_none() { LINGER } else { Duration::ZERO };
+    let pace = Pace { patience, linger, codec: reach.codec };
     let (kafka, to_kafka) = tokio::sync::mpsc::channel(QUEUE);
     let (mqtt, to_mqtt) = tokio::sync::mpsc::channel(QUEUE);
     let (done, read) = tokio::sync::oneshot::channel();

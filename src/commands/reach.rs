@@ -10,8 +10,10 @@ use crate::cli::clients::{ClusterArgs, KafkaArgs};
 use crate::contexts::{Cluster, Contexts, LOCAL, MQTT_PASSWORD};
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::kafka::produce::Codec;
 use crate::mqtt::connection::Login;
 use crate::secrets::Accounts;
+use crate::stack::Compression;
 use crate::{kafka, mqtt};
 
 /// How the brokers are reached; None where one is not named.
@@ -20,6 +22,8 @@ pub(super) struct Reach {
     pub(super) about: About,
     pub(super) kafka: Option<kafka::access::Access>,
     pub(super) mqtt: Option<mqtt::access::Access>,
+    /// What to send to Kafka with: snappy only where every message is stored so anyhow, as readers need the codec.
+    pub(super) codec: Codec,
 }
 
 impl Reach {
@@ -37,7 +41,8 @@ impl Reach {
             context.ui.report(Event::Warning(words));
         }
         let name = name.as_deref();
-        Ok(Self { kafka: cluster.kafka(name, &about)?, mqtt: cluster.mqtt(name)?, about })
+        let (kafka, mqtt) = (cluster.kafka(name, &about)?, cluster.mqtt(name)?);
+        Ok(Self { about, kafka, mqtt, codec: Codec::None })
     }
 
     async fn of_stack(context: &Context, args: &ClusterArgs, device: Option<&str>) -> Result<Self> {
@@ -55,7 +60,8 @@ impl Reach {
             mqtt.login = Some(Login { username: device.to_owned(), password });
         }
         let kafka = Some(kafka::access::Access::of_stack(&endpoints));
-        Ok(Self { about: endpoints.about, kafka, mqtt: Some(mqtt) })
+        let codec = if stack.kafka.compression == Compression::Snappy { Codec::Snappy } else { Codec::None };
+        Ok(Self { about: endpoints.about, kafka, mqtt: Some(mqtt), codec })
     }
 
     /// The failure of whoever needs Kafka where none is named.

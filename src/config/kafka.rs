@@ -71,7 +71,7 @@ fn durability(properties: &mut Properties, stack: &Stack) {
         .set("transaction.state.log.min.isr", min_isr)
         .set("unclean.leader.election.enable", false)
         .set("auto.create.topics.enable", false)
-        .set("compression.type", "snappy")
+        .set("compression.type", stack.kafka.compression.as_str())
         .set("num.io.threads", 8)
         .set("num.network.threads", 3)
         .set("log.segment.bytes", 1_073_741_824)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::secrets::{Account, Accounts};
 use crate::stack::device::{BRIDGE_USER, PROBE_USER, SERVICE_USER};
-use crate::stack::{Mosquitto, Stack};
+use crate::stack::{Mosquitto, Persistence, Stack};
 use crate::target::Target;
 
 /// The server's whole configuration. `config` holds the files it names, `data` its database.
@@ -26,27 +26,22 @@ pub fn mosquitto_conf(stack: &Stack, target: &Target, config: &Path, data: &Path
 
 /// Everything but the listeners: the files that say who may do what, and the database's folder.
 ///
-/// The database is saved every second, so a server that is killed loses at most what it acknowledged
-/// in its last second. Saving on every change (`autosave_on_changes` with 1) loses nothing, and took
-/// 5.8 s instead of 0.2 s for 5,000 queued messages, more with every message queued before.
 /// Standard error, since standard output is buffered and shows log lines when 4 KiB are full.
 pub fn general(stack: &Stack, target: &Target, passwords: &Path, acl: &Path, data: &Path) -> String {
-    let Mosquitto { max_queued_messages, max_inflight_messages, .. } = &stack.mosquitto;
+    let Mosquitto { max_queued_messages, max_inflight_messages, max_keepalive, .. } = stack.mosquitto;
+    let persistence = persistence(stack, target, data);
+    // 0 is no number for all versions, while none at all means no limit to each of them.
+    let keepalive = if max_keepalive == 0 { String::new() } else { format!("max_keepalive {max_keepalive}\n") };
     let mut text = format!(
         "allow_anonymous false
 password_file {}
 acl_file {}
 
-persistence true
-persistence_location {}
-persistence_file mosquitto.db
-autosave_interval 1
-persistent_client_expiration 7d
+{persistence}persistent_client_expiration 7d
 
 max_queued_messages {max_queued_messages}
 max_inflight_messages {max_inflight_messages}
-max_keepalive 300
-set_tcp_nodelay true
+{keepalive}set_tcp_nodelay true
 sys_interval 1
 
 log_dest stderr
@@ -57,13 +52,56 @@ log_timestamp_format %Y-%m-%dT%H:%M:%S%z
 ",
         passwords.display(),
         acl.display(),
-        data.display()
     );
     if let Target::Process(layout) = target {
         // Root's Mosquitto would become another user, who may not read files that are root's own.
         writeln!(text, "user {}", layout.user).expect("writing to a string succeeds");
     }
     text
+}
+
+/// The file is saved every second, so a server that is killed loses at most what it acknowledged in its last second.
+/// Saving on every change (`autosave_on_changes` with 1) loses nothing, and took 5.8 s instead of 0.2 s for 5,000 queued
+/// messages, more with every message queued before.
+///
+/// SQLite has what was acknowledged only where it is told not to gather writes, by default for 5 s. `persistence true`
+/// would mean the file, beside which the plugin refuses to load.
+fn persistence(stack: &Stack, target: &Target, data: &Path) -> String {
+    let data = data.display();
+    match target.persistence(stack) {
+        Persistence::File => {
+            format!(
+                "persistence true\npersistence_location {data}\npersistence_file mosquitto.db\nautosave_interval 1\n"
+            )
+        }
+        Persistence::Sqlite => {
+            let plugin = target.sqlite_plugin(stack);
+            format!(
+                "persistence_location {data}\nglobal_plugin {}\nplugin_opt_flush_period 0\nplugin_opt_sync full\n",
+                plugin.display()
+            )
+        }
+    }
+}
+
+/// Fails where a file holds what a server with SQLite would not read, instead of beginning with nothing; removing the
+/// file is how its owner says that it may go. Folder and configuration are its arguments.
+const GUARD: &str = r#"if [ -s "$1/mosquitto.db" ] && [ ! -e "$1/mosquitto.sqlite3" ]; then
+    echo "$1/mosquitto.db holds sessions, retained and queued messages, which SQLite persistence does not read: export with mosquitto.persistence: file, or remove that file" >&2
+    exit 1
+fi
+exec mosquitto -c "$2"
+"#;
+
+/// The command of a container that nobody looks after who knows what its data was written by.
+pub fn guarded_command(stack: &Stack, target: &Target, config: &Path, data: &Path) -> Vec<String> {
+    let (config, data) = (config.display().to_string(), data.display().to_string());
+    match target.persistence(stack) {
+        Persistence::File => vec!["mosquitto".to_owned(), "-c".to_owned(), config],
+        Persistence::Sqlite => {
+            ["sh", "-c", GUARD, "mosquitto"].map(str::to_owned).into_iter().chain([data, config]).collect()
+        }
+    }
 }
 
 /// The listener with TLS of a pod that has a certificate.
@@ -208,3 +246,35 @@ const DEVICE_LEAVES: [(&str, &str); 11] = [
     ("write", "panic/%u/press"),
     ("write", "panic/%u/battery"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+
+    use super::*;
+    use crate::stack::load::{Overrides, load_text};
+
+    #[test]
+    fn a_container_does_not_begin_with_nothing_where_a_file_holds_something() {
+        let stack = load_text("mosquitto: {version: 2.1.2}", None, &Overrides::default()).unwrap().stack;
+        let home = tempfile::tempdir().unwrap();
+        let (data, program) = (home.path().join("data"), home.path().join("mosquitto"));
+        std::fs::create_dir(&data).unwrap();
+        std::fs::write(&program, "#!/bin/sh\necho \"started $*\"\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", home.path().display(), std::env::var("PATH").unwrap());
+        let command = guarded_command(&stack, &Target::Kubernetes, Path::new("/etc/m.conf"), &data);
+        let run = || {
+            let output = Command::new(&command[0]).args(&command[1..]).env("PATH", &path).output().unwrap();
+            (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+        };
+        let started = (Some(0), "started -c /etc/m.conf\n".to_owned(), String::new());
+        assert_eq!(run(), started, "there is nothing yet");
+        std::fs::write(data.join("mosquitto.db"), "messages").unwrap();
+        let (code, _, words) = run();
+        assert!(code == Some(1) && words.contains("mosquitto.persistence: file"), "{words}");
+        std::fs::write(data.join("mosquitto.sqlite3"), "").unwrap();
+        assert_eq!(run(), started, "the change was made long ago");
+    }
+}

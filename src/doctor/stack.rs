@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, ToSpan};
 
-use super::Finding;
+use super::{Finding, keep_alive};
 use crate::endpoints::Endpoints;
 use crate::kafka::admin::{Admin, Cluster};
 use crate::kafka::probe as kafka_probe;
@@ -31,6 +31,7 @@ pub async fn check(up: &Up<'_>, inventory: &Inventory, endpoints: &Endpoints) ->
     findings.extend([quorum]);
     findings.extend(kafka);
     findings.extend(mosquitto);
+    findings.extend(keep_alive::check(up, inventory).await);
     findings.push(configuration(up, &heal).await);
     findings
 }

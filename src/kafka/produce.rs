@@ -37,6 +37,17 @@ pub struct Pace {
     pub patience: Duration,
     /// How long a message may wait for others to travel with.
     pub linger: Duration,
+    /// How messages travel; brokers that keep what producers send store them so.
+    pub codec: Codec,
+}
+
+/// What the library compresses with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// The platform's own: brokers that store it need not do it again.
+    Snappy,
+    /// Whoever reads needs none.
+    None,
 }
 
 /// Enters each delivery into the ledger.
@@ -131,8 +142,13 @@ fn config(access: &Access, pace: Pace) -> rdkafka::ClientConfig {
     config
         .set("acks", "all")
         .set("enable.idempotence", "true")
-        // The topic's own setting decides how it is stored; snappy is the platform's.
-        .set("compression.type", "snappy")
+        .set(
+            "compression.type",
+            match pace.codec {
+                Codec::Snappy => "snappy",
+                Codec::None => "none",
+            },
+        )
         .set("linger.ms", pace.linger.as_millis().to_string())
         .set("queue.buffering.max.messages", "100000")
         .set("queue.buffering.max.kbytes", "32768")

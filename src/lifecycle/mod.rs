@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod devices;
 pub mod down;
 pub mod evidence;
+mod kept;
 mod leavings;
 mod live;
 pub mod lock;

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 
 use super::credentials::{self, Place};
 use super::evidence;
+use super::kept;
 use super::live;
 use super::lost;
 use super::plan::{self, Step};
@@ -26,7 +27,7 @@ use crate::paths::Paths;
 use crate::runtime::{Inventory, Runtime};
 use crate::secrets::{Accounts, Authority, ServerCertificate};
 use crate::shutdown::Shutdown;
-use crate::stack::{Role, Service, Stack};
+use crate::stack::{Persistence, Role, Service, Stack};
 use crate::workload::build::{Secrets, certificate_names, workloads};
 use crate::workload::{PublishedPort, Workload};
 
@@ -39,7 +40,8 @@ pub struct Up<'a> {
     pub timeout: Duration,
     /// Keep what this run made although it was interrupted.
     pub retain: bool,
-    /// Go on with empty volumes where data was removed by hand.
+    /// Go on without data: with empty volumes where it was removed by hand, with an empty database where Mosquitto is to
+    /// keep its messages in another way.
     pub accept_data_loss: bool,
     /// Give the stack this data directory's credentials in place of those that it was made with.
     pub replace_credentials: bool,
@@ -59,6 +61,7 @@ pub struct Prepared {
     workloads: Vec<Workload>,
     secrets: Secrets,
     inventory: Inventory,
+    persistence: Persistence,
     /// The stack's directory did not exist before this run.
     secrets_are_new: bool,
 }
@@ -82,7 +85,8 @@ impl Made {
 /// it, where it was asked already.
 ///
 /// # Errors
-/// [`Failure::NoRuntime`] when this runtime cannot run the stack.
+/// [`Failure::NoRuntime`] when this runtime cannot run the stack, [`Failure::Failed`] when Mosquitto would leave behind
+/// what it keeps.
 pub async fn prepare(
     up: &Up<'_>,
     known: Option<Inventory>,
@@ -96,6 +100,12 @@ pub async fn prepare(
         down::forget_secrets(up.paths, &up.stack.name);
     }
     let prepared = rendered?;
+    let Prepared { workloads, inventory, persistence, .. } = &prepared;
+    if let Some(refusal) = kept::refusal(up.stack, *persistence, workloads, &Memo::read(&dir)?, inventory)
+        && !up.accept_data_loss
+    {
+        return Err(refusal.into());
+    }
     let fetched = up.runtime.fetch(up.stack, &prepared.workloads, report, shutdown).await;
     if let Err(error) = fetched {
         forget_secrets(up, &prepared);
@@ -130,7 +140,8 @@ async fn render(up: &Up<'_>, known: Option<Inventory>) -> Result<Prepared> {
     let certificate = ServerCertificate::ensure(&dir, &authority, &certificate_names(stack))?;
     let secrets = Secrets { accounts, certificate };
     let workloads = workloads(stack, &target, &secrets);
-    Ok(Prepared { workloads, secrets, inventory, secrets_are_new })
+    let persistence = target.persistence(stack);
+    Ok(Prepared { workloads, secrets, inventory, persistence, secrets_are_new })
 }
 
 /// The services that `up` would make anew or reload, as their configuration is not the stack's. Changes nothing.
@@ -202,6 +213,7 @@ async fn converge(
     let ran = steps.iter().filter(|step| step.is_keep()).map(Step::service).collect();
     shutdown.guard(ensure_ports_free(up, prepared, &steps)).await?;
     let deadline = Instant::now() + up.timeout;
+    Memo::update(&dir, |memo| memo.persistence = Some(prepared.persistence))?;
     if !was_up {
         made.shared = !prepared.inventory.exists;
         let emptied = emptied_brokers(up.stack, &lost);

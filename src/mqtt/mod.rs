@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod connection;
+pub mod keep_alive;
 pub mod link;
 pub mod probe;
 pub mod publish;

@@ -111,6 +111,7 @@ impl Layers<'_> {
             version,
             brokers: self.value(|spec| spec.kafka.as_ref()?.brokers),
             heap: heap.unwrap_or(self.profile().kafka_heap()),
+            compression: self.value(|spec| spec.kafka.as_ref()?.compression),
             config: config.unwrap_or_default(),
         }
     }
@@ -119,11 +120,14 @@ impl Layers<'_> {
         let version = self.text(|spec| spec.mosquitto.as_ref()?.version.clone());
         let image = self.optional(|spec| spec.mosquitto.as_ref()?.image.clone());
         Mosquitto {
-            image: image.unwrap_or_else(|| format!("eclipse-mosquitto:{version}")),
+            image: image.unwrap_or_else(|| Mosquitto::official_image(&version)),
             version,
             max_connections: self.value(|spec| spec.mosquitto.as_ref()?.max_connections),
             max_queued_messages: self.value(|spec| spec.mosquitto.as_ref()?.max_queued_messages),
             max_inflight_messages: self.value(|spec| spec.mosquitto.as_ref()?.max_inflight_messages),
+            max_keepalive: self.value(|spec| spec.mosquitto.as_ref()?.max_keepalive),
+            persistence: self.optional(|spec| spec.mosquitto.as_ref()?.persistence),
+            sqlite_plugin: self.optional(|spec| spec.mosquitto.as_ref()?.sqlite_plugin.clone()),
         }
     }
 }

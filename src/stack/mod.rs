@@ -3,11 +3,13 @@
 //! [`load::load`] reads seed data and the user's file, merges them and refuses what cannot work, so that
 //! a [`Stack`] is complete and valid.
 
+mod compression;
 pub mod device;
 pub mod device_list;
 pub mod heap;
 pub mod load;
 mod merge;
+mod mosquitto;
 pub mod name;
 pub mod ports;
 mod positions;
@@ -17,13 +19,16 @@ mod shape;
 mod spec;
 pub mod topic;
 mod validate;
+mod version;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use compression::Compression;
 pub use device::Device;
 pub use heap::Heap;
+pub use mosquitto::{Mosquitto, Persistence, SQLITE_PLUGIN, SQLITE_SINCE, has_sqlite};
 pub use name::StackName;
 pub use ports::Ports;
 pub use profile::Profile;
@@ -66,6 +71,8 @@ pub struct Kafka {
     /// 1, 3 or 5.
     pub brokers: u16,
     pub heap: Heap,
+    /// Of every topic that does not say otherwise.
+    pub compression: Compression,
     /// Broker settings that override the defaults.
     pub config: BTreeMap<String, String>,
 }
@@ -80,18 +87,6 @@ impl Kafka {
     pub fn min_insync_replicas(&self) -> u16 {
         self.replication_factor().saturating_sub(1).max(1)
     }
-}
-
-/// The MQTT server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Mosquitto {
-    pub version: String,
-    pub image: String,
-    /// For each listener.
-    pub max_connections: u32,
-    /// Messages held for one client beyond those in flight.
-    pub max_queued_messages: u32,
-    pub max_inflight_messages: u16,
 }
 
 impl Stack {

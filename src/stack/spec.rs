@@ -1,11 +1,12 @@
 //! The stack file as it is written: everything optional, nothing unknown.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Heap, Profile, StackName};
+use super::{Compression, Heap, Persistence, Profile, StackName};
 
 /// A sosstack stack file. Whatever it leaves out is as in the built-in stack.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
@@ -100,6 +101,9 @@ pub(super) struct KafkaSpec {
     /// Largest JVM heap, such as 256M or 1G.
     #[schemars(with = "Option<String>")]
     pub(super) heap: Option<Heap>,
+    /// How brokers store messages, whatever producers send: snappy unless it says otherwise. Whoever reads must have
+    /// the codec; `producer` leaves the choice to each producer.
+    pub(super) compression: Option<Compression>,
     /// Broker settings by Kafka's own names.
     pub(super) config: Option<BTreeMap<String, Scalar>>,
 }
@@ -109,7 +113,7 @@ pub(super) struct KafkaSpec {
 pub(super) struct MosquittoSpec {
     /// 2.x.y
     pub(super) version: Option<String>,
-    /// Container image, instead of eclipse-mosquitto:VERSION.
+    /// Container image, instead of eclipse-mosquitto:VERSION; from 2.1 on, instead of eclipse-mosquitto:VERSION-alpine.
     pub(super) image: Option<String>,
     /// For each of the three listeners.
     pub(super) max_connections: Option<u32>,
@@ -117,6 +121,12 @@ pub(super) struct MosquittoSpec {
     pub(super) max_queued_messages: Option<u32>,
     /// QoS 1 and 2 messages on their way to one client.
     pub(super) max_inflight_messages: Option<u16>,
+    /// Seconds, 10 to 65535: the longest keep alive that a client may ask for; 0 for any.
+    pub(super) max_keepalive: Option<u16>,
+    /// How sessions and messages are kept; sqlite from version 2.1 on, file before.
+    pub(super) persistence: Option<Persistence>,
+    /// The SQLite plugin's file, for images that have it elsewhere than the official ones, and packages likewise.
+    pub(super) sqlite_plugin: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]

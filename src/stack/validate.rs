@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use super::device;
 use super::shape::Problem;
 use super::spec::{Scalar, Spec, TopicSpec};
-use super::{Ports, Stack};
+use super::version::numbers;
+use super::{Persistence, Ports, Stack, has_sqlite};
 use crate::similar::similar;
 
 /// More partitions than a laptop's brokers should carry for one topic.
@@ -77,6 +78,7 @@ pub(super) fn problems(user: &Spec, stack: &Stack) -> Vec<Problem> {
     found.images(stack);
     found.sizes(stack);
     found.limits(stack);
+    found.persistence(stack);
     found.ports(stack);
     found.broker_settings(user);
     found.topics(user, stack);
@@ -171,6 +173,27 @@ impl Findings {
         }
         if mosquitto.max_inflight_messages == 0 {
             self.add("mosquitto.max_inflight_messages", "0 means no bound; use 1 to 65535");
+        }
+        if (1..10).contains(&mosquitto.max_keepalive) {
+            let words = format!("{} s is too short; use 10 to 65535, or 0 for no limit", mosquitto.max_keepalive);
+            self.add("mosquitto.max_keepalive", words);
+        }
+    }
+
+    fn persistence(&mut self, stack: &Stack) {
+        let mosquitto = &stack.mosquitto;
+        let version = &mosquitto.version;
+        if mosquitto.persistence == Some(Persistence::Sqlite) && numbers(version).is_some() && !has_sqlite(version) {
+            let words = format!(
+                "Mosquitto {version} cannot do it, 2.1 and later can: set mosquitto.version, to 2.1.2 for example"
+            );
+            self.add("mosquitto.persistence", words);
+        }
+        if let Some(plugin) = mosquitto.sqlite_plugin.as_ref().and_then(|plugin| plugin.to_str())
+            && (!plugin.starts_with('/') || plugin.contains(char::is_control))
+        {
+            let words = format!("{plugin:?} is not an absolute path, such as /usr/lib/mosquitto_persist_sqlite.so");
+            self.add("mosquitto.sqlite_plugin", words);
         }
     }
 
@@ -280,11 +303,6 @@ fn port_ranges(stack: &Stack) -> [(&'static str, u16, u16); 7] {
         ("ports.mqtts", ports.mqtts, one),
         ("ports.mqtt_ws", ports.mqtt_ws, one),
     ]
-}
-
-fn numbers(version: &str) -> Option<[u32; 3]> {
-    let numbers: Vec<u32> = version.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    numbers.try_into().ok()
 }
 
 /// RFC 1123, section 2.1, as Kubernetes asks of a namespace.

@@ -57,6 +57,7 @@ zookeeper: {nodes: 1, image: registry.example.org/zookeeper:1}
 kafka: {brokers: 1, heap: 300M, config: {sasl.oauthbearer.expected.audience: '${HOME}'}}
 topics: [{name: orders.new, partitions: 12, config: {retention.ms: 1000}}]
 devices: [{id: watch-7, owner: user-7}]
+mosquitto: {version: 2.1.2, max_keepalive: 1200}
 ",
     );
     let text = exported(&machine, &["--port-offset", "100", "--profile", "full"]);
@@ -72,6 +73,10 @@ devices: [{id: watch-7, owner: user-7}]
     has("- kafka-0.kafka-headless.other.svc.cluster.local\n");
     has("orders.new 12 retention.ms=1000\n");
     has("topic write emergency/user-7/trigger\n");
+    has("image: eclipse-mosquitto:2.1.2-alpine\n");
+    has("max_keepalive 1200\n");
+    has("global_plugin /usr/lib/mosquitto_persist_sqlite.so\n");
+    has("$$1/mosquitto.db");
     // Compose would put this machine's own value there.
     has("sasl.oauthbearer.expected.audience=$${HOME}\n");
     assert!(!text.contains("kafka-1"), "{text}");

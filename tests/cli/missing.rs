@@ -44,6 +44,17 @@ fn a_java_that_is_too_old_is_named_with_its_version() {
 }
 
 #[test]
+fn a_mosquitto_without_sqlite_is_told_what_has_it() {
+    let machine = Machine::bare().with_fake("java", JAVA_17).with_fake("mosquitto", MOSQUITTO_2);
+    let machine = machine.with_fake("mvn", "exit 1");
+    std::fs::write(machine.path().join("sosstack.yaml"), "mosquitto: {version: 2.1.2, persistence: sqlite}").unwrap();
+    insta::assert_snapshot!(as_processes(&machine).stderr, @r"
+    error: ~/bin/mosquitto is Mosquitto 2.0.22, but mosquitto.persistence: sqlite needs 2.1 or later
+    try: install Mosquitto 2.1, or set mosquitto.persistence to file in the stack file
+    ");
+}
+
+#[test]
 fn java_home_goes_before_path() {
     let machine =
         Machine::bare().with_fake("java", JAVA_17).with_fake("mosquitto", MOSQUITTO_2).with_fake("mvn", "exit 1");

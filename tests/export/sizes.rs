@@ -70,6 +70,33 @@ fn a_heap_leaves_the_jvm_room() {
     }
 }
 
+/// A pod cannot know what its volume was written by, so it looks before it begins with nothing.
+#[test]
+fn a_mosquitto_with_sqlite_looks_for_what_it_would_leave_behind() {
+    let parts = |file: &str| {
+        let objects = Objects::of(&stack(file), &Settings::default());
+        let all = containers(&objects.stateful_set("mqtt").spec.unwrap().template);
+        let server = all.into_iter().find(|container| container.name == "mqtt").unwrap();
+        let maps = objects.config_maps();
+        let config = maps.iter().find(|map| map.metadata.name.as_deref() == Some("mqtt-config")).unwrap();
+        let conf = config.data.as_ref().unwrap()["mosquitto.conf"].clone();
+        (server.image.unwrap(), server.command.unwrap(), conf)
+    };
+    let (image, command, conf) = parts("mosquitto: {version: 2.1.2}");
+    assert_eq!(image, "eclipse-mosquitto:2.1.2-alpine");
+    assert!(
+        conf.contains("\nglobal_plugin /usr/lib/mosquitto_persist_sqlite.so\nplugin_opt_flush_period 0\n"),
+        "{conf}"
+    );
+    assert!(command[0] == "sh" && command[2].contains("exec mosquitto"), "{command:?}");
+    assert_eq!(command[4..], ["/mosquitto/data", "/etc/sosstack/mosquitto.conf"]);
+    for file in ["", "mosquitto: {version: 2.1.2, persistence: file}"] {
+        let (_, command, conf) = parts(file);
+        assert_eq!(command, ["mosquitto", "-c", "/etc/sosstack/mosquitto.conf"], "{file}");
+        assert!(conf.contains("persistence_file mosquitto.db") && !conf.contains("plugin"), "{conf}");
+    }
+}
+
 #[test]
 fn settings_are_the_published_ones_of_a_cluster() {
     let objects = Objects::default_export();

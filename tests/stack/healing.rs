@@ -30,6 +30,7 @@ fn broken_parts_heal(home: &Home) {
     what_was_removed_by_hand_is_made_again(home);
     everything_killed_comes_back(home);
     lost_data_is_a_choice(home);
+    data_that_would_not_be_read_is_a_choice(home);
     a_newer_sosstacks_stack_is_left_alone(home);
 }
 
@@ -203,6 +204,32 @@ fn handle(home: &Home, index: usize) -> u32 {
 fn docker(arguments: &[&str]) {
     let output = Command::new("docker").args(arguments).output().unwrap();
     assert!(output.status.success(), "docker {arguments:?}: {output:?}");
+}
+
+/// As if it were a newer Mosquitto's; tests/stack/persistence.rs has the real one.
+fn data_that_would_not_be_read_is_a_choice(home: &Home) {
+    let file = home.stack_dir().join("stack.json");
+    let kept = |home: &Home| {
+        let text = std::fs::read_to_string(home.stack_dir().join("stack.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["persistence"].clone()
+    };
+    assert_eq!(kept(home), "file");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("\"file\"", "\"sqlite\"")).unwrap();
+    home.write_stack_file("mosquitto: {max_keepalive: 120}");
+    let handles = |home: &Home| {
+        home.json(&["status"])["services"].as_array().unwrap().iter().map(|s| s["handle"].clone()).collect::<Vec<_>>()
+    };
+    let before = handles(home);
+    let refused = home.run(&["up"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let remedy = format!("sosstack up --stack {} --accept-data-loss", home.stack);
+    assert!(refused.stderr.contains("queued messages in SQLite") && refused.stderr.contains(&remedy), "{refused:?}");
+    assert_eq!((handles(home), kept(home)), (before, Value::from("sqlite")), "nothing was touched");
+    home.ok(&["up", "--accept-data-loss"]);
+    assert_eq!(kept(home), "file");
+    std::fs::remove_file(home.path().join("sosstack.yaml")).unwrap();
+    home.ok(&["up"]);
 }
 
 fn set_mode(path: &std::path::Path, mode: u32) {

@@ -22,6 +22,7 @@ mod healing;
 mod lifecycle;
 mod messages;
 mod outages;
+mod persistence;
 mod publishing;
 mod reading;
 mod side_by_side;

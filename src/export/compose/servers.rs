@@ -13,6 +13,7 @@ use crate::target::Target;
 use crate::workload::build::{kafka_workload, mosquitto_workload, zookeeper_workload};
 use crate::workload::{PublishedPort, Workload};
 
+const MOSQUITTO_CONF: &str = "/mosquitto/config/mosquitto.conf";
 const BROKER_SCRIPT: &str = include_str!("scripts/broker.sh");
 
 /// What `sosstack up` runs in Docker, without what only this machine knows.
@@ -42,7 +43,9 @@ pub(super) fn server(stack: &Stack, workload: &Workload, all: &[Workload], confi
             texts.push(BROKER_SCRIPT);
         }
         Role::Mosquitto => {
-            let conf = mosquitto_conf(stack, workload);
+            let data = workload.volumes.first().map_or(Path::new("/mosquitto/data"), |volume| volume.path.as_path());
+            let conf = mosquitto_conf(stack, data);
+            service.entrypoint = mosquitto::guarded_command(stack, &Target::Docker, Path::new(MOSQUITTO_CONF), data);
             service.configs = mosquitto_mounts(configs, &conf);
             service.healthcheck = Some(health::mosquitto());
             service.depends_on = vec![completed(CREDENTIALS)];
@@ -86,9 +89,8 @@ pub(super) fn hardened() -> ComposeService {
 
 /// Who may log in and do what, and the listener with TLS where there is a certificate, are in the volume that the
 /// credentials service fills.
-fn mosquitto_conf(stack: &Stack, workload: &Workload) -> String {
+fn mosquitto_conf(stack: &Stack, data: &Path) -> String {
     let shared = Path::new(SHARED_CREDENTIALS);
-    let data = workload.volumes.first().map_or(Path::new("/mosquitto/data"), |volume| volume.path.as_path());
     let mut conf = mosquitto::general(stack, &Target::Docker, &shared.join("passwd"), &shared.join("acl"), data);
     for kind in [Kind::Mqtt, Kind::MqttWs] {
         conf.push_str(&mosquitto::listener(stack, &Target::Docker, kind, shared));
@@ -100,7 +102,7 @@ fn mosquitto_conf(stack: &Stack, workload: &Workload) -> String {
 }
 
 fn mosquitto_mounts(configs: &mut Configs, conf: &str) -> Vec<ConfigMount> {
-    let (path, script) = (Path::new("/mosquitto/config/mosquitto.conf"), Path::new(health::MOSQUITTO_SCRIPT_PATH));
+    let (path, script) = (Path::new(MOSQUITTO_CONF), Path::new(health::MOSQUITTO_SCRIPT_PATH));
     vec![
         configs.mount("mosquitto.conf".to_owned(), path, conf),
         configs.mount("mosquitto-healthy.sh".to_owned(), script, health::MOSQUITTO_SCRIPT),

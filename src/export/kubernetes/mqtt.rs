@@ -33,6 +33,7 @@ pub fn shard_name(index: usize) -> String {
 
 const CONFIG: &str = "mqtt-config";
 const CONFIG_DIR: &str = "/etc/sosstack";
+const DATA_DIR: &str = "/mosquitto/data";
 /// What is put together when the pod starts, and again when a Secret changes.
 const RUN: &str = "/run/sosstack";
 const SCRIPT: &str = include_str!("scripts/accounts.sh");
@@ -41,7 +42,7 @@ const USER: i64 = 1883;
 
 pub(super) fn config_map(source: Source<'_>) -> ConfigMap {
     let stack = source.stack;
-    let (run, data) = (Path::new(RUN), Path::new("/mosquitto/data"));
+    let (run, data) = (Path::new(RUN), Path::new(DATA_DIR));
     let first = format!("mqtt-0.mqtt-headless.{}.svc.{}", stack.namespace, stack.domain);
     let files = [
         ("mosquitto.conf", mosquitto::mosquitto_conf(stack, &Target::Kubernetes, run, data)),
@@ -83,20 +84,21 @@ pub(super) fn stateful_set(source: Source<'_>) -> StatefulSet {
 
 fn server(source: Source<'_>) -> Container {
     let size = Size { cpu: ("100m", "500m"), memory: ("128Mi".to_owned(), "512Mi".to_owned()) };
-    let config = format!("{CONFIG_DIR}/mosquitto.conf");
+    let config = Path::new(CONFIG_DIR).join("mosquitto.conf");
+    let command = mosquitto::guarded_command(source.stack, &Target::Kubernetes, &config, Path::new(DATA_DIR));
     // A login of the pod's own, from a file: an argument would show its password.
     let probe_config = format!("XDG_CONFIG_HOME={RUN}/probe");
     let receives =
         ["env", &probe_config, "mosquitto_sub", "-h", "127.0.0.1", "-t", "$SYS/broker/uptime", "-C", "1", "-W", "3"];
     Container {
-        command: Some(texts(&["mosquitto", "-c", &config])),
+        command: Some(command),
         ports: Some(ports(Component::Mqtt)),
         // The port opens when the database is loaded.
         startup_probe: Some(Rhythm { period: 5, timeout: 5, failures: 60 }.tcp(1883)),
         liveness_probe: Some(Rhythm { period: 20, timeout: 5, failures: 6 }.tcp(1883)),
         readiness_probe: Some(Rhythm { period: 10, timeout: 5, failures: 3 }.exec(&receives)),
         volume_mounts: Some(vec![
-            mount(DATA, "/mosquitto/data"),
+            mount(DATA, DATA_DIR),
             mount_read_only("config", CONFIG_DIR),
             mount_read_only("run", RUN),
         ]),

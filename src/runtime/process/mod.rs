@@ -8,6 +8,7 @@ mod identity;
 mod jars;
 mod log_files;
 mod logs;
+mod mosquitto;
 mod owner;
 mod record;
 mod spawn;
@@ -118,7 +119,9 @@ impl Runtime for Process {
             root: self.paths.stack(&stack.name),
             java: found.java,
             class_path,
-            mosquitto: found.mosquitto,
+            mosquitto_version: found.mosquitto.version.clone(),
+            sqlite_plugin: found.mosquitto.sqlite_plugin(&stack.mosquitto)?,
+            mosquitto: found.mosquitto.program,
             user: user_name(),
         }))
     }

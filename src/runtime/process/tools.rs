@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use super::mosquitto::Server;
 use crate::about::Remedy;
 use crate::failure::Failure;
 
@@ -20,7 +21,7 @@ const MOSQUITTO_DIRS: [&str; 4] =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tools {
     pub(super) java: PathBuf,
-    pub(super) mosquitto: PathBuf,
+    pub(super) mosquitto: Server,
     /// Only looked for when jars have to be fetched.
     pub(super) maven: Option<PathBuf>,
 }
@@ -80,14 +81,15 @@ fn find_java() -> Result<PathBuf, Missing> {
     }
 }
 
-fn find_mosquitto() -> Result<PathBuf, Missing> {
+fn find_mosquitto() -> Result<Server, Missing> {
     let missing = |words: String| Missing { words, debian: "mosquitto", homebrew: "mosquitto" };
     let mosquitto = in_path("mosquitto", &MOSQUITTO_DIRS)
         .ok_or_else(|| missing("there is no Mosquitto (needed: 2.x)".to_owned()))?;
     let said = output(&mosquitto, "-h");
-    match said.split_once("mosquitto version ").map(|(_, version)| version.starts_with("2.")) {
-        Some(true) => Ok(mosquitto),
-        _ => Err(missing(format!("{} is not Mosquitto 2.x: {}", mosquitto.display(), first_line(&said)))),
+    let version = said.split_once("mosquitto version ").and_then(|(_, rest)| rest.split_whitespace().next());
+    match version.filter(|version| version.starts_with("2.")) {
+        Some(version) => Ok(Server { program: mosquitto, version: version.to_owned() }),
+        None => Err(missing(format!("{} is not Mosquitto 2.x: {}", mosquitto.display(), first_line(&said)))),
     }
 }
 

@@ -1,0 +1,75 @@
+//! Clients that Mosquitto turned away of late for their keep alive: what they hear does not say so.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt;
+use jiff::{Timestamp, ToSpan};
+
+use super::Finding;
+use crate::lifecycle::up::Up;
+use crate::mqtt::keep_alive::{Log, TurnedAway};
+use crate::runtime::{Inventory, LogQuery};
+use crate::stack::{Role, Service};
+
+/// The newest lines that are looked at: a busy server writes three a connection.
+const LINES: usize = 5000;
+/// As many are named.
+const NAMED: usize = 3;
+
+/// A warning where there are such clients. A log that cannot be read is no finding.
+pub(super) async fn check(up: &Up<'_>, inventory: &Inventory) -> Option<Finding> {
+    let limit = up.stack.mosquitto.max_keepalive;
+    let server = inventory.instances.iter().find(|instance| instance.service.role == Role::Mosquitto)?;
+    let recently = Timestamp::now() - 1.hour();
+    let query = LogQuery {
+        services: vec![Service::mosquitto()],
+        since: Some(server.started.map_or(recently, |started| started.max(recently))),
+        tail: Some(LINES),
+        follow: false,
+    };
+    let mut lines = up.runtime.logs(&up.stack.name, query).await.ok()?;
+    let mut log = Log::new(limit);
+    let mut clients: BTreeMap<String, TurnedAway> = BTreeMap::new();
+    while let Some(Ok(line)) = lines.next().await {
+        if let Some(client) = log.read(&line.text) {
+            clients.insert(client.client.clone(), client);
+        }
+    }
+    finding(limit, &clients.into_values().collect::<Vec<_>>())
+}
+
+fn finding(limit: u16, clients: &[TurnedAway]) -> Option<Finding> {
+    if clients.is_empty() {
+        return None;
+    }
+    let named: Vec<String> =
+        clients.iter().take(NAMED).map(|client| format!("{} wants {}", client.client, client.asked())).collect();
+    let more = clients.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    Some(Finding::warning(
+        "Mosquitto",
+        format!(
+            "clients of MQTT 3 were refused as \"identifier rejected\" within the last hour, since {limit} s of keep alive is the most: {}{more}",
+            named.join(", ")
+        ),
+        format!(
+            "give them a keep alive of 1 to {limit} s, or set mosquitto.max_keepalive in the stack file, then sosstack up"
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_few_are_named() {
+        assert_eq!(finding(300, &[]), None);
+        let client = |number: u32| TurnedAway { client: format!("c{number}"), seconds: number * 600 };
+        let words = finding(300, &(0..5).map(client).collect::<Vec<_>>()).unwrap().words;
+        assert!(
+            words.ends_with("c0 wants no keep alive at all, c1 wants a keep alive of 600 s, c2 wants a keep alive of 1200 s, and 2 more"),
+            "{words}"
+        );
+    }
+}

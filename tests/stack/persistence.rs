@@ -1,0 +1,191 @@
+//! What Mosquitto keeps when it is killed, and when another version or another way of keeping it comes: 2.0.12 and later
+//! with a file, 2.1 with SQLite. In Docker only, where both can be had.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, Write};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::devices::MqttClient;
+use crate::harness::{Finished, Home, On};
+use crate::messages::{PATIENCE, Running, feed, lines};
+
+const TOPIC: &str = "device/kept/telemetry";
+/// A stack as small as they come: this is about Mosquitto.
+const SMALL: &str = "extends: nothing\nzookeeper: {nodes: 1}\nkafka: {brokers: 1}\n";
+
+#[test]
+fn what_mosquitto_keeps_outlasts_kills_and_upgrades() {
+    if !On::Docker.is_here() {
+        return;
+    }
+    let home = Home::new(On::Docker, 24_400);
+    home.write_stack_file(SMALL);
+    home.up();
+    too_long_a_keep_alive_is_named(&home);
+    an_upgrade_keeps_what_waits_or_is_refused(&home);
+    with_sqlite_a_kill_loses_nothing(&home);
+    going_back_is_refused_too(&home);
+}
+
+/// The stack file over the stand-in images: `mosquitto` of it, with the newer image where there are stand-ins.
+fn newer(home: &Home, mosquitto: &str) {
+    let image = std::env::var_os("SOSSTACK_TEST_STACK_FILE").map_or("", |_| ", image: sosstack-test/mosquitto:2.1.2");
+    home.write_stack_file(&format!("{SMALL}mosquitto: {{version: 2.1.2{image}{mosquitto}}}"));
+}
+
+/// A session that keeps messages while its client is away.
+struct Session<'a> {
+    client: &'a MqttClient,
+    id: &'static str,
+    /// How it begins, and how it is taken up again.
+    options: [&'static [&'static str]; 2],
+}
+
+const DURABLE: [&[&str]; 2] = [&["-c"], &["-c"]];
+/// Of MQTT 5, begun with clean start: a file does not keep such a one.
+const BEGAN_CLEAN: [&[&str]; 2] =
+    [&["-V", "mqttv5", "-D", "connect", "session-expiry-interval", "3600"], &["-V", "mqttv5", "-c", "-x", "3600"]];
+
+impl Session<'_> {
+    fn command(&self, options: &[&str]) -> Command {
+        let mut command = self.client.command("mosquitto_sub");
+        command.args(["-i", self.id, "-q", "1", "-t", TOPIC]).args(options);
+        command
+    }
+
+    fn resume(&self) -> Command {
+        self.command(self.options[1])
+    }
+
+    fn begin(&self) {
+        assert!(self.command(self.options[0]).arg("-E").status().unwrap().success(), "{}", self.id);
+    }
+
+    /// The next messages that waited.
+    fn take(&self, count: usize) -> Vec<String> {
+        let taken = self.resume().args(["-C", &count.to_string(), "-W", "60"]).output().unwrap();
+        assert!(taken.status.success(), "{}: {} lines", self.id, lines(&taken.stdout).len());
+        lines(&taken.stdout)
+    }
+}
+
+fn too_long_a_keep_alive_is_named(home: &Home) {
+    let client = MqttClient::of(home, "sos_service");
+    let publish = |version: &str| {
+        let arguments = ["-V", version, "-k", "600", "-i", "a patient watch", "-t", "device/patient/status", "-m", "x"];
+        client.command("mosquitto_pub").args(arguments).output().unwrap()
+    };
+    assert!(publish("mqttv5").status.success(), "it is told the server's value");
+    let refused = publish("mqttv311");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("identifier rejected"), "{refused:?}");
+
+    let words = "wants a keep alive of 600 s";
+    let logs = home.run(&["logs", "mosquitto"]);
+    assert!(
+        logs.stderr.contains(&format!("a patient watch was refused as \"identifier rejected\": it {words}")),
+        "{logs:?}"
+    );
+    let findings = home.json(&["doctor"]);
+    let warned = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["verdict"] == "warning" && finding["words"].as_str().unwrap().contains(words));
+    assert!(warned.unwrap()["remedy"].as_str().unwrap().contains("mosquitto.max_keepalive"), "{findings:#}");
+}
+
+fn an_upgrade_keeps_what_waits_or_is_refused(home: &Home) {
+    let client = MqttClient::of(home, "sos_service");
+    let session = Session { client: &client, id: "away", options: DURABLE };
+    session.begin();
+    let sent: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+    assert_eq!(feed(home, &["pub", TOPIC, "--lines", "--qos", "1"], sent.join("\n").as_bytes()).code, Some(0));
+    home.ok(&["pub", "device/kept/status", "kept", "--retain", "--qos", "1"]);
+
+    newer(home, "");
+    let before = mosquitto(home);
+    let refused = home.run(&["up"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let flag = format!("sosstack up --stack {} --accept-data-loss", home.stack);
+    for words in ["which SQLite persistence does not read", "mosquitto.persistence: file in the stack file", &flag] {
+        assert!(refused.stderr.contains(words), "{words}: {refused:?}");
+    }
+    assert_eq!(mosquitto(home), before, "nothing was touched");
+
+    newer(home, ", persistence: file");
+    home.ok(&["up"]);
+    assert_ne!(mosquitto(home), before);
+    assert_eq!(session.take(sent.len()), sent);
+    assert_eq!(retained(home), "kept\n");
+
+    newer(home, "");
+    home.ok(&["up", "--accept-data-loss"]);
+    assert_eq!(home.json(&["up"])["was_up"], true, "the choice is made once");
+}
+
+/// Mosquitto is killed in the midst of it: whatever was acknowledged before is not sent again.
+fn with_sqlite_a_kill_loses_nothing(home: &Home) {
+    const COUNT: usize = 6000;
+    let client = MqttClient::of(home, "sos_service");
+    let sessions = [
+        Session { client: &client, id: "old", options: DURABLE },
+        Session { client: &client, id: "began-clean", options: BEGAN_CLEAN },
+    ];
+    sessions.iter().for_each(Session::begin);
+    home.ok(&["pub", "device/kept/status", "kept in SQLite", "--retain", "--qos", "1"]);
+    let mut publisher = Running::start_with_stdin(home, &["pub", TOPIC, "--lines", "--qos", "1", "--rate", "3000/s"]);
+    let mut stdin = publisher.child.stdin.take().unwrap();
+    let sent: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
+    let input = sent.join("\n") + "\n";
+    let mut witness = Running::listen(home, &["sub", TOPIC, "--count", "1500"]);
+    let seen = witness.stdout();
+    std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    assert!(seen.lines().map_while(Result::ok).count() >= 1500, "it is under way");
+    let killed = Command::new("docker").args(["kill", &mosquitto(home)]).stdout(Stdio::null()).status().unwrap();
+    assert!(killed.success());
+    publisher.wait_for("connecting again");
+    home.ok(&["up"]);
+    assert_eq!(publisher.code(), Some(0), "every line was acknowledged");
+
+    for session in &sessions {
+        // What was on its way when it was killed may have come twice.
+        let mut receiver = session.resume().args(["-W", "60"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut missing: BTreeSet<&str> = sent.iter().map(String::as_str).collect();
+        for line in std::io::BufReader::new(receiver.stdout.take().unwrap()).lines().map_while(Result::ok) {
+            missing.remove(line.as_str());
+            if missing.is_empty() {
+                break;
+            }
+        }
+        let _ = receiver.kill();
+        receiver.wait().unwrap();
+        assert!(missing.is_empty(), "{}: {} of {COUNT} are missing", session.id, missing.len());
+    }
+    assert_eq!(retained(home), "kept in SQLite\n");
+}
+
+fn going_back_is_refused_too(home: &Home) {
+    home.write_stack_file(SMALL);
+    let before = mosquitto(home);
+    let refused = home.run(&["up"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("keeps its sessions, retained and queued messages in SQLite"), "{refused:?}");
+    assert_eq!(mosquitto(home), before, "nothing was touched");
+}
+
+fn retained(home: &Home) -> String {
+    let patience = format!("{}s", PATIENCE.as_secs());
+    let read = home.run(&["sub", "device/kept/status", "--count", "1", "--timeout", &patience]);
+    assert_eq!(read.code, Some(0), "{read:?}");
+    let Finished { stdout, .. } = read;
+    stdout
+}
+
+/// Mosquitto's container.
+fn mosquitto(home: &Home) -> String {
+    let status = home.json(&["status"]);
+    let is_it = |service: &&Value| service["service"] == "mosquitto";
+    status["services"].as_array().unwrap().iter().find(is_it).unwrap()["handle"].as_str().unwrap().to_owned()
+}
