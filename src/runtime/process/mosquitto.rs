@@ -94,7 +94,7 @@ mod tests {
         let new = Server { version: "2.1.2".to_owned(), ..old };
         assert_eq!(new.sqlite_plugin(&wanted("mosquitto: {persistence: file}")).unwrap(), None);
         let missing = new.sqlite_plugin(&asked).unwrap_err();
-        assert!(missing.remedy().unwrap().contains("mosquitto.sqlite_plugin"), "{missing}");
+        assert!(missing.remedy().unwrap().as_str().contains("mosquitto.sqlite_plugin"), "{missing}");
         let folder = home.path().join(format!("lib/{}-linux-gnu/mosquitto", std::env::consts::ARCH));
         fs::create_dir_all(&folder).unwrap();
         let plugin = fs::canonicalize(&folder).unwrap().join("mosquitto_persist_sqlite.so");
