@@ -179,7 +179,8 @@ fn report(context: &Context, args: &PubArgs, target: Option<&Address>, ledger: &
     let topic = target.map_or("their topics", Address::name);
     let single = args.payload.is_some() && args.repeat == 1;
     if interrupted {
-        let words = format!("interrupted: {accepted} messages to {topic} were acknowledged");
+        let (noun, verb) = if accepted == 1 { ("message", "was") } else { ("messages", "were") };
+        let words = format!("interrupted: {accepted} {noun} to {topic} {verb} acknowledged");
         context.ui.say(&format!("{words}{}", render_refused(&refused)));
         return Err(context.shutdown.interrupted().into());
     }

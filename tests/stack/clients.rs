@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Home, send_signal};
+use crate::harness::{Home, interrupt};
 
 pub fn our_own_commands_work(home: &Home) {
     kafka_round_trip(home);
@@ -63,8 +63,7 @@ fn tail_shows_both_brokers(home: &Home) {
     seen.sort_by_key(|line| line.contains("tail\":2"));
     assert!(seen[0].contains("emergency.created") && seen[0].contains(r#"{"tail":1}"#), "{seen:?}");
     assert!(seen[1].contains("device/device-12345/telemetry") && seen[1].contains(r#"{"tail":2}"#), "{seen:?}");
-    send_signal(tail.id(), Signal::INT);
-    assert_eq!(tail.wait().unwrap().code(), Some(0), "Ctrl-C is how a tail ends");
+    assert_eq!(interrupt(&mut tail, Signal::INT), Some(0), "Ctrl-C is how a tail ends");
 }
 
 /// Until the command says that it listens: what is sent from then on it shows. The rest of its stderr can be had when

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::harness::{Finished, Home, On, eventually, processes_mentioning, send_signal};
+use crate::harness::{Finished, Home, On, ends_within, eventually, processes_mentioning, send_signal};
 
 #[test]
 fn ctrl_c_undoes_what_this_run_made_as_processes() {
@@ -25,6 +25,9 @@ fn ctrl_c_undoes_what_this_run_made_in_docker() {
     }
 }
 
+/// Within this time an interrupted `up` has removed what it made.
+const UNDONE: Duration = Duration::from_secs(30);
+
 /// Interrupts an `up` when a line of its progress appears.
 fn interrupt(home: &Home, more: &[&str], signal: Signal, when: &str) -> Finished {
     let mut arguments = home.up_arguments();
@@ -36,8 +39,8 @@ fn interrupt(home: &Home, more: &[&str], signal: Signal, when: &str) -> Finished
         assert!(lines.read_line(&mut seen).unwrap() > 0, "up ended before {when:?}: {seen}");
     }
     send_signal(up.id(), signal);
+    let status = ends_within(&mut up, UNDONE);
     lines.read_to_string(&mut seen).unwrap();
-    let status = up.wait().unwrap();
     Finished::from(Output { status, stdout: Vec::new(), stderr: seen.into_bytes() })
 }
 

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Home, eventually, send_signal};
+use crate::harness::{Home, eventually, interrupt};
 use crate::messages::{PATIENCE, Running};
 
 const TOPIC: &str = "notification.push";
@@ -49,14 +49,12 @@ fn a_live_group_is_left_alone(home: &Home) {
     eventually("both are members", PATIENCE, || {
         home.json(&["group", "describe", "watchers"])["members"].as_array().unwrap().len() == 2
     });
-    send_signal(joined.child.id(), Signal::INT);
-    assert_eq!(joined.code(), Some(0));
+    assert_eq!(interrupt(&mut joined.child, Signal::INT), Some(0));
     let moved = home.run(&["group", "reset", "watchers", "--to", "beginning", "--yes"]);
     assert_eq!(moved.code, Some(1), "{moved:?}");
     assert!(moved.stderr.contains("live members"), "{moved:?}");
-    send_signal(member.child.id(), Signal::INT);
     std::thread::spawn(move || shown.for_each(drop));
-    assert_eq!(member.code(), Some(0));
+    assert_eq!(interrupt(&mut member.child, Signal::INT), Some(0));
 }
 
 fn a_group_is_moved(home: &Home) {

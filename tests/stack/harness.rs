@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
@@ -240,6 +240,30 @@ pub fn processes_mentioning(text: &str) -> Vec<String> {
         Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
     };
     entries.filter_map(command_line).filter(|line| line.contains(text)).collect()
+}
+
+/// Within this time an interrupted command has ended, on a busy machine too, unless it has something to undo.
+pub const AT_ONCE: Duration = Duration::from_secs(3);
+
+/// Sends a signal to a command, which must end at once; its exit code.
+pub fn interrupt(child: &mut Child, signal: Signal) -> Option<i32> {
+    send_signal(child.id(), signal);
+    ends_within(child, AT_ONCE).code()
+}
+
+/// Waits for the end of a command, which must come in time; how it ended.
+pub fn ends_within(child: &mut Child, patience: Duration) -> ExitStatus {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() >= deadline {
+            child.kill().unwrap();
+            panic!("the command did not end within {patience:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Sends a signal by the system call: not every machine has a `kill` program.

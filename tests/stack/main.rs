@@ -15,6 +15,7 @@ mod disk;
 mod elsewhere;
 mod envelope;
 mod faults;
+mod frozen;
 mod groups;
 mod guarded;
 mod harness;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::harness::{Finished, Home, On, eventually};
-use crate::{elsewhere, envelope, groups, guarded, outages, publishing, reading, terminal, walkthrough};
+use crate::{elsewhere, envelope, frozen, groups, guarded, outages, publishing, reading, terminal, walkthrough};
 
 /// Long enough for a busy machine; nothing waits that long when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +23,7 @@ fn messages_get_through_whatever_they_are_as_processes() {
     envelope::what_sub_prints_pub_sends_byte_for_byte(&home);
     guarded::a_guarded_cluster_is_spoken_to(&home);
     outages::outages_are_survived(&home);
+    frozen::signals_are_heard_while_brokers_stand_still(&home);
 }
 
 #[test]
@@ -33,6 +34,7 @@ fn messages_get_through_whatever_they_are_in_docker() {
     let home = Home::new(On::Docker, 23_200);
     up_and_through(&home);
     outages::outages_are_survived(&home);
+    frozen::signals_are_heard_while_brokers_stand_still(&home);
 }
 
 fn up_and_through(home: &Home) {

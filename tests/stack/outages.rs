@@ -8,7 +8,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 
 use crate::devices::MqttClient;
-use crate::harness::{Finished, Home, eventually, send_signal};
+use crate::harness::{Finished, Home, eventually, interrupt};
 use crate::messages::{PATIENCE, Running, feed, lines, read_all};
 
 pub fn outages_are_survived(home: &Home) {
@@ -96,8 +96,7 @@ fn a_partition_without_a_leader_is_named(home: &Home) {
     assert!(partial.stderr.contains("leader"), "{partial:?}");
     home.ok(&["start", "kafka-1"]);
     tail.wait_for("has a leader again");
-    send_signal(tail.child.id(), rustix::process::Signal::INT);
-    assert_eq!(tail.code(), Some(0));
+    assert_eq!(interrupt(&mut tail.child, rustix::process::Signal::INT), Some(0));
     eventually("all of it can be read again", PATIENCE, || {
         let read = home.run(&["sub", topic, "--from", "beginning", "--until", "now"]);
         read.code == Some(0) && read.stdout.lines().count() == sent.len()

@@ -7,7 +7,9 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use crate::harness::{Home, send_signal};
+use rustix::process::Signal;
+
+use crate::harness::{Home, interrupt};
 use crate::messages::{PATIENCE, Running, feed, lines, read_all};
 
 /// Before any stack is there: nothing is reached.
@@ -56,8 +58,7 @@ fn the_past_is_merged_by_time(home: &Home) {
             [&["tail", "emergency.updated", "emergency.resolved", "--format", "{value.step}"], more].concat();
         let mut tail = Running::listen(home, &arguments);
         let read = tail.stdout().lines().take(count).map(Result::unwrap).collect::<Vec<_>>();
-        send_signal(tail.child.id(), rustix::process::Signal::INT);
-        assert_eq!(tail.code(), Some(0), "Ctrl-C is how a tail ends");
+        assert_eq!(interrupt(&mut tail.child, Signal::INT), Some(0), "Ctrl-C is how a tail ends");
         read
     };
     let numbers = |range: std::ops::Range<i32>| range.map(|step| step.to_string()).collect::<Vec<_>>();
@@ -197,8 +198,7 @@ fn statistics_are_shown(home: &Home) {
     let mut shown = tail.stdout().lines().map(Result::unwrap);
     let found = shown.find(|line| line.starts_with("device/stats/telemetry") && line.ends_with("  3"));
     assert!(found.is_some());
-    send_signal(tail.child.id(), rustix::process::Signal::INT);
     std::thread::spawn(move || shown.for_each(drop));
-    assert_eq!(tail.code(), Some(0));
+    assert_eq!(interrupt(&mut tail.child, Signal::INT), Some(0));
     assert!(PATIENCE > Duration::ZERO);
 }
