@@ -363,11 +363,21 @@ async fn undo(up: &Up<'_>, made: &Made, prepared: &Prepared) -> Result<()> {
     Ok(())
 }
 
-/// Removes credentials that nothing has ever used.
+/// Removes credentials that nothing has ever used. Those that were there before, for a cluster, stay; the stack is nowhere.
 fn forget_secrets(up: &Up<'_>, prepared: &Prepared) {
-    if prepared.secrets_are_new && !prepared.inventory.exists && prepared.inventory.volumes.is_empty() {
-        down::forget_secrets(up.paths, &up.stack.name);
+    if prepared.inventory.exists || !prepared.inventory.volumes.is_empty() {
+        return;
     }
+    if prepared.secrets_are_new {
+        down::forget_secrets(up.paths, &up.stack.name);
+        return;
+    }
+    // On a full disk the note of where it was to be stays: the next `up` writes it again.
+    let _ = Memo::update(&up.paths.stack(&up.stack.name), |memo| {
+        if memo.volumes.is_empty() {
+            (memo.runtime, memo.daemon) = (None, None);
+        }
+    });
 }
 
 pub(super) async fn all(work: impl Iterator<Item = impl Future<Output = Result<()>>>) -> Result<()> {
