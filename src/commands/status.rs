@@ -89,6 +89,7 @@ fn row(service: &ServiceStatus) -> Vec<Cell> {
     let state = match service.state {
         State::Created => "created".to_owned(),
         State::Running => "running".to_owned(),
+        State::Paused => "paused".to_owned(),
         State::Restarting => "restarting".to_owned(),
         State::Stopped => "stopped".to_owned(),
         State::Exited { code: Some(code) } => format!("exited ({code})"),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::down;
 use crate::event::Report;
 use crate::paths::{Paths, children, size};
-use crate::runtime::{Inventory, Runtime, RuntimeKind, State};
+use crate::runtime::{Inventory, Runtime, RuntimeKind};
 use crate::secrets::Accounts;
 use crate::stack::{Stack, StackName};
 
@@ -47,7 +47,7 @@ pub async fn find(stack: &Stack, paths: &Paths, runtimes: &[Box<dyn Runtime>]) -
                 continue;
             };
             // One that runs is somebody's, another user's of the same Docker maybe.
-            let runs = inventory.instances.iter().any(|instance| instance.state == State::Running);
+            let runs = inventory.instances.iter().any(|instance| instance.state.is_alive());
             if !runs && Accounts::read(&paths.stack(&name)).is_ok_and(|accounts| accounts.is_none()) {
                 waste.push(Waste::Stack {
                     stack: name.clone(),

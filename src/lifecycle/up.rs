@@ -256,11 +256,16 @@ async fn ensure_ports_free(up: &Up<'_>, prepared: &Prepared, steps: &[Step]) -> 
         .filter(|instance| instance.started.is_some())
         .flat_map(|instance| instance.ports.iter().map(|port| (port.host, instance.service)))
         .collect();
+    // A process without a record is not known to hold its ports.
+    let unrecorded = |service| {
+        let alive = prepared.inventory.instances.iter().filter(|instance| instance.state.is_alive());
+        alive.into_iter().any(|instance| instance.service == service && instance.ports.is_empty())
+    };
     let starting = |service| steps.iter().any(|step| step.service() == service && !step.is_keep());
     let wanted: Vec<(Service, PublishedPort)> = prepared
         .workloads
         .iter()
-        .filter(|workload| starting(workload.service))
+        .filter(|workload| starting(workload.service) && !unrecorded(workload.service))
         .flat_map(|workload| workload.ports.iter().map(|port| (workload.service, *port)))
         .filter(|(_, port)| !held.contains_key(&port.host))
         .collect();

@@ -77,7 +77,7 @@ fn ended(inventory: &Inventory) -> impl Iterator<Item = (Service, String)> {
             _ if instance.restarts >= RESTARTS => {
                 Some((service, format!("{service} ended {} times while starting", instance.restarts)))
             }
-            State::Created | State::Running | State::Restarting => None,
+            State::Created | State::Running | State::Paused | State::Restarting => None,
         }
     })
 }

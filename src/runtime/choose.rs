@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::docker::Docker;
 use super::process::Process;
-use super::{Inventory, Runtime, RuntimeKind, State};
+use super::{Inventory, Runtime, RuntimeKind};
 use crate::failure::Failure;
 use crate::memo::Memo;
 use crate::paths::Paths;
@@ -37,7 +37,7 @@ pub async fn find(paths: &Paths, kafka_home: Option<PathBuf>, name: &StackName) 
     {
         return Err(unreachable(name, &refusal));
     }
-    let runs = |found: &Found| found.inventory.instances.iter().any(|instance| instance.state == State::Running);
+    let runs = |found: &Found| found.inventory.instances.iter().any(|instance| instance.state.is_alive());
     found.sort_by_key(|found| (!runs(found), found.inventory.instances.is_empty()));
     Ok(found.into_iter().next())
 }

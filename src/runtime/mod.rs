@@ -78,6 +78,8 @@ pub enum State {
     /// Made, never started.
     Created,
     Running,
+    /// Runs, but stands still until it is resumed: `docker pause`, or SIGSTOP.
+    Paused,
     /// Died and is being started again by Docker.
     Restarting,
     /// Ended on purpose (`sosstack stop`).
@@ -86,6 +88,13 @@ pub enum State {
     Exited {
         code: Option<i64>,
     },
+}
+
+impl State {
+    /// Whether it has a process that holds its ports and its data.
+    pub fn is_alive(self) -> bool {
+        matches!(self, Self::Running | Self::Paused | Self::Restarting)
+    }
 }
 
 /// Everything of one stack that a runtime has on this machine.
@@ -160,6 +169,9 @@ pub trait Runtime: Send + Sync {
 
     /// Starts an instance that was created or has ended.
     async fn start(&self, stack: &StackName, service: Service) -> Result<()>;
+
+    /// Has a paused instance go on.
+    async fn resume(&self, stack: &StackName, service: Service) -> Result<()>;
 
     /// SIGTERM, then SIGKILL after `grace`; returns when it has ended. Fine if it has already.
     async fn stop(&self, stack: &StackName, service: Service, grace: Duration) -> Result<()>;

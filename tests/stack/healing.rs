@@ -31,6 +31,9 @@ fn broken_parts_heal(home: &Home) {
     everything_killed_comes_back(home);
     lost_data_is_a_choice(home);
     a_newer_sosstacks_stack_is_left_alone(home);
+    if home.on == On::Process {
+        processes_are_themselves_whatever_is_written(home);
+    }
 }
 
 fn doctor_finds_and_its_remedies_work(home: &Home) {
@@ -194,8 +197,52 @@ fn a_newer_sosstacks_stack_is_left_alone(home: &Home) {
     assert_eq!(home.json(&["status"])["healthy"], true, "nothing was changed");
 }
 
+/// As after a clock step, from an earlier sosstack, from a backup, or without any record: it is the same process.
+fn processes_are_themselves_whatever_is_written(home: &Home) {
+    let pids: Vec<u32> = (0..7).map(|index| handle(home, index)).collect();
+    let healthy_as_before = |when: &str| {
+        let status = home.json(&["status"]);
+        assert_eq!(status["healthy"], true, "{when}: {status:#}");
+        assert_eq!((0..7).map(|index| handle(home, index)).collect::<Vec<_>>(), pids, "{when}");
+    };
+    rewrite_identities(home, |process| {
+        process.remove("birth");
+        let began = process["began"].as_u64().unwrap();
+        process["began"] = (began + 10).into();
+    });
+    healthy_as_before("written by an earlier sosstack, before the clock moved");
+    home.ok(&["up"]);
+    healthy_as_before("what runs is left alone");
+    rewrite_identities(home, |process| process["pid"] = std::process::id().into());
+    healthy_as_before("the written number is another process's");
+
+    std::fs::remove_dir_all(home.stack_dir().join("services/kafka-2")).unwrap();
+    assert_eq!(handle(home, 5), pids[5], "it runs although its record is gone");
+    home.ok(&["up"]);
+    assert_ne!(handle(home, 5), pids[5], "made anew, as nothing is known of it");
+    let read = home.ok(&["sub", "audit.access", "--from", "beginning", "--until", "now"]);
+    assert!(read.contains("precious\n"), "{read}");
+
+    rewrite_identities(home, |process| {
+        process.insert("birth".to_owned(), serde_json::json!({"boot": "another", "ticks": 1}));
+    });
+    std::fs::remove_dir_all(home.stack_dir().join("services/kafka-0")).unwrap();
+    home.ok(&["down", "--volumes", "--yes"]);
+    home.assert_nothing_left();
+}
+
+fn rewrite_identities(home: &Home, change: impl Fn(&mut serde_json::Map<String, Value>)) {
+    for service in std::fs::read_dir(home.stack_dir().join("services")).unwrap() {
+        let file = service.unwrap().path().join("instance.json");
+        let mut record: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        change(record["process"].as_object_mut().unwrap());
+        std::fs::write(&file, record.to_string()).unwrap();
+    }
+}
+
 fn handle(home: &Home, index: usize) -> u32 {
-    let status = home.json(&["status"]);
+    let printed = home.run(&["status", "--output", "json"]).stdout;
+    let status: Value = serde_json::from_str(&printed).unwrap();
     status["services"][index]["handle"].as_str().unwrap().parse().unwrap()
 }
 

@@ -110,7 +110,8 @@ fn state_of(state: &ContainerState) -> State {
     use ContainerStateStatusEnum as Status;
     match state.status {
         Some(Status::CREATED) => State::Created,
-        Some(Status::RUNNING | Status::PAUSED) => State::Running,
+        Some(Status::RUNNING) => State::Running,
+        Some(Status::PAUSED) => State::Paused,
         Some(Status::RESTARTING) => State::Restarting,
         _ => {
             let failed = state.error.as_deref().is_some_and(|error| !error.is_empty());

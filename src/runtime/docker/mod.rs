@@ -149,6 +149,11 @@ impl Runtime for Docker {
         }
     }
 
+    async fn resume(&self, stack: &StackName, service: Service) -> Result<()> {
+        let name = names::container(stack, service);
+        self.client.unpause_container(&name).await.with_context(|| format!("resuming container {name}"))
+    }
+
     async fn stop(&self, stack: &StackName, service: Service, grace: Duration) -> Result<()> {
         let name = names::container(stack, service);
         let seconds = whole_seconds(grace);
