@@ -25,6 +25,9 @@ pub struct Memo {
     /// Volumes that were there when the stack was last proven ready: one that is missing was removed by hand.
     #[serde(default)]
     pub volumes: BTreeSet<String>,
+    /// The services that the stack had when `up` last changed it: one that is missing was removed by hand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Service>,
     /// Services that a command was about to stop: one that was killed meanwhile left them ending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopping: Vec<Service>,

@@ -47,7 +47,7 @@ async fn findings(context: &Context) -> Result<Vec<Finding>> {
             retain: true,
             accept_data_loss: false,
         };
-        match connect::endpoints(&stack.name, &found.inventory, &context.paths) {
+        match connect::endpoints(&stack, &found.inventory, &context.paths) {
             Ok(endpoints) => findings.extend(stack::check(&up, &found.inventory, &endpoints).await),
             Err(error) => findings.push(Finding::of_error("secrets", &error, "sosstack up")),
         }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Context, confirm};
 use crate::cli::DownArgs;
+use crate::event::Report;
 use crate::lifecycle::down;
 use crate::runtime::Inventory;
 use crate::runtime::choose;
@@ -26,10 +27,9 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
         );
         confirm(&question, "nothing was removed", "sosstack down --volumes --yes")?;
     }
-    down::down(&*found.runtime, &context.paths, &name, &found.inventory, args.volumes, &|event| {
-        context.ui.report(event);
-    })
-    .await?;
+    let report: Report<'_> = &|event| context.ui.report(event);
+    let (runtime, inventory) = (&*found.runtime, &found.inventory);
+    down::down(runtime, &context.paths, &name, inventory, args.volumes, report, &context.shutdown).await?;
     if args.volumes {
         lock.remove();
     } else if !found.inventory.volumes.is_empty() {

@@ -150,7 +150,7 @@ impl Context {
     /// How to reach the running stack.
     async fn endpoints(&self) -> Result<(Stack, Endpoints)> {
         let (stack, found) = self.running().await?;
-        let endpoints = connect::endpoints(&stack.name, &found.inventory, &self.paths)?;
+        let endpoints = connect::endpoints(&stack, &found.inventory, &self.paths)?;
         Ok((stack, endpoints))
     }
 

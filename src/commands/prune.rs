@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, args: &PruneArgs) -> Result<()> {
         confirm("Remove all of it?", "nothing was removed", "sosstack prune --yes")?;
     }
     for item in &waste {
-        prune::remove(item, &context.paths, &runtimes, &|event| context.ui.report(event)).await?;
+        prune::remove(item, &context.paths, &runtimes, &|event| context.ui.report(event), &context.shutdown).await?;
     }
     context.ui.say(&format!("{} removed, {} freed", waste.len(), table::bytes(bytes(&waste))));
     Ok(())

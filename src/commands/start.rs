@@ -29,7 +29,7 @@ pub(super) async fn start(
     timeout: Duration,
 ) -> Result<()> {
     let request = Start { stack, runtime, paths: &context.paths, services, timeout };
-    let proven = context.shutdown.guard(start::start(&request, &|event| context.ui.report(event))).await?;
+    let proven = start::start(&request, &|event| context.ui.report(event), &context.shutdown).await?;
     if !proven {
         context.ui.say("Started. Other services of the stack are stopped, so it was not proven ready: sosstack status");
     }

@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<()> {
 
 async fn current(context: &Context) -> Result<Status> {
     let (stack, found) = context.running().await?;
-    let endpoints = connect::endpoints(&stack.name, &found.inventory, &context.paths)?;
+    let endpoints = connect::endpoints(&stack, &found.inventory, &context.paths)?;
     status::status(&*found.runtime, &stack.name, &found.inventory, &endpoints).await
 }
 

@@ -11,6 +11,7 @@ use crate::event::Report;
 use crate::paths::{Paths, children, size};
 use crate::runtime::{Inventory, Runtime, RuntimeKind};
 use crate::secrets::Accounts;
+use crate::shutdown::Shutdown;
 use crate::stack::{Stack, StackName};
 
 /// One thing that may go.
@@ -72,7 +73,13 @@ pub async fn find(stack: &Stack, paths: &Paths, runtimes: &[Box<dyn Runtime>]) -
 ///
 /// # Errors
 /// When it cannot be removed.
-pub async fn remove(waste: &Waste, paths: &Paths, runtimes: &[Box<dyn Runtime>], report: Report<'_>) -> Result<()> {
+pub async fn remove(
+    waste: &Waste,
+    paths: &Paths,
+    runtimes: &[Box<dyn Runtime>],
+    report: Report<'_>,
+    shutdown: &Shutdown,
+) -> Result<()> {
     match waste {
         Waste::Path { path, .. } => {
             let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
@@ -82,7 +89,7 @@ pub async fn remove(waste: &Waste, paths: &Paths, runtimes: &[Box<dyn Runtime>],
         Waste::Stack { stack, runtime, .. } => {
             let runtime = find_runtime(runtimes, *runtime)?;
             let inventory = runtime.inventory(stack).await?;
-            down::down(runtime, paths, stack, &inventory, true, report).await
+            down::down(runtime, paths, stack, &inventory, true, report, shutdown).await
         }
     }
 }

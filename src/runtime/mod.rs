@@ -109,6 +109,13 @@ pub struct Inventory {
     pub exists: bool,
 }
 
+impl Inventory {
+    /// Whether a service has a process.
+    pub fn is_alive(&self, service: Service) -> bool {
+        self.instances.iter().any(|instance| instance.service == service && instance.state.is_alive())
+    }
+}
+
 /// What [`Runtime::create`] made, so that an interrupted run can undo exactly that.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Created {
@@ -169,6 +176,10 @@ pub trait Runtime: Send + Sync {
 
     /// Starts an instance that was created or has ended.
     async fn start(&self, stack: &StackName, service: Service) -> Result<()>;
+
+    /// Puts a new instance in the place of one that has ended, and starts it; named volumes stay. When that fails, the
+    /// earlier one is there again, ended.
+    async fn replace(&self, stack: &Stack, workload: &Workload) -> Result<Created>;
 
     /// Has a paused instance go on.
     async fn resume(&self, stack: &StackName, service: Service) -> Result<()>;

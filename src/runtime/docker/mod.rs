@@ -14,6 +14,7 @@ mod names;
 mod ports;
 mod pull;
 mod remove;
+mod replace;
 mod upload;
 
 use std::path::Path;
@@ -22,9 +23,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use bollard::errors::Error;
-use bollard::query_parameters::{
-    InspectContainerOptions, KillContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
-};
+use bollard::query_parameters::{InspectContainerOptions, KillContainerOptionsBuilder, StopContainerOptionsBuilder};
 use futures_util::stream::BoxStream;
 
 use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, UnusedArchive, classes};
@@ -141,12 +140,12 @@ impl Runtime for Docker {
     }
 
     async fn start(&self, stack: &StackName, service: Service) -> Result<()> {
-        let name = names::container(stack, service);
-        match self.client.start_container(&name, None::<StartContainerOptions>).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(port_taken(&error, service).map_or_else(|| error.into(), anyhow::Error::from))
-                .with_context(|| format!("starting container {name}")),
-        }
+        replace::recover(&self.client, stack, service).await?;
+        replace::start(&self.client, stack, service).await
+    }
+
+    async fn replace(&self, stack: &Stack, workload: &Workload) -> Result<Created> {
+        replace::replace(&self.client, stack, workload).await
     }
 
     async fn resume(&self, stack: &StackName, service: Service) -> Result<()> {
@@ -167,7 +166,8 @@ impl Runtime for Docker {
     }
 
     async fn remove(&self, stack: &StackName, service: Service) -> Result<()> {
-        remove::container(&self.client, &names::container(stack, service)).await
+        remove::container(&self.client, &names::container(stack, service)).await?;
+        remove::container(&self.client, &names::former(stack, service)).await
     }
 
     /// The hash is written last: a kill in between leads to one reload too many, never to one too few.

@@ -12,6 +12,7 @@ mod jars;
 mod log_files;
 mod logs;
 mod record;
+mod replace;
 mod signal;
 mod spawn;
 mod tools;
@@ -36,6 +37,7 @@ use crate::workload::{ConfigFile, Workload};
 use files::{gone, names_in, write_files};
 use identity::{Living, Running};
 use record::Record;
+use replace::Former;
 
 /// Keeps the port offset of a stack for as long as it has data.
 const OFFSET_FILE: &str = "port-offset";
@@ -223,6 +225,26 @@ impl Runtime for Process {
         record.write(&dir)?;
         record.process = Some(spawn::spawn(&record.workload.command, &dir)?);
         record.write(&dir)
+    }
+
+    /// Files are written over: a service that cannot be made anew has its earlier ones, and its logs.
+    async fn replace(&self, stack: &Stack, workload: &Workload) -> Result<Created> {
+        let (name, service) = (&stack.name, workload.service);
+        let dir = self.service_dir(name, service);
+        let earlier = Record::read(name, &dir)?.filter(|record| record.started.is_some());
+        let former = earlier.map(|record| Former::read(&dir, &record)).transpose()?;
+        if former.is_none() {
+            self.remove(name, service).await?;
+        }
+        let made = async {
+            let created = self.create(stack, workload).await?;
+            self.start(name, service).await.map(|()| created)
+        };
+        let made = made.await;
+        if let (Err(_), Some(former)) = (&made, former) {
+            former.put_back().with_context(|| format!("putting the earlier {service} back"))?;
+        }
+        made
     }
 
     async fn resume(&self, stack: &StackName, service: Service) -> Result<()> {

@@ -13,7 +13,7 @@ use crate::runtime::{FORMAT, State, newer};
 use crate::stack::StackName;
 use crate::workload::Workload;
 
-const FILE: &str = "instance.json";
+pub(super) const FILE: &str = "instance.json";
 
 /// One instance of a stack of plain processes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
