@@ -9,6 +9,7 @@ use crate::cli::StatusArgs;
 use crate::failure::Failure;
 use crate::lifecycle::status::{ServiceStatus, Status};
 use crate::lifecycle::{connect, status};
+use crate::memo::Memo;
 use crate::runtime::State;
 use crate::stack::Role;
 use crate::ui::Ui;
@@ -25,7 +26,10 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<()> {
     }
     Err(Failure::Failed {
         cause: format!("stack {} is not healthy", status.stack),
-        remedy: format!("sosstack up --stack {} heals what ended; sosstack logs says why", status.stack),
+        remedy: format!(
+            "sosstack up --stack {} heals what ended, stands still or is missing; sosstack logs says why",
+            status.stack
+        ),
     }
     .into())
 }
@@ -33,7 +37,8 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<()> {
 async fn current(context: &Context) -> Result<Status> {
     let (stack, found) = context.running().await?;
     let endpoints = connect::endpoints(&stack, &found.inventory, &context.paths)?;
-    status::status(&*found.runtime, &stack.name, &found.inventory, &endpoints).await
+    let expected = Memo::read(&context.paths.stack(&stack.name))?.services;
+    status::status(&*found.runtime, &stack.name, &expected, &found.inventory, &endpoints).await
 }
 
 async fn watch(context: &Context) -> Result<()> {
@@ -90,6 +95,7 @@ fn row(service: &ServiceStatus) -> Vec<Cell> {
         State::Created => "created".to_owned(),
         State::Running => "running".to_owned(),
         State::Paused => "paused".to_owned(),
+        State::Missing => "missing".to_owned(),
         State::Restarting => "restarting".to_owned(),
         State::Stopped => "stopped".to_owned(),
         State::Exited { code: Some(code) } => format!("exited ({code})"),

@@ -80,6 +80,8 @@ pub enum State {
     Running,
     /// Runs, but stands still until it is resumed: `docker pause`, or SIGSTOP.
     Paused,
+    /// The stack has the service, and there is no instance of it; no inventory says so, only [`crate::observe`].
+    Missing,
     /// Died and is being started again by Docker.
     Restarting,
     /// Ended on purpose (`sosstack stop`).

@@ -27,6 +27,7 @@ fn broken_parts_heal(home: &Home) {
     home.ok(&["pub", "audit.access", "precious", "-k", "k"]);
     doctor_finds_and_its_remedies_work(home);
     a_lost_node_is_survived_and_said(home);
+    what_stands_still_is_named_and_goes_on(home);
     what_was_removed_by_hand_is_made_again(home);
     everything_killed_comes_back(home);
     lost_data_is_a_choice(home);
@@ -88,14 +89,61 @@ fn a_lost_node_is_survived_and_said(home: &Home) {
     assert_eq!(home.json(&["status"])["healthy"], true);
 }
 
-fn what_was_removed_by_hand_is_made_again(home: &Home) {
+/// A paused container, a process that was sent SIGSTOP.
+fn what_stands_still_is_named_and_goes_on(home: &Home) {
+    pause(home, "kafka-1", 4);
+    pause(home, "mosquitto", 6);
+    let status = unhealthy(home);
+    for (index, service) in [(4, "kafka-1"), (6, "mosquitto")] {
+        let row = &status["services"][index];
+        assert_eq!(
+            (&row["service"], &row["state"], &row["healthy"]),
+            (&service.into(), &"paused".into(), &false.into())
+        );
+    }
+    let paused = found(home, "services", "bad");
+    assert!(paused["words"].as_str().unwrap().ends_with("kafka-1, mosquitto"), "{paused}");
+    assert_eq!(paused["remedy"], format!("sosstack up --stack {}", home.stack));
+    let resumed = home.run(&["up"]);
+    assert_eq!(resumed.code, Some(0), "{resumed:?}");
+    assert!(resumed.stderr.contains("kafka-1 was paused; it has been resumed"), "{resumed:?}");
+    assert_eq!(home.json(&["status"])["healthy"], true);
+
+    pause(home, "mosquitto", 6);
+    home.ok(&["stop", "mosquitto"]);
+    assert_eq!(unhealthy(home)["services"][6]["state"], "stopped");
+    home.ok(&["start", "mosquitto"]);
+    assert_eq!(home.json(&["status"])["healthy"], true);
+}
+
+fn pause(home: &Home, service: &str, index: usize) {
     match home.on {
-        On::Docker => docker(&["rm", "--force", &format!("sosstack-{}-kafka-2", home.stack)]),
-        On::Process => {
-            send_signal(handle(home, 5), Signal::KILL);
-            std::fs::remove_dir_all(home.stack_dir().join("services/kafka-2")).unwrap();
+        On::Docker => docker(&["pause", &format!("sosstack-{}-{service}", home.stack)]),
+        On::Process => send_signal(handle(home, index), Signal::STOP),
+    }
+}
+
+fn unhealthy(home: &Home) -> Value {
+    let finished = home.run(&["status", "--output", "json"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    let status: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(status["healthy"], false, "{status:#}");
+    status
+}
+
+fn what_was_removed_by_hand_is_made_again(home: &Home) {
+    for (index, service) in [(5, "kafka-2"), (6, "mosquitto")] {
+        match home.on {
+            On::Docker => docker(&["rm", "--force", &format!("sosstack-{}-{service}", home.stack)]),
+            On::Process => {
+                send_signal(handle(home, index), Signal::KILL);
+                std::fs::remove_dir_all(home.stack_dir().join("services").join(service)).unwrap();
+            }
         }
     }
+    let status = unhealthy(home);
+    let states: Vec<_> = status["services"].as_array().unwrap().iter().map(|row| row["state"].clone()).collect();
+    assert_eq!(states[4..], ["running", "missing", "missing"], "{status:#}");
     let found = home.run(&["doctor"]).stdout;
     assert!(found.contains("brokers are registered") && !found.contains("are in sync"), "{found}");
     home.ok(&["up"]);
