@@ -14,6 +14,7 @@
 //! | [`config`] | `Stack` → text of configuration files; pure |
 //! | [`workload`], [`target`] | what to run, as plain data, and where |
 //! | [`runtime`] | the one trait; Docker (only bollard user) and plain processes |
+//! | [`observe`] | one look at a running stack, and what follows from it: quorum, replicas, health |
 //! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
 //! | [`doctor`] | what is wrong with this machine or a stack, and its remedy |
 //! | [`secrets`] | accounts, the local certificate authority |
@@ -42,6 +43,7 @@ pub mod memo;
 pub mod memory;
 pub mod message;
 pub mod mqtt;
+pub mod observe;
 pub mod paths;
 pub mod publish;
 pub mod reading;

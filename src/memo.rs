@@ -31,6 +31,9 @@ pub struct Memo {
     /// What Mosquitto keeps its messages in, noted before it was first started so; None: of before there was a choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence: Option<Persistence>,
+    /// The services that the stack had when `up` last changed it: one that is missing was removed by hand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Service>,
     /// Services that a command was about to stop: one that was killed meanwhile left them ending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopping: Vec<Service>,

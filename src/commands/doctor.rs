@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context) -> Result<()> {
     }
     Err(Failure::Failed {
         cause: format!("{bad} of {} checks failed", findings.len()),
-        remedy: Remedy::words("what stands behind → above, then sosstack doctor again"),
+        remedy: Remedy::words("do what stands behind → above, then run it again"),
     }
     .into())
 }
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context) -> Result<()> {
 async fn findings(context: &Context) -> Result<Vec<Finding>> {
     if let Err(error) = context.load(None, None) {
         // Everything else follows from the file.
-        return Ok(vec![Finding::of_error("stack file", &error, "correct it; docs/stack-file.md")]);
+        return Ok(vec![Finding::of_error("stack file", &error, Remedy::words("correct it; docs/stack-file.md"))]);
     }
     let (stack, found) = context.existing().await?;
     let running = found.as_ref().map(|found| (&found.inventory, found.runtime.kind()));
@@ -49,9 +49,9 @@ async fn findings(context: &Context) -> Result<Vec<Finding>> {
             accept_data_loss: false,
             replace_credentials: false,
         };
-        match connect::endpoints(&stack.name, &found.inventory, &context.paths) {
+        match connect::endpoints(&stack, &found.inventory, &context.paths) {
             Ok(endpoints) => findings.extend(stack::check(&up, &found.inventory, &endpoints).await),
-            Err(error) => findings.push(Finding::of_error("secrets", &error, "sosstack up")),
+            Err(error) => findings.push(Finding::of_error("secrets", &error, stack.name.about().remedy("up"))),
         }
     }
     Ok(findings)

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Context, confirm};
 use crate::cli::DownArgs;
+use crate::event::Report;
 use crate::lifecycle::down;
 use crate::lifecycle::lock::Lock;
 use crate::runtime::Inventory;
@@ -15,7 +16,7 @@ use crate::ui::Ui;
 pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
     let name = context.load(None, None)?.stack.name;
     let lock = context.lock(&name, "down").await?;
-    let Some(found) = choose::find(&context.paths, None, &name).await? else {
+    let Some(found) = context.shutdown.guard(choose::find(&context.paths, None, &name)).await? else {
         return nothing_there(context, args, &name, lock).await;
     };
     if args.volumes && !args.yes {
@@ -25,10 +26,9 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
         );
         confirm(context, &question, "nothing was removed", &name.about(), "down --volumes --yes").await?;
     }
-    down::down(&*found.runtime, &context.paths, &name, &found.inventory, args.volumes, &|event| {
-        context.ui.report(event);
-    })
-    .await?;
+    let report: Report<'_> = &|event| context.ui.report(event);
+    let (runtime, inventory) = (&*found.runtime, &found.inventory);
+    down::down(runtime, &context.paths, &name, inventory, args.volumes, report, &context.shutdown).await?;
     if args.volumes {
         lock.remove();
     } else if !found.inventory.volumes.is_empty() {

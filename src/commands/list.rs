@@ -69,7 +69,7 @@ fn entry(stack: StackName, runtime: RuntimeKind, inventory: &Inventory) -> Entry
     let running = inventory.instances.iter().filter(|instance| instance.state == State::Running).count();
     let state = match (running, services) {
         (0, 0) => "down",
-        (0, _) => "stopped",
+        (0, _) if !inventory.instances.iter().any(|instance| instance.state.is_alive()) => "stopped",
         (running, services) if running == services => "up",
         _ => "partly up",
     };

@@ -75,7 +75,10 @@ fn ends_in_order(command: &Command) -> bool {
     matches!(
         command,
         Command::Up(_)
+            | Command::Start(_)
+            | Command::Stop(_)
             | Command::Restart(_)
+            | Command::Down(_)
             | Command::Pub(_)
             | Command::Sub(_)
             | Command::Tail(_)
@@ -174,7 +177,7 @@ impl Context {
     /// How to reach the running stack.
     async fn endpoints(&self) -> Result<(Stack, Endpoints)> {
         let (stack, found) = self.running().await?;
-        let endpoints = connect::endpoints(&stack.name, &found.inventory, &self.paths)?;
+        let endpoints = connect::endpoints(&stack, &found.inventory, &self.paths)?;
         Ok((stack, endpoints))
     }
 

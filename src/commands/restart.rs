@@ -10,7 +10,7 @@ use crate::lifecycle::{credentials, down};
 pub(super) async fn run(context: &Context, args: &StartArgs) -> Result<()> {
     let name = context.load(None, None)?.stack.name;
     let _lock = context.lock(&name, "restart").await?;
-    let (stack, found) = context.running().await?;
+    let (stack, found) = context.shutdown.guard(context.running()).await?;
     credentials::ensure_there(&context.paths, &name, &found.inventory)?;
     let services = selected(&found.inventory, &args.services.services)?;
     event::step(&|event| context.ui.report(event), "Stopping services", async {

@@ -16,7 +16,7 @@ use crate::ui::Ui;
 pub(super) async fn run(context: &Context, args: &StartArgs) -> Result<()> {
     let name = context.load(None, None)?.stack.name;
     let _lock = context.lock(&name, "start").await?;
-    let (stack, found) = context.running().await?;
+    let (stack, found) = context.shutdown.guard(context.running()).await?;
     credentials::ensure_there(&context.paths, &name, &found.inventory)?;
     let services = selected(&found.inventory, &args.services.services)?;
     start(context, &stack, &*found.runtime, &services, args.timeout).await
@@ -31,7 +31,7 @@ pub(super) async fn start(
     timeout: Duration,
 ) -> Result<()> {
     let request = Start { stack, runtime, paths: &context.paths, services, timeout };
-    let proven = context.shutdown.guard(start::start(&request, &|event| context.ui.report(event))).await?;
+    let proven = start::start(&request, &|event| context.ui.report(event), &context.shutdown).await?;
     if !proven {
         let status = stack.name.about().command("status");
         context

@@ -10,6 +10,7 @@ use crate::cli::StatusArgs;
 use crate::failure::Failure;
 use crate::lifecycle::status::{ServiceStatus, Status};
 use crate::lifecycle::{connect, status};
+use crate::memo::Memo;
 use crate::runtime::State;
 use crate::stack::Role;
 use crate::ui::Ui;
@@ -27,15 +28,20 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<()> {
     let about = status.stack.about();
     Err(Failure::Failed {
         cause: format!("stack {} is not healthy", status.stack),
-        remedy: Remedy::words(format!("{} heals what ended; {} says why", about.command("up"), about.command("logs"))),
+        remedy: Remedy::words(format!(
+            "{} heals what ended, stands still or is missing; {} says why",
+            about.command("up"),
+            about.command("logs")
+        )),
     }
     .into())
 }
 
 async fn current(context: &Context) -> Result<Status> {
     let (stack, found) = context.running().await?;
-    let endpoints = connect::endpoints(&stack.name, &found.inventory, &context.paths)?;
-    status::status(&*found.runtime, &stack.name, &found.inventory, &endpoints).await
+    let endpoints = connect::endpoints(&stack, &found.inventory, &context.paths)?;
+    let expected = Memo::read(&context.paths.stack(&stack.name))?.services;
+    status::status(&*found.runtime, &stack.name, &expected, &found.inventory, &endpoints).await
 }
 
 async fn watch(context: &Context) -> Result<()> {
@@ -94,6 +100,8 @@ fn row(service: &ServiceStatus) -> Vec<Cell> {
     let state = match service.state {
         State::Created => "created".to_owned(),
         State::Running => "running".to_owned(),
+        State::Paused => "paused".to_owned(),
+        State::Missing => "missing".to_owned(),
         State::Restarting => "restarting".to_owned(),
         State::Stopped => "stopped".to_owned(),
         State::Exited { code: Some(code) } => format!("exited ({code})"),

@@ -12,7 +12,7 @@ use crate::ui::Ui;
 pub(super) async fn run(context: &Context, args: &ServicesArgs) -> Result<()> {
     let name = context.load(None, None)?.stack.name;
     let _lock = context.lock(&name, "stop").await?;
-    let (_, found) = context.running().await?;
+    let (_, found) = context.shutdown.guard(context.running()).await?;
     let services = selected(&found.inventory, &args.services)?;
     event::step(&|event| context.ui.report(event), "Stopping services", async {
         down::stop_in_order(&*found.runtime, &context.paths, &name, &services).await?;

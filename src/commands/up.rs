@@ -35,8 +35,8 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<()> {
     let choice = args.runtime.map_or(loaded.runtime.unwrap_or(RuntimeChoice::Auto), from_argument);
     let found = match found {
         Some(found) if args.fresh => {
-            let removing = down::down(&*found.runtime, &context.paths, &name, &found.inventory, true, report);
-            context.shutdown.guard(removing).await?;
+            let (runtime, inventory) = (&*found.runtime, &found.inventory);
+            down::down(runtime, &context.paths, &name, inventory, true, report, &context.shutdown).await?;
             None
         }
         None if args.fresh => {

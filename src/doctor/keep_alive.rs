@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use jiff::{Timestamp, ToSpan};
 
 use super::Finding;
+use crate::about::{About, Remedy};
 use crate::lifecycle::up::Up;
 use crate::mqtt::keep_alive::{Log, TurnedAway};
 use crate::runtime::{Inventory, LogQuery};
@@ -35,10 +36,10 @@ pub(super) async fn check(up: &Up<'_>, inventory: &Inventory) -> Option<Finding>
             clients.insert(client.client.clone(), client);
         }
     }
-    finding(limit, &clients.into_values().collect::<Vec<_>>())
+    finding(&up.stack.name.about(), limit, &clients.into_values().collect::<Vec<_>>())
 }
 
-fn finding(limit: u16, clients: &[TurnedAway]) -> Option<Finding> {
+fn finding(about: &About, limit: u16, clients: &[TurnedAway]) -> Option<Finding> {
     if clients.is_empty() {
         return None;
     }
@@ -52,9 +53,10 @@ fn finding(limit: u16, clients: &[TurnedAway]) -> Option<Finding> {
             "clients of MQTT 3 were refused as \"identifier rejected\" within the last hour, since {limit} s of keep alive is the most: {}{more}",
             named.join(", ")
         ),
-        format!(
-            "give them a keep alive of 1 to {limit} s, or set mosquitto.max_keepalive in the stack file, then sosstack up"
-        ),
+        Remedy::words(format!(
+            "give them a keep alive of 1 to {limit} s, or set mosquitto.max_keepalive in the stack file, then {}",
+            about.command("up")
+        )),
     ))
 }
 
@@ -64,9 +66,10 @@ mod tests {
 
     #[test]
     fn the_first_few_are_named() {
-        assert_eq!(finding(300, &[]), None);
+        let about = About::this_machine();
+        assert_eq!(finding(&about, 300, &[]), None);
         let client = |number: u32| TurnedAway { client: format!("c{number}"), seconds: number * 600 };
-        let words = finding(300, &(0..5).map(client).collect::<Vec<_>>()).unwrap().words;
+        let words = finding(&about, 300, &(0..5).map(client).collect::<Vec<_>>()).unwrap().words;
         assert!(
             words.ends_with("c0 wants no keep alive at all, c1 wants a keep alive of 600 s, c2 wants a keep alive of 1200 s, and 2 more"),
             "{words}"

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{Finding, Verdict};
+use crate::about::{About, Remedy};
 use crate::lifecycle::ports;
 use crate::paths::Paths;
 use crate::runtime::docker::Docker;
@@ -54,19 +55,22 @@ async fn docker(stack: &Stack) -> Finding {
     let subject = "Docker";
     let docker = match Docker::connect().await {
         Ok(docker) => docker,
-        Err(error) => return Finding::of_error(subject, &error, "start Docker"),
+        Err(error) => return Finding::of_error(subject, &error, Remedy::words("start Docker")),
     };
     let images = [&stack.zookeeper.image, &stack.kafka.image, &stack.mosquitto.image].map(Clone::clone);
     let asked = async { anyhow::Ok((docker.version().await?, docker.missing_images(&images).await?)) };
     match asked.await {
-        Err(error) => Finding::of_error(subject, &error, "restart Docker"),
+        Err(error) => Finding::of_error(subject, &error, Remedy::words("restart Docker")),
         Ok((version, missing)) if missing.is_empty() => {
             Finding::good(subject, format!("Docker {version} answers and has the images"))
         }
         Ok((version, missing)) => Finding::warning(
             subject,
             format!("Docker {version} answers; not here yet: {}", missing.join(", ")),
-            "sosstack up pulls them; without a registry carry them over: sosstack images load FILE",
+            (stack.name.about().remedy("up")).then(&format!(
+                " pulls them; without a registry carry them over: {}",
+                this_machine("images load FILE")
+            )),
         ),
     }
 }
@@ -75,7 +79,7 @@ async fn process(stack: &Stack, paths: &Paths) -> Finding {
     let subject = "processes";
     let process = Process::new(paths, None);
     match process.target(stack).await {
-        Err(error) => Finding::of_error(subject, &error, "install what is missing"),
+        Err(error) => Finding::of_error(subject, &error, Remedy::words("install what is missing")),
         Ok(Target::Process(layout)) => {
             let jars = if process.needs_jars(stack) { "; Maven will fetch the jars" } else { " and the jars" };
             Finding::good(
@@ -85,6 +89,10 @@ async fn process(stack: &Stack, paths: &Paths) -> Finding {
         }
         Ok(Target::Docker | Target::Kubernetes) => Finding::good(subject, "usable"),
     }
+}
+
+fn this_machine(command: &str) -> String {
+    About::this_machine().command(command)
 }
 
 fn directory(paths: &Paths) -> Finding {
@@ -99,7 +107,10 @@ fn directory(paths: &Paths) -> Finding {
         Err(error) => Finding::bad(
             subject,
             format!("{error:#}"),
-            format!("make it yours: sudo chown -R $USER {}; or name another: XDG_DATA_HOME", dir.display()),
+            Remedy::words(format!(
+                "make it yours: sudo chown -R $USER {}; or name another: XDG_DATA_HOME",
+                dir.display()
+            )),
         ),
     }
 }
@@ -114,14 +125,18 @@ fn secrets(dir: &Path) -> Vec<Finding> {
         return Vec::new();
     }
     let files = open.join(" ");
-    vec![Finding::bad("secrets", format!("others may read {files}"), format!("chmod 600 {files}"))]
+    vec![Finding::bad("secrets", format!("others may read {files}"), Remedy::words(format!("chmod 600 {files}")))]
 }
 
 fn disk(paths: &Paths) -> Finding {
     let subject = "disk";
     let nearest = paths.data.ancestors().find(|dir| dir.is_dir()).unwrap_or(Path::new("/"));
     let Ok(stat) = rustix::fs::statvfs(nearest) else {
-        return Finding::warning(subject, format!("{} does not tell its free space", nearest.display()), "df -h");
+        return Finding::warning(
+            subject,
+            format!("{} does not tell its free space", nearest.display()),
+            Remedy::words("df -h"),
+        );
     };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let words = format!("{} free on {}", gibibytes(free), nearest.display());
@@ -131,7 +146,7 @@ fn disk(paths: &Paths) -> Finding {
         Finding::bad(
             subject,
             format!("{words}; a broker ends when its disk is full"),
-            "free some: sosstack prune; docker system df shows what Docker keeps",
+            Remedy::words(format!("free some: {}; docker system df shows what Docker keeps", this_machine("prune"))),
         )
     }
 }
@@ -147,7 +162,7 @@ fn memory() -> Finding {
         Finding::warning(
             "memory",
             format!("{words}; a stack takes {}", gibibytes(MEMORY)),
-            "end something large, or run fewer brokers: kafka: {brokers: 1} in the stack file",
+            Remedy::words("end something large, or run fewer brokers: kafka: {brokers: 1} in the stack file"),
         )
     }
 }
@@ -166,7 +181,7 @@ async fn free_ports(stack: &Stack, paths: &Paths) -> Finding {
         .collect();
     match ports::ensure_free(&wanted, stack, paths).await {
         Ok(()) => Finding::good("ports", format!("all {} are free on 127.0.0.1", wanted.len())),
-        Err(error) => Finding::of_error("ports", &error, "sosstack up --port-offset 100"),
+        Err(error) => Finding::of_error("ports", &error, stack.name.about().remedy("up --port-offset 100")),
     }
 }
 
@@ -176,7 +191,7 @@ fn files() -> Finding {
         Some(limit) if limit < FILES => Finding::warning(
             "open files",
             format!("at most {limit} for a process; Mosquitto and the brokers may want {FILES}"),
-            "raise the hard limit: LimitNOFILE of your session, or /etc/security/limits.conf",
+            Remedy::words("raise the hard limit: LimitNOFILE of your session, or /etc/security/limits.conf"),
         ),
         _ => Finding::good("open files", limit.map_or("no limit".to_owned(), |limit| format!("at most {limit}"))),
     }

@@ -6,6 +6,8 @@ pub mod stack;
 
 use serde::Serialize;
 
+use crate::about::Remedy;
+
 /// How serious a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -27,7 +29,7 @@ pub struct Finding {
     pub words: String,
     /// What to do about it: a sentence or a command to type.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    pub remedy: Option<Remedy>,
 }
 
 impl Finding {
@@ -35,19 +37,19 @@ impl Finding {
         Self { subject, verdict: Verdict::Good, words: words.into(), remedy: None }
     }
 
-    fn warning(subject: &'static str, words: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { subject, verdict: Verdict::Warning, words: words.into(), remedy: Some(remedy.into()) }
+    fn warning(subject: &'static str, words: impl Into<String>, remedy: Remedy) -> Self {
+        Self { subject, verdict: Verdict::Warning, words: words.into(), remedy: Some(remedy) }
     }
 
     /// Something that does not work.
-    pub fn bad(subject: &'static str, words: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { subject, verdict: Verdict::Bad, words: words.into(), remedy: Some(remedy.into()) }
+    pub fn bad(subject: &'static str, words: impl Into<String>, remedy: Remedy) -> Self {
+        Self { subject, verdict: Verdict::Bad, words: words.into(), remedy: Some(remedy) }
     }
 
     /// As bad as an error; its own remedy goes before `otherwise`.
-    pub fn of_error(subject: &'static str, error: &anyhow::Error, otherwise: &str) -> Self {
+    pub fn of_error(subject: &'static str, error: &anyhow::Error, otherwise: Remedy) -> Self {
         let failure = error.downcast_ref::<crate::failure::Failure>();
-        let remedy = failure.and_then(crate::failure::Failure::remedy).map_or(otherwise, crate::about::Remedy::as_str);
+        let remedy = failure.and_then(crate::failure::Failure::remedy).cloned().unwrap_or(otherwise);
         Self::bad(subject, format!("{error:#}"), remedy)
     }
 }

@@ -17,26 +17,28 @@ use crate::target::cluster_name;
 ///
 /// # Errors
 /// [`Failure::NotRunning`] when the stack has no instances; [`Failure::Failed`] when it has no accounts here.
-pub fn endpoints(name: &StackName, inventory: &Inventory, paths: &Paths) -> Result<Endpoints> {
+pub fn endpoints(stack: &Stack, inventory: &Inventory, paths: &Paths) -> Result<Endpoints> {
+    let name = &stack.name;
     let accounts = Accounts::read(&paths.stack(name))?;
     if inventory.instances.is_empty() {
         return Err(not_running(name));
     }
     let Some(accounts) = accounts else { return Err(credentials::missing(paths, name).into()) };
+    let address = |host: u16| Address { host: "127.0.0.1".to_owned(), port: host };
     let addresses = |wanted: PortName| -> Vec<Address> {
         let ports = inventory.instances.iter().flat_map(|instance| &instance.ports);
-        let address = |host: u16| Address { host: "127.0.0.1".to_owned(), port: host };
         ports.filter(|port| port.name == wanted).map(|port| address(port.host)).collect()
     };
     let texts = |wanted| addresses(wanted).iter().map(ToString::to_string).collect();
-    let only = |wanted| addresses(wanted).into_iter().next().ok_or_else(|| not_running(name));
+    // One that is missing keeps its ports until it is made again.
+    let only = |wanted, otherwise| addresses(wanted).into_iter().next().unwrap_or_else(|| address(otherwise));
     Ok(Endpoints {
         about: name.about(),
         kafka: texts(PortName::Kafka),
         zookeeper: texts(PortName::Zookeeper),
-        mqtt: only(PortName::Mqtt)?,
-        mqtts: only(PortName::Mqtts)?,
-        mqtt_ws: only(PortName::MqttWs)?,
+        mqtt: only(PortName::Mqtt, stack.ports.mqtt()),
+        mqtts: only(PortName::Mqtts, stack.ports.mqtts()),
+        mqtt_ws: only(PortName::MqttWs, stack.ports.mqtt_ws()),
         username: SERVICE_USER.to_owned(),
         password: accounts.service.password,
         ca_file: authority::ca_file(&paths.stack(name)),

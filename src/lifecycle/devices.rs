@@ -173,7 +173,7 @@ fn login(accounts: &Accounts, user: &str) -> Option<Login> {
 /// Until the server treats a login as it should.
 async fn until(up: &Up<'_>, login: &Login, wanted: Wanted) -> Result<()> {
     let inventory = up.runtime.inventory(&up.stack.name).await?;
-    let endpoints: Endpoints = connect::endpoints(&up.stack.name, &inventory, up.paths)?;
+    let endpoints: Endpoints = connect::endpoints(up.stack, &inventory, up.paths)?;
     let deadline = Instant::now() + TAKES_EFFECT;
     let asked = poll::until("Mosquitto", deadline, &|_| {}, async || {
         match (Connection::open(&endpoints.mqtt, &Transport::Tcp, login, LOGIN).await, wanted) {

@@ -11,6 +11,7 @@ use crate::memo::Memo;
 use crate::paths::Paths;
 use crate::runtime::{Inventory, Runtime};
 use crate::secrets::ClusterSecrets;
+use crate::shutdown::Shutdown;
 use crate::stack::{Role, Service, StackName};
 
 /// How long a service may take to end by itself. A broker with nowhere to move its leaders to gives
@@ -52,10 +53,27 @@ pub async fn finish_stopping(runtime: &dyn Runtime, paths: &Paths, name: &StackN
     Ok(true)
 }
 
+/// Starts those of the services that ran before, after their stop was interrupted or failed.
+///
+/// # Errors
+/// When the runtime cannot start one.
+pub(super) async fn start_again(
+    runtime: &dyn Runtime,
+    name: &StackName,
+    before: &Inventory,
+    services: &[Service],
+    report: Report<'_>,
+) -> Result<()> {
+    report(Event::Note("starting again what ran".to_owned()));
+    let ran = services.iter().filter(|service| before.is_alive(**service));
+    all(ran.map(|service| runtime.start(name, *service))).await
+}
+
 /// Removes a stack's instances and what they share; with `volumes` also its data and credentials.
 ///
 /// # Errors
-/// When the runtime refuses. Running it again finishes the rest.
+/// When the runtime refuses. Running it again finishes the rest. [`crate::failure::Failure::Interrupted`] when a signal
+/// comes before anything was removed: what ran goes on.
 pub async fn down(
     runtime: &dyn Runtime,
     paths: &Paths,
@@ -63,6 +81,7 @@ pub async fn down(
     inventory: &Inventory,
     volumes: bool,
     report: Report<'_>,
+    shutdown: &Shutdown,
 ) -> Result<()> {
     let services: Vec<Service> = inventory.instances.iter().map(|instance| instance.service).collect();
     if !services.is_empty() {
@@ -71,6 +90,10 @@ pub async fn down(
             anyhow::Ok(((), format!("{} stopped", services.len())))
         })
         .await?;
+    }
+    if shutdown.is_requested() {
+        start_again(runtime, name, inventory, &services, report).await?;
+        return Err(shutdown.interrupted().into());
     }
     all(services.iter().map(|service| runtime.remove(name, *service))).await?;
     if volumes {

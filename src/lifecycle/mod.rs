@@ -1,5 +1,6 @@
 //! Up, down, status, ready, seed. Speaks only to the runtime trait and to the three protocols.
 
+mod apply;
 pub mod connect;
 pub mod credentials;
 pub mod devices;

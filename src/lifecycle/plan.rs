@@ -50,8 +50,8 @@ fn step_for(workload: &Workload, instance: Option<&Instance>) -> Step {
     }
     let reloaded = instance.live_hash == workload.live_hash();
     match instance.state {
-        State::Running | State::Restarting if reloaded => Step::Keep(workload.service),
-        State::Running => Step::Reload(workload.clone()),
+        State::Running | State::Paused | State::Restarting if reloaded => Step::Keep(workload.service),
+        State::Running | State::Paused => Step::Reload(workload.clone()),
         State::Stopped | State::Exited { .. } if reloaded => Step::Start(workload.service),
         // Files of something that does not run cannot be reloaded; a new instance costs as little.
         _ => Step::Replace(workload.clone()),

@@ -10,7 +10,7 @@ use super::leavings::{self, Leavings};
 use super::lock::Lock;
 use crate::event::{Event, Report};
 use crate::paths::{Paths, children, size};
-use crate::runtime::{Inventory, Runtime, RuntimeKind, State};
+use crate::runtime::{Inventory, Runtime, RuntimeKind};
 use crate::secrets::Accounts;
 use crate::stack::{Stack, StackName};
 
@@ -98,15 +98,16 @@ fn without_credentials(
     runtime: &dyn Runtime,
     inventory: &Inventory,
 ) -> Option<String> {
-    let runs = inventory.instances.iter().any(|instance| instance.state == State::Running);
+    let runs = inventory.instances.iter().any(|instance| instance.state.is_alive());
     let has_none = Accounts::read(&paths.stack(name)).is_ok_and(|accounts| accounts.is_none());
     (!runs && has_none).then(|| {
         format!(
             "stack {name} ({}, {} services, {} volumes) does not run, and its credentials are not here: it may be another \
-             user's. To remove it with its data: sosstack down --stack {name} --volumes",
+             user's. To remove it with its data: {}",
             runtime.kind().as_str(),
             inventory.instances.len(),
-            inventory.volumes.len()
+            inventory.volumes.len(),
+            name.about_another().command("down --volumes")
         )
     })
 }

@@ -11,9 +11,9 @@ use crate::event::{Event, Report};
 use crate::kafka::admin::{Admin, Cluster};
 use crate::kafka::probe as kafka_probe;
 use crate::mqtt::probe as mqtt_probe;
+use crate::observe::{Quorum, quorum, replicas};
 use crate::secrets::Account;
 use crate::stack::{Role, Service, Stack};
-use crate::zookeeper::{self, Mode};
 
 /// Why a layer is not ready, and whose log to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,14 +45,9 @@ async fn quorum(proof: &Proof<'_>, report: Report<'_>) -> Result<(), Unready> {
     let step = format!("ZooKeeper ×{}", proof.endpoints.zookeeper.len());
     let started = begin(&step, report);
     let question = async || {
-        let asked = proof.endpoints.zookeeper.iter().map(|node| zookeeper::mode(node, Duration::from_secs(2)));
-        let modes = futures_util::future::join_all(asked).await;
-        if let Some(Err(error)) = modes.iter().find(|mode| mode.is_err()) {
-            let serving = modes.iter().filter(|mode| mode.is_ok()).count();
-            return Err(format!("{serving} of {} nodes serve ({error:#})", modes.len()));
-        }
-        let leaders = modes.iter().filter(|m| matches!(m, Ok(Mode::Leader | Mode::Standalone))).count();
-        if leaders == 1 { Ok(modes.len()) } else { Err(format!("{leaders} leaders")) }
+        let answers = quorum::ask(&proof.endpoints.zookeeper, Duration::from_secs(2)).await;
+        let quorum = Quorum::of(&answers, answers.len());
+        if quorum.is_full() { Ok(quorum.total) } else { Err(quorum.words()) }
     };
     let nodes = poll::until(&step, proof.deadline, report, question).await.map_err(|cause| {
         unready(proof, Role::Zookeeper, format!("ZooKeeper has no full quorum: {cause}"), &step, report)
@@ -70,8 +65,14 @@ async fn brokers(proof: &Proof<'_>, report: Report<'_>) -> Result<Seeded, Unread
     let admin = Admin::of_stack(proof.endpoints).map_err(|error| fail(format!("{error:#}")))?;
     let registered = async || {
         let cluster = ask(&admin).await?;
-        let count = cluster.brokers.len();
-        if count == wanted { Ok(cluster) } else { Err(format!("{count} of {wanted} brokers registered")) }
+        let missing = replicas::unregistered(proof.stack.services(), &cluster);
+        // One that was removed from the stack is registered until its session ends.
+        let surplus = (cluster.brokers.len() + missing.len()).saturating_sub(wanted);
+        match (missing.as_slice(), surplus) {
+            ([], 0) => Ok(cluster),
+            ([], surplus) => Err(format!("{surplus} brokers more than the {wanted} of the stack are registered")),
+            ([..], _) => Err(format!("{} of {wanted} brokers registered", wanted - missing.len())),
+        }
     };
     let cluster = poll::until(&step, proof.deadline, report, registered)
         .await
@@ -91,29 +92,15 @@ async fn topics(proof: &Proof<'_>, admin: &Admin, cluster: &Cluster, report: Rep
         report(Event::StepWaits { step: step.clone(), on: "a round trip through a consumer group".to_owned() });
         kafka_probe::round_trip(&proof.endpoints.kafka, proof.deadline).await.map_err(|error| format!("{error:#}"))
     };
-    let in_sync = poll::until(&step, proof.deadline, report, async || replicated(proof.stack, &ask(admin).await?));
+    let in_sync =
+        poll::until(&step, proof.deadline, report, async || replicas::in_sync(proof.stack, &ask(admin).await?));
     tokio::try_join!(round_trip, in_sync).map_err(fail)?;
     // The round trip may have made Kafka's own topic for offsets: it has to be in sync as well.
-    let total = poll::until(&step, proof.deadline, report, async || replicated(proof.stack, &ask(admin).await?))
+    let total = poll::until(&step, proof.deadline, report, async || replicas::in_sync(proof.stack, &ask(admin).await?))
         .await
         .map_err(fail)?;
     end(&step, &format!("{total} partitions in sync, a message went round"), started, report);
     Ok(seeded)
-}
-
-/// Partitions of the stack's topics, when all topics of the cluster are fully replicated.
-fn replicated(stack: &Stack, cluster: &Cluster) -> Result<usize, String> {
-    let missing = stack.topics.iter().find(|topic| cluster.topic(&topic.name).is_none());
-    if let Some(topic) = missing {
-        return Err(format!("topic {} is not there yet", topic.name));
-    }
-    let lagging = cluster.topics.iter().filter(|topic| !topic.is_fully_replicated());
-    let names: Vec<&str> = lagging.map(|topic| topic.name.as_str()).collect();
-    match names.as_slice() {
-        [] => Ok(stack.topics.iter().filter_map(|t| cluster.topic(&t.name)).map(|t| t.partitions.len()).sum()),
-        [one] => Err(format!("replicas of {one} are not in sync")),
-        [first, rest @ ..] => Err(format!("replicas of {first} and {} more topics are not in sync", rest.len())),
-    }
 }
 
 /// Logins on all three listeners, and a stranger's publish refused.

@@ -10,6 +10,7 @@ use crate::event::{self, Report};
 use crate::paths::Paths;
 use crate::runtime::{Runtime, State};
 use crate::secrets::Accounts;
+use crate::shutdown::Shutdown;
 use crate::stack::{Service, Stack};
 
 pub struct Start<'a> {
@@ -20,20 +21,25 @@ pub struct Start<'a> {
     pub timeout: Duration,
 }
 
-/// Starts services; whether the whole stack runs now and was proven ready.
+/// Starts services; whether the whole stack runs now and was proven ready. A signal ends the proof, not the start.
 ///
 /// # Errors
 /// [`crate::failure::Failure::NotReady`] as for `up`.
-pub async fn start(start: &Start<'_>, report: Report<'_>) -> Result<bool> {
+pub async fn start(start: &Start<'_>, report: Report<'_>, shutdown: &Shutdown) -> Result<bool> {
     let (runtime, name) = (start.runtime, &start.stack.name);
     down::finish_stopping(runtime, start.paths, name).await?;
     let before = runtime.inventory(name).await?;
-    let runs = |service: &Service| {
-        before.instances.iter().any(|instance| instance.service == *service && instance.state == State::Running)
+    let in_state = |service: &Service, state| {
+        before.instances.iter().any(|instance| instance.service == *service && instance.state == state)
     };
+    let runs = |service: &Service| in_state(service, State::Running);
     let stopped: Vec<Service> = start.services.iter().copied().filter(|service| !runs(service)).collect();
     event::step(report, "Starting services", async {
-        up::all(stopped.iter().map(|service| runtime.start(name, *service))).await?;
+        let begin = async |service: &Service| {
+            let is_paused = in_state(service, State::Paused);
+            if is_paused { runtime.resume(name, *service).await } else { runtime.start(name, *service).await }
+        };
+        up::all(stopped.iter().map(begin)).await?;
         anyhow::Ok(((), format!("{} of {}", stopped.len(), start.services.len())))
     })
     .await?;
@@ -41,14 +47,15 @@ pub async fn start(start: &Start<'_>, report: Report<'_>) -> Result<bool> {
     if inventory.instances.iter().any(|instance| instance.state == State::Stopped) {
         return Ok(false);
     }
-    let endpoints = connect::endpoints(name, &inventory, start.paths)?;
+    let endpoints = connect::endpoints(start.stack, &inventory, start.paths)?;
     let accounts = Accounts::read(&start.paths.stack(name))?
         .with_context(|| format!("the stack has no accounts; run: {}", name.about().command("up")))?;
     let deadline = Instant::now() + start.timeout;
     let proof = Proof { stack: start.stack, endpoints: &endpoints, probe: &accounts.probe, deadline };
     let started = Instant::now();
     let ran = before.instances.iter().map(|instance| instance.service).filter(runs).collect();
-    match up::prove_or_find_dead(runtime, &proof, ran, report).await {
+    let proven = async { Ok(up::prove_or_find_dead(runtime, &proof, ran, report).await) };
+    match shutdown.guard(proven).await? {
         Ok(_) => {
             rescue::forbid(&start.paths.stack(name), &endpoints).await?;
             Ok(true)

@@ -1,19 +1,18 @@
 //! What runs, and what each layer says of itself.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::endpoints::Endpoints;
-use crate::kafka::admin::{Admin, Cluster};
-use crate::mqtt::probe as mqtt_probe;
-use crate::runtime::{Inventory, Runtime, RuntimeKind, State};
+use crate::kafka::admin::Cluster;
+use crate::observe::{Replicas, Snapshot};
+use crate::runtime::{Instance, Inventory, Runtime, RuntimeKind, State};
 use crate::stack::ports::PortName;
-use crate::stack::topic::PROBE_TOPIC;
-use crate::stack::{Role, Service, StackName};
+use crate::stack::{Service, StackName};
 use crate::workload::PublishedPort;
-use crate::zookeeper;
 
 /// How long a layer may take to answer.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -23,7 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 pub struct Status {
     pub stack: StackName,
     pub runtime: RuntimeKind,
-    /// Every service runs and is healthy, and no partition lacks a replica.
+    /// Every service that the stack has runs and is healthy, the quorum is full, and no partition lacks a replica.
     pub healthy: bool,
     pub services: Vec<ServiceStatus>,
     pub kafka: KafkaStatus,
@@ -70,100 +69,69 @@ pub struct KafkaStatus {
     pub offline: usize,
 }
 
-/// Asks every layer at once.
+/// Asks every layer at once. `expected`: services that the stack should have, whether there are instances or not.
 ///
 /// # Errors
 /// When the runtime does not answer; a layer that does not answer is a finding, no error.
 pub async fn status(
     runtime: &dyn Runtime,
     name: &StackName,
+    expected: &[Service],
     inventory: &Inventory,
     endpoints: &Endpoints,
 ) -> anyhow::Result<Status> {
     let services: Vec<Service> = inventory.instances.iter().map(|instance| instance.service).collect();
-    let nodes = async {
-        futures_util::future::join_all(endpoints.zookeeper.iter().map(|node| zookeeper::mode(node, PATIENCE))).await
+    let (snapshot, memory) =
+        tokio::join!(Snapshot::take(expected, inventory, endpoints, PATIENCE), runtime.memory(name, &services));
+    Ok(of(name, runtime.kind(), &snapshot, &memory?.into_iter().collect(), Timestamp::now()))
+}
+
+fn of(
+    name: &StackName,
+    runtime: RuntimeKind,
+    snapshot: &Snapshot,
+    memory: &BTreeMap<Service, u64>,
+    now: Timestamp,
+) -> Status {
+    let row = |(service, instance): (&Service, &Option<Instance>)| {
+        let says = snapshot.says(*service);
+        let instance = instance.as_ref();
+        // The clock may have been set back.
+        let uptime = |started: Timestamp| (now.as_second() - started.as_second()).max(0);
+        ServiceStatus {
+            service: *service,
+            state: snapshot.state(*service),
+            healthy: says.is_ok(),
+            detail: says.unwrap_or_else(|words| words),
+            ports: instance.iter().flat_map(|instance| &instance.ports).map(PortStatus::from).collect(),
+            uptime_seconds: instance.and_then(|instance| instance.started).map(uptime),
+            memory_bytes: memory.get(service).copied(),
+            handle: instance.map(|instance| instance.handle.clone()).unwrap_or_default(),
+        }
     };
-    let (modes, cluster, clients, memory) = tokio::join!(
-        nodes,
-        cluster(endpoints),
-        mqtt_probe::clients(endpoints, PATIENCE),
-        runtime.memory(name, &services)
-    );
-    let memory = memory?;
-    let now = Timestamp::now();
-    let services: Vec<ServiceStatus> = inventory
-        .instances
-        .iter()
-        .map(|instance| {
-            let says = match instance.service.role {
-                Role::Zookeeper => of_node(modes.get(usize::from(instance.service.ordinal))),
-                Role::Kafka => of_broker(&cluster, i32::from(instance.service.ordinal)),
-                Role::Mosquitto => {
-                    clients.as_ref().map(|n| counted(*n, "client")).map_err(|error| format!("{error:#}"))
-                }
-            };
-            let runs = instance.state == State::Running;
-            ServiceStatus {
-                service: instance.service,
-                state: instance.state,
-                healthy: runs && says.is_ok(),
-                detail: if runs { says.unwrap_or_else(|words| words) } else { String::new() },
-                ports: instance.ports.iter().map(PortStatus::from).collect(),
-                uptime_seconds: instance.started.map(|started| now.as_second() - started.as_second()),
-                memory_bytes: memory.iter().find(|(service, _)| *service == instance.service).map(|(_, bytes)| *bytes),
-                handle: instance.handle.clone(),
-            }
-        })
-        .collect();
-    let kafka = cluster.as_ref().map(kafka_status).unwrap_or_default();
-    Ok(Status {
+    let services: Vec<ServiceStatus> = snapshot.services.iter().map(row).collect();
+    let kafka = snapshot.cluster.as_ref().map(kafka_status).unwrap_or_default();
+    Status {
         stack: name.clone(),
-        runtime: runtime.kind(),
-        healthy: services.iter().all(|service| service.healthy) && kafka.under_replicated == 0 && kafka.offline == 0,
+        runtime,
+        healthy: services.iter().all(|service| service.healthy)
+            && snapshot.quorum().is_full()
+            && kafka.under_replicated == 0
+            && kafka.offline == 0,
         services,
         kafka,
-        mqtt_clients: clients.ok(),
-    })
-}
-
-async fn cluster(endpoints: &Endpoints) -> Result<Cluster, String> {
-    let ask = async { Admin::of_stack(endpoints)?.cluster(PATIENCE).await };
-    ask.await.map_err(|error: anyhow::Error| format!("{error:#}"))
-}
-
-fn of_node(mode: Option<&anyhow::Result<zookeeper::Mode>>) -> Result<String, String> {
-    match mode {
-        Some(Ok(mode)) => Ok(mode.as_str().to_owned()),
-        Some(Err(error)) => Err(format!("{error:#}")),
-        None => Err("not reachable".to_owned()),
+        mqtt_clients: snapshot.clients.as_ref().ok().copied(),
     }
-}
-
-fn of_broker(cluster: &Result<Cluster, String>, id: i32) -> Result<String, String> {
-    let cluster = cluster.as_ref().map_err(Clone::clone)?;
-    if !cluster.brokers.contains(&id) {
-        return Err("not registered in the cluster".to_owned());
-    }
-    let partitions = || cluster.topics.iter().flat_map(|topic| &topic.partitions);
-    let leads = partitions().filter(|partition| partition.leader == Some(id)).count();
-    let holds = partitions().filter(|partition| partition.replicas.contains(&id)).count();
-    let in_sync = partitions().filter(|partition| partition.isr.contains(&id)).count();
-    Ok(format!("leads {leads}, in sync {in_sync}/{holds}"))
 }
 
 fn kafka_status(cluster: &Cluster) -> KafkaStatus {
     let seen = || cluster.topics.iter().filter(|topic| !topic.name.starts_with("__"));
-    let all = || cluster.topics.iter().filter(|topic| topic.name != PROBE_TOPIC).flat_map(|topic| &topic.partitions);
+    let Replicas { under_replicated, offline, .. } = Replicas::of(cluster, 1);
     KafkaStatus {
         brokers: cluster.brokers.len(),
         topics: seen().count(),
         partitions: seen().map(|topic| topic.partitions.len()).sum(),
-        under_replicated: all().filter(|partition| partition.isr.len() < partition.replicas.len()).count(),
-        offline: all().filter(|partition| partition.leader.is_none()).count(),
+        under_replicated,
+        offline,
     }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

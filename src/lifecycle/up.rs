@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
 
+use super::apply::{self, Made, apply, wake};
 use super::credentials::{self, Place};
 use super::evidence;
 use super::kept;
@@ -19,7 +20,7 @@ use super::seed::{self, Seeded};
 use super::watch;
 use super::{connect, down};
 use crate::endpoints::Endpoints;
-use crate::event::{self, Event, Report};
+use crate::event::{Event, Report};
 use crate::failure::Failure;
 use crate::kafka::admin::Admin;
 use crate::memo::Memo;
@@ -64,21 +65,6 @@ pub struct Prepared {
     persistence: Persistence,
     /// The stack's directory did not exist before this run.
     secrets_are_new: bool,
-}
-
-/// What this run made, so that an interruption undoes just that.
-#[derive(Default)]
-struct Made {
-    instances: Vec<Service>,
-    started: Vec<Service>,
-    volumes: Vec<String>,
-    shared: bool,
-}
-
-impl Made {
-    fn is_empty(&self) -> bool {
-        self.instances.is_empty() && self.started.is_empty() && !self.shared
-    }
 }
 
 /// Finds programs and makes sure that images or jars are here; touches no stack yet. `known` is what the runtime has of
@@ -168,7 +154,7 @@ pub async fn seed(up: &Up<'_>, report: Report<'_>) -> Result<Seeded> {
     live::ensure_ours(up).await?;
     live::load(up, &Accounts::ensure(&up.paths.stack(&up.stack.name), &up.stack.devices)?).await?;
     let inventory = up.runtime.inventory(&up.stack.name).await?;
-    let endpoints = connect::endpoints(&up.stack.name, &inventory, up.paths)?;
+    let endpoints = connect::endpoints(up.stack, &inventory, up.paths)?;
     let deadline = Instant::now() + up.timeout;
     let admin = Admin::of_stack(&endpoints)?;
     let cluster = admin.cluster(up.timeout).await?;
@@ -180,19 +166,28 @@ pub async fn seed(up: &Up<'_>, report: Report<'_>) -> Result<Seeded> {
 /// # Errors
 /// [`Failure::PortTaken`] before anything is started; [`Failure::NotReady`] when a service dies or the
 /// deadline passes (everything stays, as evidence). After any other error, [`Failure::Interrupted`]
-/// among them, this run is undone.
+/// among them, a stack that did not run before is as it was; one that ran goes on, old or new.
 pub async fn up(up: &Up<'_>, prepared: Prepared, report: Report<'_>, shutdown: &Shutdown) -> Result<Ready> {
     let mut made = Made::default();
     let result = converge(up, &prepared, &mut made, report, shutdown).await;
-    // What started and is not ready is evidence; everything else that failed leaves nothing behind.
-    let leaves_nothing = |error: &anyhow::Error| !matches!(error.downcast_ref(), Some(Failure::NotReady { .. }));
-    if result.as_ref().is_err_and(leaves_nothing) && !up.retain {
-        if !made.is_empty() {
-            report(Event::Note("undoing what this run made".to_owned()));
-        }
-        let finishes = || format!("undoing this run; {} finishes it", up.stack.name.about().command("down"));
-        undo(up, &made, &prepared).await.with_context(finishes)?;
+    // What started and is not ready is evidence.
+    let is_evidence = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(Failure::NotReady { .. }));
+    if result.as_ref().map_or_else(is_evidence, |_| true) || up.retain || made.proven {
+        return result;
     }
+    if prepared.inventory.instances.iter().any(|instance| instance.state.is_alive()) {
+        if !made.is_empty() {
+            let command = up.stack.name.about().command("up");
+            report(Event::Note(format!("the stack goes on as far as it was changed; {command} does the rest")));
+        }
+        return result;
+    }
+    if !made.is_empty() {
+        report(Event::Note("undoing what this run made".to_owned()));
+    }
+    let finishes = || format!("undoing this run; {} finishes it", up.stack.name.about().command("down"));
+    apply::undo(up, &made, &prepared.workloads).await.with_context(finishes)?;
+    forget_secrets(up, &prepared);
     result
 }
 
@@ -208,8 +203,9 @@ async fn converge(
     if let Some(refusal) = lost::refusal(up.stack, &lost, up.accept_data_loss) {
         return Err(refusal.into());
     }
-    let steps = plan::plan(&prepared.workloads, &prepared.inventory);
-    let was_up = steps.iter().all(Step::is_keep);
+    let before = wake(up, &prepared.inventory, report).await?;
+    let steps = plan::plan(&prepared.workloads, &before);
+    let was_up = steps.iter().all(Step::is_keep) && before == prepared.inventory;
     let ran = steps.iter().filter(|step| step.is_keep()).map(Step::service).collect();
     shutdown.guard(ensure_ports_free(up, prepared, &steps)).await?;
     let deadline = Instant::now() + up.timeout;
@@ -219,27 +215,37 @@ async fn converge(
         let emptied = emptied_brokers(up.stack, &lost);
         let (last, first): (Vec<Step>, Vec<Step>) =
             steps.into_iter().partition(|step| emptied.contains(&step.service()));
-        apply(up, &first, made, report).await?;
+        Memo::update(&dir, |memo| memo.services = up.stack.services())?;
+        apply(up, &before, &first, made, report, shutdown).await?;
         if !last.is_empty() {
             let inventory = up.runtime.inventory(&up.stack.name).await?;
-            let endpoints = connect::endpoints(&up.stack.name, &inventory, up.paths)?;
+            let endpoints = connect::endpoints(up.stack, &inventory, up.paths)?;
             let others = usize::from(up.stack.kafka.brokers) - emptied.len();
             shutdown.guard(rescue::elect(&dir, &endpoints, others, deadline, report)).await?;
-            apply(up, &last, made, report).await?;
+            apply(up, &before, &last, made, report, shutdown).await?;
         }
     }
     if shutdown.is_requested() {
         return Err(shutdown.interrupted().into());
     }
-    let inventory = if was_up { prepared.inventory.clone() } else { up.runtime.inventory(&up.stack.name).await? };
-    let endpoints = connect::endpoints(&up.stack.name, &inventory, up.paths)?;
+    let inventory = if was_up { before } else { up.runtime.inventory(&up.stack.name).await? };
+    let endpoints = connect::endpoints(up.stack, &inventory, up.paths)?;
     let proof = Proof { stack: up.stack, endpoints: &endpoints, probe: &prepared.secrets.accounts.probe, deadline };
     let started = Instant::now();
-    let proven = shutdown.guard(async { Ok(prove_or_find_dead(up.runtime, &proof, ran, report).await) }).await?;
+    let proven = tokio::select! {
+        // What has been proven is, even if a signal comes at the same time.
+        biased;
+        proven = prove_or_find_dead(up.runtime, &proof, ran, report) => proven,
+        () = shutdown.requested() => return Err(shutdown.interrupted().into()),
+    };
     match proven {
         Ok(seeded) => {
+            made.proven = true;
             rescue::forbid(&dir, &endpoints).await?;
-            Memo::update(&dir, |memo| memo.volumes = inventory.volumes.iter().cloned().collect())?;
+            Memo::update(&dir, |memo| {
+                memo.volumes = inventory.volumes.iter().cloned().collect();
+                memo.services = up.stack.services();
+            })?;
             Ok(Ready { endpoints, seeded, was_up })
         }
         Err(unready) => Err(evidence::not_ready(up.runtime, &up.stack.name, unready, started.elapsed()).await.into()),
@@ -275,92 +281,20 @@ async fn ensure_ports_free(up: &Up<'_>, prepared: &Prepared, steps: &[Step]) -> 
         .filter(|instance| instance.started.is_some())
         .flat_map(|instance| instance.ports.iter().map(|port| (port.host, instance.service)))
         .collect();
+    // A process without a record is not known to hold its ports.
+    let unrecorded = |service| {
+        let alive = prepared.inventory.instances.iter().filter(|instance| instance.state.is_alive());
+        alive.into_iter().any(|instance| instance.service == service && instance.ports.is_empty())
+    };
     let starting = |service| steps.iter().any(|step| step.service() == service && !step.is_keep());
     let wanted: Vec<(Service, PublishedPort)> = prepared
         .workloads
         .iter()
-        .filter(|workload| starting(workload.service))
+        .filter(|workload| starting(workload.service) && !unrecorded(workload.service))
         .flat_map(|workload| workload.ports.iter().map(|port| (workload.service, *port)))
         .filter(|(_, port)| !held.contains_key(&port.host))
         .collect();
     ports::ensure_free(&wanted, up.stack, up.paths).await
-}
-
-/// Carries out the plan: all services at once, since the protocols wait for each other by themselves.
-async fn apply(up: &Up<'_>, steps: &[Step], made: &mut Made, report: Report<'_>) -> Result<()> {
-    let (runtime, stack) = (up.runtime, up.stack);
-    let replaced: Vec<Service> =
-        steps.iter().filter(|step| matches!(step, Step::Replace(_) | Step::Remove(_))).map(Step::service).collect();
-    if !replaced.is_empty() {
-        event::step(report, "Stopping what changed", async {
-            down::stop_in_order(runtime, up.paths, &stack.name, &replaced).await?;
-            all(replaced.iter().map(|service| runtime.remove(&stack.name, *service))).await?;
-            anyhow::Ok(((), services_in_words(&replaced)))
-        })
-        .await?;
-    }
-    runtime.prepare(stack).await?;
-    event::step(report, "Starting services", async {
-        let results = join_all(steps.iter().map(|step| carry_out(up, step))).await;
-        let mut first_error = None;
-        for (step, result) in steps.iter().zip(results) {
-            match result {
-                Ok(Some(done)) => {
-                    made.volumes.extend(done.volumes);
-                    match step {
-                        Step::Start(service) => made.started.push(*service),
-                        _ => made.instances.push(step.service()),
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    if matches!(step, Step::Create(_) | Step::Replace(_)) {
-                        made.instances.push(step.service());
-                    }
-                    first_error = first_error.or(Some(error));
-                }
-            }
-        }
-        let count = steps.iter().filter(|step| !step.is_keep()).count();
-        first_error.map_or(Ok(((), format!("{count} of {}", steps.len()))), Err)
-    })
-    .await
-}
-
-/// What the step made, or None where nothing was started.
-async fn carry_out(up: &Up<'_>, step: &Step) -> Result<Option<crate::runtime::Created>> {
-    let (runtime, stack) = (up.runtime, up.stack);
-    let during = || format!("starting {}", step.service());
-    match step {
-        Step::Create(workload) | Step::Replace(workload) => {
-            let created = runtime.create(stack, workload).await.with_context(during)?;
-            runtime.start(&stack.name, workload.service).await.with_context(during)?;
-            Ok(Some(created))
-        }
-        Step::Start(service) => {
-            runtime.start(&stack.name, *service).await.with_context(during)?;
-            Ok(Some(crate::runtime::Created::default()))
-        }
-        Step::Reload(workload) => {
-            let live: Vec<_> = workload.files.iter().filter(|file| file.live).cloned().collect();
-            runtime.reload(&stack.name, workload.service, &live, &workload.live_hash()).await?;
-            Ok(None)
-        }
-        Step::Keep(_) | Step::Remove(_) => Ok(None),
-    }
-}
-
-async fn undo(up: &Up<'_>, made: &Made, prepared: &Prepared) -> Result<()> {
-    let (runtime, name) = (up.runtime, &up.stack.name);
-    // Data that this run made goes with it, so nothing has to be shut down in order.
-    all(made.instances.iter().map(|service| runtime.remove(name, *service))).await?;
-    down::stop_in_order(runtime, up.paths, name, &made.started).await?;
-    runtime.remove_volumes(name, &made.volumes).await?;
-    if made.shared {
-        runtime.retire(name).await?;
-    }
-    forget_secrets(up, prepared);
-    Ok(())
 }
 
 /// Removes credentials that nothing has ever used. Those that were there before, for a cluster, stay; the stack is nowhere.
@@ -382,11 +316,4 @@ fn forget_secrets(up: &Up<'_>, prepared: &Prepared) {
 
 pub(super) async fn all(work: impl Iterator<Item = impl Future<Output = Result<()>>>) -> Result<()> {
     join_all(work).await.into_iter().collect()
-}
-
-fn services_in_words(services: &[Service]) -> String {
-    let of = |role| services.iter().filter(|service| service.role == role).count();
-    let roles = [Role::Zookeeper, Role::Kafka, Role::Mosquitto];
-    let words = roles.into_iter().filter(|role| of(*role) > 0).map(|role| format!("{} ×{}", role.as_str(), of(role)));
-    words.collect::<Vec<_>>().join(", ")
 }

@@ -35,6 +35,12 @@ pub(super) async fn until_dead(
     loop {
         tokio::time::sleep(INTERVAL).await;
         let Ok(inventory) = runtime.inventory(name).await else { continue };
+        for service in paused(&inventory) {
+            report(Event::Note(format!("{service} is paused: resuming it")));
+            if let Err(error) = runtime.resume(name, service).await {
+                return Unready { services: vec![service], cause: format!("{service} is paused: {error:#}") };
+            }
+        }
         for (service, cause) in ended(&inventory) {
             let dead = Unready { services: vec![service], cause };
             if ran.remove(&service) && !restarted_by_runtime(&inventory, service) {
@@ -67,6 +73,11 @@ async fn start(runtime: &dyn Runtime, name: &StackName, service: Service) -> Res
     started.map_err(|error| Unready { services: vec![service], cause: format!("{service}: {error:#}") })
 }
 
+fn paused(inventory: &Inventory) -> impl Iterator<Item = Service> {
+    let paused = inventory.instances.iter().filter(|instance| instance.state == State::Paused);
+    paused.map(|instance| instance.service)
+}
+
 fn ended(inventory: &Inventory) -> impl Iterator<Item = (Service, String)> {
     inventory.instances.iter().filter_map(|instance| {
         let service = instance.service;
@@ -77,7 +88,7 @@ fn ended(inventory: &Inventory) -> impl Iterator<Item = (Service, String)> {
             _ if instance.restarts >= RESTARTS => {
                 Some((service, format!("{service} ended {} times while starting", instance.restarts)))
             }
-            State::Created | State::Running | State::Restarting => None,
+            State::Created | State::Running | State::Paused | State::Missing | State::Restarting => None,
         }
     })
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::docker::Docker;
 use super::process::Process;
-use super::{Inventory, Runtime, RuntimeKind, State};
+use super::{Inventory, Runtime, RuntimeKind};
 use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::memo::Memo;
@@ -53,7 +53,7 @@ pub async fn find(paths: &Paths, kafka_home: Option<PathBuf>, name: &StackName) 
             return Err(on_another_daemon(paths, name));
         }
     }
-    let runs = |found: &Found| found.inventory.instances.iter().any(|instance| instance.state == State::Running);
+    let runs = |found: &Found| found.inventory.instances.iter().any(|instance| instance.state.is_alive());
     // What this user made comes before what somebody else may have made by the same name.
     let is_foreign = |found: &Found| memo.runtime.is_some_and(|kind| kind != found.runtime.kind());
     found.sort_by_key(|found| (is_foreign(found), !runs(found), found.inventory.instances.is_empty()));

@@ -79,6 +79,10 @@ pub enum State {
     /// Made, never started.
     Created,
     Running,
+    /// Runs, but stands still until it is resumed: `docker pause`, or SIGSTOP.
+    Paused,
+    /// The stack has the service, and there is no instance of it; no inventory says so, only [`crate::observe`].
+    Missing,
     /// Died and is being started again by Docker.
     Restarting,
     /// Ended on purpose (`sosstack stop`).
@@ -87,6 +91,13 @@ pub enum State {
     Exited {
         code: Option<i64>,
     },
+}
+
+impl State {
+    /// Whether it has a process that holds its ports and its data.
+    pub fn is_alive(self) -> bool {
+        matches!(self, Self::Running | Self::Paused | Self::Restarting)
+    }
 }
 
 /// Everything of one stack that a runtime has on this machine.
@@ -99,6 +110,13 @@ pub struct Inventory {
     pub port_offset: Option<u16>,
     /// Whether the stack's network or directory exists.
     pub exists: bool,
+}
+
+impl Inventory {
+    /// Whether a service has a process.
+    pub fn is_alive(&self, service: Service) -> bool {
+        self.instances.iter().any(|instance| instance.service == service && instance.state.is_alive())
+    }
 }
 
 /// What [`Runtime::create`] made, so that an interrupted run can undo exactly that.
@@ -164,6 +182,13 @@ pub trait Runtime: Send + Sync {
 
     /// Starts an instance that was created or has ended.
     async fn start(&self, stack: &StackName, service: Service) -> Result<()>;
+
+    /// Puts a new instance in the place of one that has ended, and starts it; named volumes stay. When that fails, the
+    /// earlier one is there again, ended.
+    async fn replace(&self, stack: &Stack, workload: &Workload) -> Result<Created>;
+
+    /// Has a paused instance go on.
+    async fn resume(&self, stack: &StackName, service: Service) -> Result<()>;
 
     /// SIGTERM, then SIGKILL after `grace`; returns when it has ended. Fine if it has already.
     async fn stop(&self, stack: &StackName, service: Service, grace: Duration) -> Result<()>;

@@ -2,10 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
-use std::process::Output;
-use std::time::Duration;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::harness::{Finished, Home, On, ends_within, eventually, processes_mentioning, send_signal};
 
@@ -15,13 +16,18 @@ fn ctrl_c_undoes_what_this_run_made_as_processes() {
         let home = Home::new(On::Process, 13_000);
         interrupted_early_and_late(&home);
         retained(&home);
+        interrupted_changes_leave_what_ran(&home);
     }
 }
 
 #[test]
 fn ctrl_c_undoes_what_this_run_made_in_docker() {
     if On::Docker.is_here() {
-        interrupted_early_and_late(&Home::new(On::Docker, 14_000));
+        let home = Home::new(On::Docker, 14_000);
+        interrupted_early_and_late(&home);
+        home.up();
+        what_cannot_be_replaced_goes_on(&home);
+        interrupted_changes_leave_what_ran(&home);
     }
 }
 
@@ -59,6 +65,94 @@ fn retained(home: &Home) {
     let dir = home.stack_dir().display().to_string();
     assert_eq!(processes_mentioning(&dir).len(), 7, "all services go on");
     home.up();
+}
+
+/// From a signal to the end of the command: a stop in order, and a start, at most.
+const BOUND: Duration = Duration::from_secs(60);
+
+enum Moment {
+    /// When a line of progress appears.
+    Line(&'static str),
+    /// While services are being stopped.
+    Stopping,
+}
+
+/// Interrupts a command at a moment; it ends as interrupted, within the bound, and all services run.
+fn interrupt_at(home: &Home, arguments: &[&str], moment: &Moment) {
+    let mut command = home.spawn(arguments);
+    let mut stderr = BufReader::new(command.stderr.take().unwrap());
+    let mut seen = String::new();
+    match moment {
+        Moment::Line(line) => {
+            while !seen.contains(line) {
+                assert!(stderr.read_line(&mut seen).unwrap() > 0, "{arguments:?} ended before {line:?}: {seen}");
+            }
+        }
+        Moment::Stopping => {
+            let memo = home.stack_dir().join("stack.json");
+            // The moment may be short, so no pause between two looks.
+            while !std::fs::read_to_string(&memo).unwrap().contains("stopping") {
+                assert!(command.try_wait().unwrap().is_none(), "{arguments:?} was over before it was seen");
+            }
+        }
+    }
+    let signalled = Instant::now();
+    send_signal(command.id(), Signal::INT);
+    stderr.read_to_string(&mut seen).unwrap();
+    let status = command.wait().unwrap();
+    println!("{arguments:?} ended {:?} after its signal", signalled.elapsed());
+    assert_eq!(status.code(), Some(130), "{arguments:?}: {seen}");
+    assert!(signalled.elapsed() < BOUND, "{arguments:?}: {:?}: {seen}", signalled.elapsed());
+    assert_all_run(home, &seen);
+}
+
+fn assert_all_run(home: &Home, seen: &str) {
+    let status = home.run(&["status", "--output", "json"]);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    let services = status["services"].as_array().unwrap();
+    assert_eq!(services.iter().filter(|service| service["state"] == "running").count(), 7, "{seen}\n{status:#}");
+}
+
+fn interrupted_changes_leave_what_ran(home: &Home) {
+    home.ok(&["pub", "audit.access", "precious"]);
+    let moments = [Moment::Stopping, Moment::Line("Stopping what changed"), Moment::Line("all brokers registered")];
+    for (heap, moment) in [257, 258, 259].into_iter().zip(&moments) {
+        home.write_stack_file(&format!("kafka: {{heap: {heap}m}}"));
+        interrupt_at(home, &["up"], moment);
+    }
+    home.ok(&["up"]);
+    interrupt_at(home, &["restart", "kafka-1"], &Moment::Stopping);
+    interrupt_at(home, &["down", "--volumes", "--yes"], &Moment::Stopping);
+
+    // What did not run before does not run afterwards, and keeps its data.
+    home.ok(&["down"]);
+    let undone = interrupt(home, &[], Signal::INT, "quorum of 3");
+    assert_eq!(undone.code, Some(130), "{undone:?}");
+    assert!(home.run(&["status"]).stderr.contains("is not running"));
+    home.ok(&["up"]);
+    assert_eq!(home.json(&["status"])["healthy"], true);
+    let read = home.ok(&["sub", "audit.access", "--from", "beginning", "--until", "now"]);
+    assert!(read.contains("precious\n"), "{read}");
+}
+
+/// An image without Java: brokers of it can be created, but not started.
+fn what_cannot_be_replaced_goes_on(home: &Home) {
+    let image = format!("sosstack-test/empty:{}", home.stack);
+    let archive = tempfile::tempfile().unwrap();
+    archive.set_len(10_240).unwrap();
+    docker(Command::new("docker").args(["import", "-", &image]).stdin(archive));
+    home.write_stack_file(&format!("kafka: {{image: {image:?}}}"));
+    let refused = home.run(&["up"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert_all_run(home, &refused.stderr);
+    std::fs::remove_file(home.path().join("sosstack.yaml")).unwrap();
+    home.ok(&["up"]);
+    docker(Command::new("docker").args(["rmi", &image]));
+}
+
+fn docker(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {output:?}");
 }
 
 #[test]

@@ -27,11 +27,15 @@ fn broken_parts_heal(home: &Home) {
     home.ok(&["pub", "audit.access", "precious", "-k", "k"]);
     doctor_finds_and_its_remedies_work(home);
     a_lost_node_is_survived_and_said(home);
+    what_stands_still_is_named_and_goes_on(home);
     what_was_removed_by_hand_is_made_again(home);
     everything_killed_comes_back(home);
     lost_data_is_a_choice(home);
     data_that_would_not_be_read_is_a_choice(home);
     a_newer_sosstacks_stack_is_left_alone(home);
+    if home.on == On::Process {
+        processes_are_themselves_whatever_is_written(home);
+    }
 }
 
 fn doctor_finds_and_its_remedies_work(home: &Home) {
@@ -86,14 +90,61 @@ fn a_lost_node_is_survived_and_said(home: &Home) {
     assert_eq!(home.json(&["status"])["healthy"], true);
 }
 
-fn what_was_removed_by_hand_is_made_again(home: &Home) {
+/// A paused container, a process that was sent SIGSTOP.
+fn what_stands_still_is_named_and_goes_on(home: &Home) {
+    pause(home, "kafka-1", 4);
+    pause(home, "mosquitto", 6);
+    let status = unhealthy(home);
+    for (index, service) in [(4, "kafka-1"), (6, "mosquitto")] {
+        let row = &status["services"][index];
+        assert_eq!(
+            (&row["service"], &row["state"], &row["healthy"]),
+            (&service.into(), &"paused".into(), &false.into())
+        );
+    }
+    let paused = found(home, "services", "bad");
+    assert!(paused["words"].as_str().unwrap().ends_with("kafka-1, mosquitto"), "{paused}");
+    assert_eq!(paused["remedy"], format!("sosstack up --stack {}", home.stack));
+    let resumed = home.run(&["up"]);
+    assert_eq!(resumed.code, Some(0), "{resumed:?}");
+    assert!(resumed.stderr.contains("kafka-1 was paused; it has been resumed"), "{resumed:?}");
+    assert_eq!(home.json(&["status"])["healthy"], true);
+
+    pause(home, "mosquitto", 6);
+    home.ok(&["stop", "mosquitto"]);
+    assert_eq!(unhealthy(home)["services"][6]["state"], "stopped");
+    home.ok(&["start", "mosquitto"]);
+    assert_eq!(home.json(&["status"])["healthy"], true);
+}
+
+fn pause(home: &Home, service: &str, index: usize) {
     match home.on {
-        On::Docker => docker(&["rm", "--force", &format!("sosstack-{}-kafka-2", home.stack)]),
-        On::Process => {
-            send_signal(handle(home, 5), Signal::KILL);
-            std::fs::remove_dir_all(home.stack_dir().join("services/kafka-2")).unwrap();
+        On::Docker => docker(&["pause", &format!("sosstack-{}-{service}", home.stack)]),
+        On::Process => send_signal(handle(home, index), Signal::STOP),
+    }
+}
+
+fn unhealthy(home: &Home) -> Value {
+    let finished = home.run(&["status", "--output", "json"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    let status: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(status["healthy"], false, "{status:#}");
+    status
+}
+
+fn what_was_removed_by_hand_is_made_again(home: &Home) {
+    for (index, service) in [(5, "kafka-2"), (6, "mosquitto")] {
+        match home.on {
+            On::Docker => docker(&["rm", "--force", &format!("sosstack-{}-{service}", home.stack)]),
+            On::Process => {
+                send_signal(handle(home, index), Signal::KILL);
+                std::fs::remove_dir_all(home.stack_dir().join("services").join(service)).unwrap();
+            }
         }
     }
+    let status = unhealthy(home);
+    let states: Vec<_> = status["services"].as_array().unwrap().iter().map(|row| row["state"].clone()).collect();
+    assert_eq!(states[4..], ["running", "missing", "missing"], "{status:#}");
     let found = home.run(&["doctor"]).stdout;
     assert!(found.contains("brokers are registered") && !found.contains("are in sync"), "{found}");
     home.ok(&["up"]);
@@ -196,8 +247,52 @@ fn a_newer_sosstacks_stack_is_left_alone(home: &Home) {
     assert_eq!(home.json(&["status"])["healthy"], true, "nothing was changed");
 }
 
+/// As after a clock step, from an earlier sosstack, from a backup, or without any record: it is the same process.
+fn processes_are_themselves_whatever_is_written(home: &Home) {
+    let pids: Vec<u32> = (0..7).map(|index| handle(home, index)).collect();
+    let healthy_as_before = |when: &str| {
+        let status = home.json(&["status"]);
+        assert_eq!(status["healthy"], true, "{when}: {status:#}");
+        assert_eq!((0..7).map(|index| handle(home, index)).collect::<Vec<_>>(), pids, "{when}");
+    };
+    rewrite_identities(home, |process| {
+        process.remove("birth");
+        let began = process["began"].as_u64().unwrap();
+        process["began"] = (began + 10).into();
+    });
+    healthy_as_before("written by an earlier sosstack, before the clock moved");
+    home.ok(&["up"]);
+    healthy_as_before("what runs is left alone");
+    rewrite_identities(home, |process| process["pid"] = std::process::id().into());
+    healthy_as_before("the written number is another process's");
+
+    std::fs::remove_dir_all(home.stack_dir().join("services/kafka-2")).unwrap();
+    assert_eq!(handle(home, 5), pids[5], "it runs although its record is gone");
+    home.ok(&["up"]);
+    assert_ne!(handle(home, 5), pids[5], "made anew, as nothing is known of it");
+    let read = home.ok(&["sub", "audit.access", "--from", "beginning", "--until", "now"]);
+    assert!(read.contains("precious\n"), "{read}");
+
+    rewrite_identities(home, |process| {
+        process.insert("birth".to_owned(), serde_json::json!({"boot": "another", "ticks": 1}));
+    });
+    std::fs::remove_dir_all(home.stack_dir().join("services/kafka-0")).unwrap();
+    home.ok(&["down", "--volumes", "--yes"]);
+    home.assert_nothing_left();
+}
+
+fn rewrite_identities(home: &Home, change: impl Fn(&mut serde_json::Map<String, Value>)) {
+    for service in std::fs::read_dir(home.stack_dir().join("services")).unwrap() {
+        let file = service.unwrap().path().join("instance.json");
+        let mut record: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        change(record["process"].as_object_mut().unwrap());
+        std::fs::write(&file, record.to_string()).unwrap();
+    }
+}
+
 fn handle(home: &Home, index: usize) -> u32 {
-    let status = home.json(&["status"]);
+    let printed = home.run(&["status", "--output", "json"]).stdout;
+    let status: Value = serde_json::from_str(&printed).unwrap();
     status["services"][index]["handle"].as_str().unwrap().parse().unwrap()
 }
 

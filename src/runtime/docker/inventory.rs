@@ -9,12 +9,15 @@ use bollard::query_parameters::{
 use futures_util::future::try_join_all;
 
 use super::labels::{self, ContainerLabels, Map};
-use super::{answers, upload};
+use super::{answers, names, upload};
 use crate::runtime::{Instance, Inventory, State};
 use crate::stack::{Service, StackName};
 
 /// Exit statuses of a service that was asked to end: by itself, SIGINT, SIGKILL after the grace, SIGTERM.
 const ASKED_TO_END: [i64; 4] = [0, 130, 137, 143];
+
+/// The hash of no configuration: a container that was set aside is not started under its name, but replaced.
+const SET_ASIDE: &str = "";
 
 pub(super) async fn inventory(docker: &Docker, stack: &StackName) -> Result<Inventory> {
     let (containers, volumes, networks) = tokio::try_join!(
@@ -27,8 +30,7 @@ pub(super) async fn inventory(docker: &Docker, stack: &StackName) -> Result<Inve
         return Err(crate::runtime::newer(stack, format).into());
     }
     let instances = try_join_all(containers.iter().map(|container| instance(docker, container))).await?;
-    let mut instances: Vec<_> = instances.into_iter().flatten().collect();
-    instances.sort_by_key(|instance| instance.service);
+    let instances = without_former(instances.into_iter().flatten().collect());
     let mut names: Vec<_> = volumes.iter().filter_map(labels::volume).map(str::to_owned).collect();
     names.sort_unstable();
     let offsets = instances.iter().map(|instance| instance.port_offset);
@@ -51,6 +53,7 @@ pub(super) async fn services(docker: &Docker, stack: &StackName) -> Result<Vec<S
     let labels = containers.iter().filter_map(|container| ContainerLabels::parse(container.labels.as_ref()?));
     let mut services: Vec<_> = labels.map(|labels| labels.service).collect();
     services.sort_unstable();
+    services.dedup();
     Ok(services)
 }
 
@@ -86,14 +89,22 @@ async fn instance(docker: &Docker, summary: &ContainerSummary) -> Result<Option<
     Ok(Some(describe(labels, &inspected, live_hash)))
 }
 
+/// Sorted; of a service that was being replaced when sosstack was killed, the newer container.
+fn without_former(mut instances: Vec<Instance>) -> Vec<Instance> {
+    instances.sort_by_key(|instance| (instance.service, instance.config_hash == SET_ASIDE));
+    instances.dedup_by_key(|instance| instance.service);
+    instances
+}
+
 fn describe(labels: ContainerLabels, inspected: &ContainerInspectResponse, live_hash: String) -> Instance {
     let state = inspected.state.clone().unwrap_or_default();
     let running = state.running == Some(true);
     let started = state.started_at.as_deref().filter(|_| running).and_then(|text| text.parse().ok());
     let id = inspected.id.as_deref().unwrap_or_default();
+    let is_former = inspected.name.as_ref().is_some_and(|name| name.ends_with(names::FORMER));
     Instance {
         service: labels.service,
-        config_hash: labels.config_hash,
+        config_hash: if is_former { SET_ASIDE.to_owned() } else { labels.config_hash },
         live_hash,
         port_offset: labels.port_offset,
         ports: labels.ports,
@@ -110,7 +121,8 @@ fn state_of(state: &ContainerState) -> State {
     use ContainerStateStatusEnum as Status;
     match state.status {
         Some(Status::CREATED) => State::Created,
-        Some(Status::RUNNING | Status::PAUSED) => State::Running,
+        Some(Status::RUNNING) => State::Running,
+        Some(Status::PAUSED) => State::Paused,
         Some(Status::RESTARTING) => State::Restarting,
         _ => {
             let failed = state.error.as_deref().is_some_and(|error| !error.is_empty());

@@ -16,6 +16,7 @@ mod ports;
 mod pull;
 mod reach;
 mod remove;
+mod replace;
 mod settings;
 mod upload;
 
@@ -25,9 +26,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use bollard::errors::Error;
-use bollard::query_parameters::{
-    InspectContainerOptions, KillContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
-};
+use bollard::query_parameters::{InspectContainerOptions, KillContainerOptionsBuilder, StopContainerOptionsBuilder};
 use futures_util::stream::BoxStream;
 
 use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, UnusedArchive, classes};
@@ -169,12 +168,17 @@ impl Runtime for Docker {
     }
 
     async fn start(&self, stack: &StackName, service: Service) -> Result<()> {
+        replace::recover(&self.client, stack, service).await?;
+        replace::start(&self.client, stack, service).await
+    }
+
+    async fn replace(&self, stack: &Stack, workload: &Workload) -> Result<Created> {
+        replace::replace(&self.client, stack, workload).await
+    }
+
+    async fn resume(&self, stack: &StackName, service: Service) -> Result<()> {
         let name = names::container(stack, service);
-        match self.client.start_container(&name, None::<StartContainerOptions>).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(port_taken(&error, service).map_or_else(|| error.into(), anyhow::Error::from))
-                .with_context(|| format!("starting container {name}")),
-        }
+        self.client.unpause_container(&name).await.with_context(|| format!("resuming container {name}"))
     }
 
     async fn stop(&self, stack: &StackName, service: Service, grace: Duration) -> Result<()> {
@@ -190,7 +194,8 @@ impl Runtime for Docker {
     }
 
     async fn remove(&self, stack: &StackName, service: Service) -> Result<()> {
-        remove::container(&self.client, &names::container(stack, service)).await
+        remove::container(&self.client, &names::container(stack, service)).await?;
+        remove::container(&self.client, &names::former(stack, service)).await
     }
 
     /// The hash is written last: a kill in between leads to one reload too many, never to one too few.

@@ -2,8 +2,16 @@
 
 use crate::stack::{Service, StackName};
 
+/// At the end of the name of a container that was set aside.
+pub(super) const FORMER: &str = "-former";
+
 pub(super) fn container(stack: &StackName, service: Service) -> String {
     format!("sosstack-{stack}-{service}")
+}
+
+/// A container that was set aside while another one takes its place.
+pub(super) fn former(stack: &StackName, service: Service) -> String {
+    format!("{}{FORMER}", container(stack, service))
 }
 
 pub(super) fn volume(stack: &StackName, volume: &str) -> String {

@@ -1,45 +1,105 @@
-//! Telling a process that we started from one that was given its number later.
+//! Telling a process that we started from one that was given its number later, whatever the clock says.
 
 use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
+use super::birth::Birth;
+use crate::stack::Service;
+
 /// A started process: its number, and when it began, since numbers are used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Identity {
     pub(super) pid: u32,
-    /// Seconds since 1970, as the system computes it from its boot time.
+    /// None where an earlier sosstack wrote it down, and on systems without `/proc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) birth: Option<Birth>,
+    /// Seconds since 1970, as the system computes it from its boot time: it moves when the clock is set, so it
+    /// decides only where nothing better is known. An earlier sosstack reads it.
+    #[serde(default)]
     pub(super) began: u64,
 }
 
-/// The system's boot time, and with it a process's beginning, moves a little when the clock is set.
-const CLOCK_SLACK_SECONDS: u64 = 2;
-
-/// Whether the process that was started as `command` still runs.
-pub(super) fn is_alive(identity: Identity, command: &[String]) -> bool {
-    let pid = Pid::from_u32(identity.pid);
-    let system = refreshed(ProcessesToUpdate::Some(&[pid]));
-    system.process(pid).is_some_and(|process| {
-        let is_ours = process.start_time().abs_diff(identity.began) <= CLOCK_SLACK_SECONDS;
-        is_ours && (runs(process, command) || is_ending(process))
-    })
+/// A process that is there, and the command line by which it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Running {
+    pub(super) identity: Identity,
+    pub(super) command: Vec<String>,
 }
 
-/// Finds the process that runs `command`, whose configuration path makes it unique: a sosstack that
-/// was killed just after starting it could not write down its number.
-pub(super) fn find(command: &[String]) -> Option<Identity> {
+/// A service's process, found by its command line alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Living {
+    /// The directory of its stack, as the command line names it.
+    pub(super) stack_dir: PathBuf,
+    pub(super) service: Service,
+    pub(super) running: Running,
+}
+
+const CLOCK_SLACK_SECONDS: u64 = 2;
+
+impl Running {
+    /// Whether it still runs.
+    pub(super) fn is_alive(&self) -> bool {
+        let identity = &self.identity;
+        let pid = Pid::from_u32(identity.pid);
+        let system = refreshed(ProcessesToUpdate::Some(&[pid]));
+        system.process(pid).is_some_and(|process| {
+            if identity.birth.is_some() {
+                return Birth::of(identity.pid) == identity.birth && (!has_ended(process) || is_ending(process));
+            }
+            // Its command line names its own configuration: no other process has the same.
+            let began_then = process.start_time().abs_diff(identity.began) <= CLOCK_SLACK_SECONDS;
+            runs(process, &self.command) || (began_then && is_ending(process))
+        })
+    }
+}
+
+/// All processes of services on this machine, of whatever stack, that this user can see.
+///
+/// A sosstack that was killed just after starting one could not write down its number; a record may be lost, or come
+/// from a backup.
+pub(super) fn living() -> Vec<Living> {
     let system = refreshed(ProcessesToUpdate::All);
-    let found =
-        system.processes().values().find(|process| process.thread_kind().is_none() && runs(process, command))?;
-    Some(Identity { pid: found.pid().as_u32(), began: found.start_time() })
+    let processes = system.processes().values().filter(|process| process.thread_kind().is_none());
+    processes.filter(|process| !has_ended(process)).filter_map(as_service).collect()
+}
+
+/// A service is a program of ours whose last argument is a file in a directory that only a stack has.
+fn as_service(process: &Process) -> Option<Living> {
+    let command: Option<Vec<String>> = process.cmd().iter().map(|word| Some(word.to_str()?.to_owned())).collect();
+    let command = command?;
+    let program = Path::new(command.first()?).file_name()?;
+    if !["java", "mosquitto"].iter().any(|name| program == *name) {
+        return None;
+    }
+    let service_dir = Path::new(command.last()?).parent()?;
+    let service = service_dir.file_name()?.to_str()?.parse().ok()?;
+    let services = service_dir.parent().filter(|dir| dir.file_name().is_some_and(|name| name == "services"))?;
+    let stack_dir = services.parent()?.to_owned();
+    let pid = process.pid().as_u32();
+    let identity = Identity { pid, birth: Birth::of(pid), began: process.start_time() };
+    Some(Living { stack_dir, service, running: Running { identity, command } })
+}
+
+/// Whether two paths name one directory, by way of a link maybe.
+pub(super) fn is_same_dir(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The identity of a child that was started just now.
 pub(super) fn of_child(pid: u32) -> Identity {
     let system = refreshed(ProcessesToUpdate::Some(&[Pid::from_u32(pid)]));
     let began = system.process(Pid::from_u32(pid)).map_or(0, Process::start_time);
-    Identity { pid, began }
+    Identity { pid, birth: Birth::of(pid), began }
+}
+
+/// Whether a process stands still by SIGSTOP, until SIGCONT.
+pub(super) fn is_paused(pid: u32) -> bool {
+    let system = refreshed(ProcessesToUpdate::Some(&[Pid::from_u32(pid)]));
+    system.process(Pid::from_u32(pid)).is_some_and(|process| process.status() == ProcessStatus::Stop)
 }
 
 /// Resident memory in bytes; None when the process is gone.
@@ -58,45 +118,98 @@ fn refreshed(which: ProcessesToUpdate<'_>) -> System {
     system
 }
 
-/// A zombie has ended: only its parent has not asked for its exit status yet.
 fn runs(process: &Process, command: &[String]) -> bool {
-    let ended = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
     let same = process.cmd().iter().map(OsString::as_os_str).eq(command.iter().map(OsStr::new));
-    !ended && same
+    !has_ended(process) && same
+}
+
+/// A zombie has ended: only its parent has not asked for its exit status yet.
+fn has_ended(process: &Process) -> bool {
+    matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead)
 }
 
 /// A process that ends loses its command line first and its ports last; its first thread may be done while others
 /// still hold them.
 fn is_ending(process: &Process) -> bool {
-    let ended = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
     let threads = || std::fs::read_dir(format!("/proc/{}/task", process.pid())).map_or(0, Iterator::count);
-    if ended { threads() > 1 } else { process.cmd().is_empty() }
+    if has_ended(process) { threads() > 1 } else { process.cmd().is_empty() }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
-    fn sleeper() -> (std::process::Child, Vec<String>) {
+    fn sleeper() -> (std::process::Child, Running) {
         let command = vec!["sleep".to_owned(), "300.25".to_owned()];
         let child = std::process::Command::new(&command[0]).args(&command[1..]).spawn().unwrap();
-        (child, command)
+        let running = Running { identity: of_child(child.id()), command };
+        let pid = Pid::from_u32(child.id());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        // It is there before its command line is.
+        while !refreshed(ProcessesToUpdate::Some(&[pid])).process(pid).is_some_and(|p| runs(p, &running.command)) {
+            assert!(Instant::now() < deadline, "it does not run");
+        }
+        (child, running)
     }
 
     #[test]
-    fn a_process_is_known_by_number_beginning_and_command() {
-        let (mut child, command) = sleeper();
-        let identity = of_child(child.id());
-        assert!(is_alive(identity, &command));
-        assert!(!is_alive(identity, &["sleep".to_owned(), "1".to_owned()]), "another command");
-        assert!(!is_alive(Identity { began: identity.began - 60, ..identity }, &command), "a reused number");
+    fn a_process_is_known_until_it_has_ended() {
+        let (mut child, running) = sleeper();
+        assert!(running.is_alive());
         child.kill().unwrap();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(5);
         // Nobody waits for it, so it becomes a zombie as soon as the kernel has delivered the signal.
-        while is_alive(identity, &command) {
-            assert!(std::time::Instant::now() < deadline, "a zombie counts as alive");
+        while running.is_alive() {
+            assert!(Instant::now() < deadline, "a zombie counts as alive");
         }
         child.wait().unwrap();
-        assert!(!is_alive(identity, &command), "gone");
+        assert!(!running.is_alive(), "gone");
+    }
+
+    #[test]
+    fn a_moved_clock_moves_no_process() {
+        let (mut child, running) = sleeper();
+        let moved = |seconds| Running {
+            identity: Identity { began: running.identity.began + seconds, ..running.identity.clone() },
+            ..running.clone()
+        };
+        assert!(moved(3600).is_alive());
+        let written_before =
+            Running { identity: Identity { birth: None, ..moved(3600).identity }, command: running.command.clone() };
+        assert!(written_before.is_alive(), "the command line tells");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_number_that_was_given_again_is_somebody_else() {
+        let (mut child, running) = sleeper();
+        let birth = running.identity.birth.clone().unwrap();
+        let with = |birth: Option<Birth>, command: &[String]| Running {
+            identity: Identity { birth, ..running.identity.clone() },
+            command: command.to_vec(),
+        };
+        let later = Birth { ticks: birth.ticks + 1, ..birth.clone() };
+        let another_boot = Birth { boot: "another".to_owned(), ..birth };
+        assert!(!with(Some(later), &running.command).is_alive());
+        assert!(!with(Some(another_boot), &running.command).is_alive());
+        assert!(!with(None, &["sleep".to_owned(), "1".to_owned()]).is_alive(), "another command");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn what_an_earlier_sosstack_wrote_is_read_and_what_we_write_it_reads() {
+        let old: Identity = serde_json::from_str(r#"{"pid": 812, "began": 1700000000}"#).unwrap();
+        assert_eq!(old, Identity { pid: 812, birth: None, began: 1_700_000_000 });
+        let (mut child, running) = sleeper();
+        let written = serde_json::to_value(&running.identity).unwrap();
+        assert!(written["began"].is_u64() && written["pid"].is_u64(), "{written}");
+        assert_eq!(serde_json::from_value::<Identity>(written).unwrap(), running.identity);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }

@@ -4,13 +4,18 @@
 //! There is no supervisor: what dies stays dead until `up` or `start`.
 
 mod archives;
+mod birth;
+mod files;
 mod identity;
+mod instances;
 mod jars;
 mod log_files;
 mod logs;
 mod mosquitto;
 mod owner;
 mod record;
+mod replace;
+mod signal;
 mod spawn;
 mod tools;
 
@@ -24,14 +29,17 @@ use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use rustix::process::Signal;
 
-use super::{Created, Instance, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, UnusedArchive, classes};
+use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, UnusedArchive, classes};
 use crate::event::Report;
 use crate::paths::{Paths, ensure_private_dir, write_atomic};
 use crate::shutdown::Shutdown;
 use crate::stack::{Role, Service, Stack, StackName};
 use crate::target::{Layout, Target};
 use crate::workload::{ConfigFile, Workload};
+use files::{gone, names_in, write_files};
+use identity::{Living, Running};
 use record::Record;
+use replace::Former;
 
 /// Keeps the port offset of a stack for as long as it has data.
 const OFFSET_FILE: &str = "port-offset";
@@ -81,6 +89,16 @@ impl Process {
         let dir = self.service_dir(stack, service);
         let record = Record::read(stack, &dir)?.with_context(|| format!("stack {stack} has no {service}"))?;
         Ok((dir, record))
+    }
+
+    fn living(&self, stack: &StackName) -> Vec<Living> {
+        instances::living_of(&self.paths.stack(stack))
+    }
+
+    /// The process of a service, whatever was written down about it.
+    fn process(&self, stack: &StackName, service: Service, record: Option<&Record>) -> Option<Running> {
+        let unknown = || instances::process_of(service, None, &self.living(stack));
+        record.and_then(Record::running).or_else(unknown)
     }
 
     /// Removes what is kept for as long as the stack has data.
@@ -141,17 +159,20 @@ impl Runtime for Process {
     }
 
     async fn inventory(&self, stack: &StackName) -> Result<Inventory> {
+        let living = self.living(stack);
         let mut instances = Vec::new();
         for service in self.services(stack) {
             let dir = self.service_dir(stack, service);
             let _ = log_files::bound_console(&dir);
             if let Some(record) = Record::read(stack, &dir)? {
-                instances.push(instance(service, &record));
+                instances.push(instances::instance(service, &record, &living));
             }
         }
         let volumes = names_in(&self.volumes_dir(stack));
         let kept = fs::read_to_string(self.paths.stack(stack).join(OFFSET_FILE)).ok();
         let port_offset = kept.and_then(|text| text.trim().parse().ok());
+        instances.extend(instances::unrecorded(&living, &instances, port_offset.unwrap_or(0)));
+        instances.sort_by_key(|instance| instance.service);
         let exists = self.paths.stack(stack).join("services").is_dir();
         Ok(Inventory { instances, volumes, port_offset, exists })
     }
@@ -162,9 +183,10 @@ impl Runtime for Process {
             let dir = root.join(name.as_str());
             dir.join("services").is_dir() || dir.join("volumes").is_dir()
         };
-        let mut stacks: Vec<StackName> =
-            names_in(&root).iter().filter_map(|name| name.parse().ok()).filter(of_ours).collect();
+        let made = names_in(&root).into_iter().filter_map(|name| name.parse().ok()).filter(of_ours);
+        let mut stacks: Vec<StackName> = made.chain(instances::living_in(&root)).collect();
         stacks.sort();
+        stacks.dedup();
         Ok(stacks)
     }
 
@@ -196,8 +218,9 @@ impl Runtime for Process {
 
     async fn start(&self, stack: &StackName, service: Service) -> Result<()> {
         let (dir, mut record) = self.record(stack, service)?;
-        if let Some(running) = record.alive() {
-            record.process = Some(running);
+        if let Some(running) = self.process(stack, service, Some(&record)) {
+            record.process = Some(running.identity);
+            record.stopped = false;
             return record.write(&dir);
         }
         let _ = log_files::bound_console(&dir);
@@ -212,25 +235,53 @@ impl Runtime for Process {
         record.write(&dir)
     }
 
+    /// Files are written over: a service that cannot be made anew has its earlier ones, and its logs.
+    async fn replace(&self, stack: &Stack, workload: &Workload) -> Result<Created> {
+        let (name, service) = (&stack.name, workload.service);
+        let dir = self.service_dir(name, service);
+        let earlier = Record::read(name, &dir)?.filter(|record| record.started.is_some());
+        let former = earlier.map(|record| Former::read(&dir, &record)).transpose()?;
+        if former.is_none() {
+            self.remove(name, service).await?;
+        }
+        let made = async {
+            let created = self.create(stack, workload).await?;
+            self.start(name, service).await.map(|()| created)
+        };
+        let made = made.await;
+        if let (Err(_), Some(former)) = (&made, former) {
+            former.put_back().with_context(|| format!("putting the earlier {service} back"))?;
+        }
+        made
+    }
+
+    async fn resume(&self, stack: &StackName, service: Service) -> Result<()> {
+        let record = Record::read(stack, &self.service_dir(stack, service))?;
+        let running = self.process(stack, service, record.as_ref());
+        running.map_or(Ok(()), |running| spawn::signal(&running, Signal::CONT))
+    }
+
     async fn stop(&self, stack: &StackName, service: Service, grace: Duration) -> Result<()> {
         let dir = self.service_dir(stack, service);
-        let Some(mut record) = Record::read(stack, &dir)? else { return Ok(()) };
-        let alive = record.alive();
-        record.stopped = true;
-        // On a full disk it is not noted down that this was meant: better than not to stop.
-        let _ = record.write(&dir);
-        match alive {
-            Some(identity) => spawn::end(identity, &record.workload.command, grace).await,
-            None => Ok(()),
+        let mut record = Record::read(stack, &dir)?;
+        let mut running = self.process(stack, service, record.as_ref());
+        if let Some(record) = &mut record {
+            record.stopped = true;
+            // On a full disk it is not noted down that this was meant: better than not to stop.
+            let _ = record.write(&dir);
         }
+        while let Some(process) = running {
+            spawn::end(&process, grace).await?;
+            running = self.process(stack, service, record.as_ref());
+        }
+        Ok(())
     }
 
     async fn remove(&self, stack: &StackName, service: Service) -> Result<()> {
         let dir = self.service_dir(stack, service);
-        if let Some(record) = Record::read(stack, &dir)?
-            && let Some(identity) = record.alive()
-        {
-            spawn::kill(identity, &record.workload.command).await?;
+        let record = Record::read(stack, &dir)?;
+        while let Some(process) = self.process(stack, service, record.as_ref()) {
+            spawn::kill(&process).await?;
         }
         gone(fs::remove_dir_all(&dir)).with_context(|| format!("removing {}", dir.display()))
     }
@@ -239,14 +290,17 @@ impl Runtime for Process {
     async fn reload(&self, stack: &StackName, service: Service, files: &[ConfigFile], live_hash: &str) -> Result<()> {
         let (dir, mut record) = self.record(stack, service)?;
         write_files(files)?;
-        let identity = record.alive().with_context(|| format!("{service} does not run"))?;
-        spawn::signal(identity, Signal::HUP)?;
+        let running = self.process(stack, service, Some(&record));
+        spawn::signal(&running.with_context(|| format!("{service} does not run"))?, Signal::HUP)?;
         live_hash.clone_into(&mut record.live_hash);
         record.write(&dir)
     }
 
     async fn remove_volumes(&self, stack: &StackName, volumes: &[String]) -> Result<()> {
         let root = self.volumes_dir(stack);
+        if let Some(refusal) = instances::held(stack, volumes, &self.living(stack)) {
+            return Err(refusal.into());
+        }
         for volume in volumes {
             let dir = root.join(volume);
             gone(fs::remove_dir_all(&dir)).with_context(|| format!("removing {}", dir.display()))?;
@@ -269,9 +323,11 @@ impl Runtime for Process {
     }
 
     async fn memory(&self, stack: &StackName, services: &[Service]) -> Result<Vec<(Service, u64)>> {
+        let living = self.living(stack);
         let of = |service: &Service| {
-            let (_, record) = self.record(stack, *service).ok()?;
-            Some((*service, identity::memory(record.alive()?.pid)?))
+            let record = self.record(stack, *service).ok().map(|(_, record)| record);
+            let running = instances::process_of(*service, record.as_ref(), &living)?;
+            Some((*service, identity::memory(running.identity.pid)?))
         };
         Ok(services.iter().filter_map(of).collect())
     }
@@ -317,48 +373,6 @@ impl Runtime for Process {
 
     async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {
         Ok(owner::of_port(port, &self.paths.data))
-    }
-}
-
-fn instance(service: Service, record: &Record) -> Instance {
-    let alive = record.alive();
-    Instance {
-        service,
-        config_hash: record.config_hash.clone(),
-        live_hash: record.live_hash.clone(),
-        port_offset: record.port_offset,
-        ports: record.workload.ports.clone(),
-        state: record.state(alive.is_some()),
-        started: record.started.filter(|_| alive.is_some()),
-        handle: alive.map_or_else(String::new, |identity| identity.pid.to_string()),
-        restarts: 0,
-    }
-}
-
-fn write_files(files: &[ConfigFile]) -> Result<()> {
-    for file in files {
-        if let Some(parent) = file.path.parent() {
-            ensure_private_dir(parent)?;
-        }
-        let mode = if file.secret { 0o600 } else { 0o644 };
-        write_atomic(&file.path, file.contents.as_bytes(), mode)?;
-    }
-    Ok(())
-}
-
-/// Names in a directory, sorted; none where there is no directory.
-fn names_in(dir: &std::path::Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.sort();
-    names
-}
-
-/// That something to be removed is not there is fine.
-fn gone(result: std::io::Result<()>) -> std::io::Result<()> {
-    match result {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }
 

@@ -7,13 +7,13 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::identity::{self, Identity};
+use super::identity::{Identity, Running};
 use crate::paths::write_atomic;
 use crate::runtime::{FORMAT, State, newer};
 use crate::stack::StackName;
 use crate::workload::Workload;
 
-const FILE: &str = "instance.json";
+pub(super) const FILE: &str = "instance.json";
 
 /// One instance of a stack of plain processes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -90,21 +90,18 @@ impl Record {
         write_atomic(&service_dir.join(FILE), &serde_json::to_vec_pretty(self)?, 0o600)
     }
 
-    /// The process, if it runs.
-    pub(super) fn alive(&self) -> Option<Identity> {
-        self.started?;
-        match self.process {
-            Some(identity) => identity::is_alive(identity, &self.workload.command).then_some(identity),
-            None => identity::find(&self.workload.command),
-        }
+    /// The process that was written down, if it runs.
+    pub(super) fn running(&self) -> Option<Running> {
+        let running = Running { identity: self.process.clone()?, command: self.workload.command.clone() };
+        running.is_alive().then_some(running)
     }
 
-    pub(super) fn state(&self, alive: bool) -> State {
-        match (alive, self.stopped, self.started) {
-            (true, _, _) => State::Running,
-            (false, true, _) => State::Stopped,
-            (false, false, None) => State::Created,
-            (false, false, Some(_)) => State::Exited { code: None },
+    /// What a service without a process is.
+    pub(super) fn state_without_process(&self) -> State {
+        match (self.stopped, self.started) {
+            (true, _) => State::Stopped,
+            (false, None) => State::Created,
+            (false, Some(_)) => State::Exited { code: None },
         }
     }
 }

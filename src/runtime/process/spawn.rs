@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
-use super::identity::{self, Identity};
+use super::identity::{self, Identity, Running};
+use super::signal::Handle;
 
 /// What a service inherits of the user's environment. Everything else (`KAFKA_*`, `JAVA_TOOL_OPTIONS`,
 /// `CLASSPATH`, …) would make this machine's stack differ from the next one's.
@@ -59,42 +60,41 @@ fn raise_file_limit() {
 ///
 /// # Errors
 /// When it may not be signalled, or outlives SIGKILL by ten seconds.
-pub(super) async fn end(identity: Identity, command: &[String], grace: Duration) -> Result<()> {
-    signal(identity, Signal::TERM)?;
-    if gone_within(identity, command, grace).await {
+pub(super) async fn end(running: &Running, grace: Duration) -> Result<()> {
+    let Some(handle) = Handle::open(running)? else { return Ok(()) };
+    handle.send(Signal::TERM)?;
+    // One that stands still hears only this, or SIGKILL.
+    handle.send(Signal::CONT)?;
+    if gone_within(running, grace).await {
         return Ok(());
     }
-    signal(identity, Signal::KILL)?;
-    if gone_within(identity, command, Duration::from_secs(10)).await {
+    handle.send(Signal::KILL)?;
+    if gone_within(running, Duration::from_secs(10)).await {
         return Ok(());
     }
-    bail!("process {} does not end, not even by SIGKILL", identity.pid)
+    bail!("process {} does not end, not even by SIGKILL", running.identity.pid)
 }
 
 /// SIGKILL at once; for instances whose data goes too, or that are replaced.
 ///
 /// # Errors
 /// As for [`end`].
-pub(super) async fn kill(identity: Identity, command: &[String]) -> Result<()> {
-    end(identity, command, Duration::ZERO).await
+pub(super) async fn kill(running: &Running) -> Result<()> {
+    end(running, Duration::ZERO).await
 }
 
 /// Sends a signal; that the process is gone is fine.
 ///
 /// # Errors
 /// When it belongs to somebody else.
-pub(super) fn signal(identity: Identity, signal: Signal) -> Result<()> {
-    let pid = Pid::from_raw(identity.pid.cast_signed()).context("process numbers are positive")?;
-    match kill_process(pid, signal) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("signalling process {}", identity.pid)),
-    }
+pub(super) fn signal(running: &Running, signal: Signal) -> Result<()> {
+    Handle::open(running)?.map_or(Ok(()), |handle| handle.send(signal))
 }
 
-async fn gone_within(identity: Identity, command: &[String], limit: Duration) -> bool {
+async fn gone_within(running: &Running, limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
     loop {
-        if !identity::is_alive(identity, command) {
+        if !running.is_alive() {
             return true;
         }
         if Instant::now() >= deadline {
