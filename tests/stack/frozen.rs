@@ -22,6 +22,8 @@ pub fn signals_are_heard_while_brokers_stand_still(home: &Home) {
     a_round_trip_is_broken_off(home, &brokers[..1]);
     // At work when their brokers freeze.
     let mut member = Running::listen(home, &["sub", TOPIC, "--group", "frozen", "--ack"]);
+    let mut logs = Running::start(home, &["logs", "--follow", "--tail", "1"]);
+    let mut logged = logs.stdout().lines().map(Result::unwrap);
     let mut tail = Running::listen(home, &["tail", TOPIC, "device/frozen/telemetry"]);
     let (mut publisher, mut line) = publishing(home);
     let (mut flooder, mut flood) = publishing(home);
@@ -31,11 +33,13 @@ pub fn signals_are_heard_while_brokers_stand_still(home: &Home) {
     assert!(shown.next().is_some() && shown.next().is_some());
     // Who reads may be told before who wrote; by the end of a whole command both have been.
     home.ok(&["pub", TOPIC, "third"]);
+    assert!(logged.next().is_some());
     freeze(home, &brokers);
     line.write_all(b"never acknowledged\n").unwrap();
     eventually("the line is read", PATIENCE, || rustix::io::ioctl_fionread(&line).unwrap() == 0);
     let is_still = pour(flood);
     every_question_is_broken_off(home);
+    assert_eq!(interrupt(&mut logs.child, Signal::TERM), Some(0));
     assert_eq!(interrupt(&mut tail.child, Signal::INT), Some(0));
     assert_eq!(interrupt(&mut member.child, Signal::TERM), Some(0));
     assert_eq!(interrupt(&mut publisher.child, Signal::INT), Some(130));
