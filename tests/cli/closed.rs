@@ -34,7 +34,7 @@ fn whoever_has_read_enough_ends_a_command_well() {
         &["device", "list"],
         &["device", "list", "--passwords"],
         &["export", "secrets", "--out", "-"],
-        &["list", "--output", "json"],
+        &["list", "--output", "json", "--quiet"],
         &["prune", "--dry-run"],
     ];
     for arguments in commands {
