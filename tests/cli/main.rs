@@ -9,6 +9,7 @@ mod export_compose;
 mod help;
 mod machine;
 mod missing;
+mod mqtt;
 mod output;
 mod prune;
 mod usage;
