@@ -1,10 +1,12 @@
 //! Messages to Kafka, each acknowledged by all in-sync replicas or named.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -14,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::admin::{Cluster, known_cluster};
+use super::limits::{LARGE, Limits};
 use super::unknown_topic;
 use crate::publish::{Batches, Ledger, Outgoing};
 
@@ -21,6 +24,9 @@ use crate::publish::{Batches, Ledger, Outgoing};
 const DRAIN: Duration = Duration::from_millis(5);
 /// How long the library may need to report what it gave up, past its own deadline.
 const GRACE: Duration = Duration::from_secs(5);
+/// Bytes of messages that wait for their acknowledgement. The library's own bound would let nothing larger pass, not
+/// even alone.
+const WAITING: usize = 32 * 1024 * 1024;
 
 /// How messages are sent.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +40,9 @@ pub struct Pace {
 /// Enters each delivery into the ledger.
 struct Reports {
     ledger: Arc<Ledger>,
+    /// Bytes that wait for their acknowledgement.
+    waiting: AtomicUsize,
+    limits: Mutex<Limits>,
 }
 
 impl ClientContext for Reports {
@@ -46,10 +55,24 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let (Ok(message) | Err((_, message))) = result;
+        self.waiting.fetch_sub(message.payload_len() + message.key_len(), Ordering::Relaxed);
         match result {
             Ok(message) => self.ledger.accept_at(message.partition(), message.offset()),
-            Err((error, _)) => self.ledger.refuse(number as u64, &reason(error)),
+            Err((error, message)) => {
+                let words = match error.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::MessageSizeTooLarge) => self.limits().refusal(message.topic()),
+                    _ => reason(error),
+                };
+                self.ledger.refuse(number as u64, &words);
+            }
         }
+    }
+}
+
+impl Reports {
+    fn limits(&self) -> std::sync::MutexGuard<'_, Limits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -67,14 +90,18 @@ pub async fn produce(
 ) -> Result<()> {
     let Some(first) = batches.recv().await else { return Ok(()) };
     let producer: BaseProducer<Reports> = config(access, pace)
-        .create_with_context(Reports { ledger: Arc::clone(&ledger) })
+        .create_with_context(Reports {
+            ledger: Arc::clone(&ledger),
+            waiting: AtomicUsize::new(0),
+            limits: Mutex::default(),
+        })
         .context("preparing the producer")?;
     let access = access.clone();
     let runtime = tokio::runtime::Handle::current();
     let work = move || {
         // By the producer itself: with the answer it asks for its id at once, else half a second later.
         let cluster = known_cluster(producer.client(), &access, pace.patience)?;
-        let mut run = Run { producer, cluster, refused_topics: HashMap::new(), ledger };
+        let mut run = Run { producer, access, cluster, refused_topics: HashMap::new(), ledger };
         let mut next = Some(first);
         while let Some(batch) = next {
             for message in &batch {
@@ -105,11 +132,13 @@ fn config(access: &Access, pace: Pace) -> rdkafka::ClientConfig {
     config
         .set("acks", "all")
         .set("enable.idempotence", "true")
+        // As Java's, kafkajs' and franz-go's producers choose it; the library's own default is another hash.
+        .set("partitioner", "murmur2_random")
         // The topic's own setting decides how it is stored; snappy is the platform's.
         .set("compression.type", "snappy")
         .set("linger.ms", pace.linger.as_millis().to_string())
         .set("queue.buffering.max.messages", "100000")
-        .set("queue.buffering.max.kbytes", "32768")
+        .set("queue.buffering.max.kbytes", "2000000")
         // The broker is the judge of what is too large.
         .set("message.max.bytes", "1000000000")
         .set("batch.size", "900000")
@@ -119,6 +148,7 @@ fn config(access: &Access, pace: Pace) -> rdkafka::ClientConfig {
 
 struct Run {
     producer: BaseProducer<Reports>,
+    access: Access,
     cluster: Cluster,
     /// Topics that do not exist, with the words about them.
     refused_topics: HashMap<Arc<str>, Option<String>>,
@@ -128,6 +158,10 @@ struct Run {
 impl Run {
     fn send(&mut self, message: &Outgoing, patience: Duration) {
         if let Some(words) = self.topic_problem(&message.topic) {
+            return self.ledger.refuse(message.number, &words);
+        }
+        let size = message.value.as_ref().map_or(0, Bytes::len) + message.key.as_ref().map_or(0, Bytes::len);
+        if let Some(words) = self.size_problem(&message.topic, size) {
             return self.ledger.refuse(message.number, &words);
         }
         let number = usize::try_from(message.number).unwrap_or(usize::MAX);
@@ -146,8 +180,18 @@ impl Run {
         // Looking at the clock costs a tenth of what sending costs: only who has to wait does.
         let mut deadline = None;
         loop {
-            match self.producer.send(record) {
-                Ok(()) => return,
+            let waiting = &self.producer.context().waiting;
+            let before = waiting.load(Ordering::Relaxed);
+            let sent = if before > 0 && before + size > WAITING {
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), record))
+            } else {
+                self.producer.send(record)
+            };
+            match sent {
+                Ok(()) => {
+                    waiting.fetch_add(size, Ordering::Relaxed);
+                    return;
+                }
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
                     if Instant::now() < *deadline.get_or_insert_with(|| Instant::now() + patience) =>
                 {
@@ -157,6 +201,16 @@ impl Run {
                 Err((error, _)) => return self.ledger.refuse(message.number, &reason(&error)),
             }
         }
+    }
+
+    /// Why no broker can be sent this much.
+    fn size_problem(&self, topic: &Arc<str>, size: usize) -> Option<String> {
+        if size < LARGE {
+            return None;
+        }
+        let mut limits = self.producer.context().limits();
+        limits.learn(&self.access, self.cluster.brokers.first().copied(), topic);
+        limits.problem(size)
     }
 
     /// Why messages cannot go to this topic; a broker would make it, and a typo with it.
@@ -176,10 +230,8 @@ impl Run {
 
 fn reason(error: &KafkaError) -> String {
     match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
-            "it is larger than the topic allows (max.message.bytes)".to_owned()
-        }
         Some(RDKafkaErrorCode::MessageTimedOut) => "no acknowledgement came in time".to_owned(),
+        Some(RDKafkaErrorCode::QueueFull) => "those before it were not acknowledged in time".to_owned(),
         Some(RDKafkaErrorCode::NotEnoughReplicas | RDKafkaErrorCode::NotEnoughReplicasAfterAppend) => {
             "not enough replicas are in sync".to_owned()
         }
