@@ -2,6 +2,7 @@
 
 use crate::about::Remedy;
 use crate::failure::Failure;
+use crate::message::mqtt;
 
 /// Where messages go to or come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +58,11 @@ impl Address {
 }
 
 fn refuse(text: &str, problem: &str) -> Failure {
+    const SHOWN: usize = 60;
+    let start: String = text.chars().take(SHOWN).collect();
+    let rest = if start.len() < text.len() { "…" } else { "" };
     Failure::Usage {
-        cause: format!("{text:?} is no topic: {problem}"),
+        cause: format!("{start:?}{rest} is not a valid topic: {problem}"),
         remedy: Remedy::words("a Kafka topic is written emergency.created, an MQTT topic device/device-12345/alert"),
     }
 }
@@ -75,13 +79,12 @@ fn kafka_problem(topic: &str) -> Option<&'static str> {
 }
 
 fn mqtt_problem(filter: &str) -> Option<&'static str> {
+    if let Some(problem) = mqtt::topic_problem(filter) {
+        return Some(problem);
+    }
     let levels: Vec<&str> = filter.split('/').collect();
     let (last, others) = levels.split_last()?;
-    if filter.is_empty() {
-        Some("it is empty")
-    } else if filter.len() > 65_535 || filter.contains('\0') {
-        Some("MQTT's topics end at 65,535 bytes and hold no NUL")
-    } else if others.iter().any(|level| level.contains('#')) || (last.contains('#') && *last != "#") {
+    if others.iter().any(|level| level.contains('#')) || (last.contains('#') && *last != "#") {
         Some("# stands alone, as the last level")
     } else if levels.iter().any(|level| level.contains('+') && *level != "+") {
         Some("+ stands for one whole level")
@@ -115,8 +118,11 @@ mod tests {
     #[test]
     fn names_that_no_broker_has_are_refused_in_words() {
         let words = |text: &str| Address::parse(text).unwrap_err().to_string();
-        assert_eq!(words("a/#/b"), "\"a/#/b\" is no topic: # stands alone, as the last level");
-        assert_eq!(words("a/b+"), r#""a/b+" is no topic: + stands for one whole level"#);
+        assert_eq!(words("a/#/b"), "\"a/#/b\" is not a valid topic: # stands alone, as the last level");
+        assert_eq!(words("a/b+"), r#""a/b+" is not a valid topic: + stands for one whole level"#);
+        assert!(words("a/\n").contains("no control characters"));
+        let long = words(&format!("a/{}", "b".repeat(65_535)));
+        assert!(long.len() < 200 && long.contains("b\"… is not a valid topic: an MQTT topic has 65,535"), "{long}");
         assert!(words("emergency created").contains("only letters"));
         assert!(words("kafka:").contains("empty"));
         assert!(Address::parse_single("device/+/alert").unwrap_err().to_string().contains("no wildcard"));

@@ -17,6 +17,7 @@ use crate::cli::messages::PubArgs;
 use crate::failure::Failure;
 use crate::filter::Query;
 use crate::kafka::produce::{self, Pace};
+use crate::message::mqtt;
 use crate::mqtt::publish;
 use crate::publish::input::{Input, Routes, Source, Template};
 use crate::publish::ledger::render_refused;
@@ -153,7 +154,10 @@ async fn to_brokers_mqtt(
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("preparing MQTT")?;
         let report = |event| drop(say.send(event));
-        runtime.block_on(publish::publish(&access, batches, &ledger, patience, &stop, &report))
+        let published = runtime.block_on(publish::publish(&access, batches, &ledger, patience, &stop, &report));
+        // A name server that does not answer is not waited for.
+        runtime.shutdown_background();
+        published
     };
     let published = tokio::task::spawn_blocking(work);
     while let Some(event) = said.recv().await {
@@ -239,7 +243,7 @@ fn refuse_foreign_options(args: &PubArgs, address: &Address) -> Result<()> {
             (options.into_iter().find(|(_, given)| *given), "Kafka")
         }
     };
-    let Some((option, _)) = foreign else { return Ok(()) };
+    let Some((option, _)) = foreign else { return refuse_headers(args, address) };
     let other = if whose == "MQTT" { "Kafka" } else { "MQTT" };
     let target = args.target.as_deref().unwrap_or_default();
     Err(Failure::Usage {
@@ -250,4 +254,15 @@ fn refuse_foreign_options(args: &PubArgs, address: &Address) -> Result<()> {
         )),
     }
     .into())
+}
+
+/// Headers that no MQTT server takes.
+fn refuse_headers(args: &PubArgs, address: &Address) -> Result<()> {
+    if matches!(address, Address::Kafka(_)) {
+        return Ok(());
+    }
+    let headers = args.headers.iter().map(|(name, value)| (name.as_str().into(), Some(value.as_bytes()))).collect();
+    let Some(cause) = mqtt::message_problem(&headers, None) else { return Ok(()) };
+    let remedy = Remedy::words("put it into the message itself: what the payload of MQTT holds is free");
+    Err(Failure::Usage { cause, remedy }.into())
 }

@@ -8,6 +8,7 @@ mod follow;
 pub mod group;
 pub mod groups;
 mod leaders;
+mod limits;
 pub mod offsets;
 mod past;
 pub mod probe;

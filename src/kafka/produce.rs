@@ -1,10 +1,12 @@
 //! Messages to Kafka, each acknowledged by all in-sync replicas or named.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -15,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use super::admin::{Cluster, known_cluster};
 use super::blocking::blocking;
+use super::limits::{LARGE, Limits};
 use super::{let_go, unknown_topic};
-use crate::about::About;
 use crate::publish::{Batches, Ledger, Outgoing, next_batch};
 
 /// How long a full queue is given to drain before it is tried again.
@@ -29,6 +31,9 @@ const FAREWELL: Duration = Duration::from_millis(500);
 const DEAF: Duration = Duration::from_millis(50);
 /// What becomes of messages that were not handed to the library.
 const NOT_SENT: &str = "interrupted before it was sent";
+/// Bytes of messages that wait for their acknowledgement. The library's own bound would let nothing larger pass, not
+/// even alone.
+const WAITING: usize = 32 * 1024 * 1024;
 
 /// How messages are sent.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +58,9 @@ pub enum Codec {
 /// Enters each delivery into the ledger.
 struct Reports {
     ledger: Arc<Ledger>,
+    /// Bytes that wait for their acknowledgement.
+    waiting: AtomicUsize,
+    limits: Mutex<Limits>,
 }
 
 impl ClientContext for Reports {
@@ -65,10 +73,24 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let (Ok(message) | Err((_, message))) = result;
+        self.waiting.fetch_sub(message.payload_len() + message.key_len(), Ordering::Relaxed);
         match result {
             Ok(message) => self.ledger.accept_at(message.partition(), message.offset()),
-            Err((error, _)) => self.ledger.refuse(number as u64, &reason(error)),
+            Err((error, message)) => {
+                let words = match error.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::MessageSizeTooLarge) => self.limits().refusal(message.topic()),
+                    _ => reason(error),
+                };
+                self.ledger.refuse(number as u64, &words);
+            }
         }
+    }
+}
+
+impl Reports {
+    fn limits(&self) -> std::sync::MutexGuard<'_, Limits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,27 +108,31 @@ pub async fn produce(
 ) -> Result<()> {
     let Some(first) = next_batch(&mut batches, &stop).await else { return Ok(()) };
     let producer: BaseProducer<Reports> = config(access, pace)
-        .create_with_context(Reports { ledger: Arc::clone(&ledger) })
+        .create_with_context(Reports {
+            ledger: Arc::clone(&ledger),
+            waiting: AtomicUsize::new(0),
+            limits: Mutex::default(),
+        })
         .context("preparing the producer")?;
     let access = access.clone();
     // By the producer itself: with the answer it asks for its id at once, else half a second later.
     let met = blocking(move |_| {
         let cluster = known_cluster(producer.client(), &access, pace.patience)?;
-        Ok((producer, cluster, access.about))
+        Ok((producer, cluster, access))
     });
     let met = tokio::select! {
         biased;
         () = stop.cancelled() => None,
         met = met => Some(met?),
     };
-    let Some((producer, cluster, about)) = met else {
+    let Some((producer, cluster, access)) = met else {
         refuse(&first, &ledger);
         refuse_rest(&mut batches, &ledger);
         return Ok(());
     };
     let runtime = tokio::runtime::Handle::current();
     blocking(move |_| {
-        let mut run = Run { producer, cluster, about, refused_topics: HashMap::new(), ledger, pace, stop };
+        let mut run = Run { producer, access, cluster, refused_topics: HashMap::new(), ledger, pace, stop };
         let mut next = Some(first);
         while let Some(batch) = next {
             for message in &batch {
@@ -149,9 +175,11 @@ fn config(access: &Access, pace: Pace) -> rdkafka::ClientConfig {
                 Codec::None => "none",
             },
         )
+        // As Java's, kafkajs' and franz-go's producers choose it; the library's own default is another hash.
+        .set("partitioner", "murmur2_random")
         .set("linger.ms", pace.linger.as_millis().to_string())
         .set("queue.buffering.max.messages", "100000")
-        .set("queue.buffering.max.kbytes", "32768")
+        .set("queue.buffering.max.kbytes", "2000000")
         // The broker is the judge of what is too large.
         .set("message.max.bytes", "1000000000")
         .set("batch.size", "900000")
@@ -160,8 +188,8 @@ fn config(access: &Access, pace: Pace) -> rdkafka::ClientConfig {
 }
 
 struct Run {
-    about: About,
     producer: BaseProducer<Reports>,
+    access: Access,
     cluster: Cluster,
     /// Topics that do not exist, with the words about them.
     refused_topics: HashMap<Arc<str>, Option<String>>,
@@ -173,6 +201,10 @@ struct Run {
 impl Run {
     fn send(&mut self, message: &Outgoing) {
         if let Some(words) = self.topic_problem(&message.topic) {
+            return self.ledger.refuse(message.number, &words);
+        }
+        let size = message.value.as_ref().map_or(0, Bytes::len) + message.key.as_ref().map_or(0, Bytes::len);
+        if let Some(words) = self.size_problem(&message.topic, size) {
             return self.ledger.refuse(message.number, &words);
         }
         let number = usize::try_from(message.number).unwrap_or(usize::MAX);
@@ -191,8 +223,18 @@ impl Run {
         // Looking at the clock costs a tenth of what sending costs: only who has to wait does.
         let mut deadline = None;
         loop {
-            match self.producer.send(record) {
-                Ok(()) => return,
+            let waiting = &self.producer.context().waiting;
+            let before = waiting.load(Ordering::Relaxed);
+            let sent = if before > 0 && before + size > WAITING {
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), record))
+            } else {
+                self.producer.send(record)
+            };
+            match sent {
+                Ok(()) => {
+                    waiting.fetch_add(size, Ordering::Relaxed);
+                    return;
+                }
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
                     if Instant::now() < *deadline.get_or_insert_with(|| Instant::now() + self.pace.patience) =>
                 {
@@ -224,6 +266,16 @@ impl Run {
         }
     }
 
+    /// Why no broker can be sent this much.
+    fn size_problem(&self, topic: &Arc<str>, size: usize) -> Option<String> {
+        if size < LARGE {
+            return None;
+        }
+        let mut limits = self.producer.context().limits();
+        limits.learn(&self.access, self.cluster.brokers.first().copied(), topic);
+        limits.problem(size)
+    }
+
     /// Why messages cannot go to this topic; a broker would make it, and a typo with it.
     fn topic_problem(&mut self, topic: &Arc<str>) -> Option<String> {
         if let Some(known) = self.refused_topics.get(topic) {
@@ -231,7 +283,7 @@ impl Run {
         }
         let names = || self.cluster.topics.iter().map(|topic| topic.name.as_str());
         let problem = self.cluster.topic(topic).is_none().then(|| {
-            let failure = unknown_topic(&self.about, topic, names());
+            let failure = unknown_topic(&self.access.about, topic, names());
             match failure.remedy() {
                 Some(remedy) => format!("{failure}; {remedy}"),
                 None => failure.to_string(),
@@ -244,12 +296,10 @@ impl Run {
 
 fn reason(error: &KafkaError) -> String {
     match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
-            "it is larger than the topic allows (max.message.bytes)".to_owned()
-        }
         Some(RDKafkaErrorCode::MessageTimedOut) => "no acknowledgement came in time".to_owned(),
         Some(RDKafkaErrorCode::PurgeQueue) => NOT_SENT.to_owned(),
         Some(RDKafkaErrorCode::PurgeInflight) => "interrupted before it was acknowledged".to_owned(),
+        Some(RDKafkaErrorCode::QueueFull) => "those before it were not acknowledged in time".to_owned(),
         Some(RDKafkaErrorCode::NotEnoughReplicas | RDKafkaErrorCode::NotEnoughReplicasAfterAppend) => {
             "not enough replicas are in sync".to_owned()
         }

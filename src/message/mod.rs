@@ -6,6 +6,7 @@
 mod clock;
 pub mod envelope;
 pub mod json;
+pub mod mqtt;
 pub mod parse;
 
 use std::borrow::Cow;

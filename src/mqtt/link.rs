@@ -37,6 +37,14 @@ const CHUNK: usize = 64 * 1024;
 const RECEIVE_MAXIMUM: u16 = 1000;
 /// A reader that stands still, as behind a pager, is kept this long; Mosquitto's own limit is the same.
 const KEEP_ALIVE: Duration = Duration::from_secs(300);
+/// A server that says nothing for so long is asked for a sign of life, and given half as long again to answer: far
+/// more often than it needs to hear of us, as nothing else tells that it stands still.
+const QUIET: Duration = Duration::from_secs(30);
+/// What was read meanwhile by the kernel only: we may be the ones who stood still.
+const LAST_LOOK: Duration = Duration::from_millis(200);
+
+/// DISCONNECT as servers may shorten it, which rumqttc does not read (MQTT 5, 3.14.2.1).
+const BARE_DISCONNECT: [u8; 2] = [0xE0, 0];
 
 /// Which session a connection takes up.
 #[derive(Debug, Clone)]
@@ -63,12 +71,22 @@ pub struct Link {
     output: BytesMut,
     /// Packets that were read while something else was waited for.
     early: VecDeque<Packet>,
-    keep_alive: Duration,
+    /// How long the server may be silent, or hear nothing from us, before it is asked for a sign of life.
+    quiet: Duration,
     last_written: Instant,
+    last_read: Instant,
+    /// When it was asked, and has not answered.
+    asked: Option<Instant>,
+    /// PINGREQs without their PINGRESP.
+    pings: u32,
     /// Messages that the server takes before it has acknowledged the first.
     pub receive_maximum: u16,
     /// The largest packet that the server takes, in bytes.
     pub max_packet: Option<u32>,
+    /// The highest QoS that the server takes.
+    pub max_qos: u8,
+    /// Whether the server keeps messages for future subscribers.
+    pub retains: bool,
     /// Whether the server knows the session from before.
     pub session_present: bool,
 }
@@ -107,10 +125,15 @@ impl Link {
             input: BytesMut::new(),
             output: BytesMut::new(),
             early: VecDeque::new(),
-            keep_alive: KEEP_ALIVE,
+            quiet: QUIET,
             last_written: Instant::now(),
+            last_read: Instant::now(),
+            asked: None,
+            pings: 0,
             receive_maximum: u16::MAX,
             max_packet: None,
+            max_qos: 2,
+            retains: true,
             session_present: false,
         };
         link.queue(&hello(access, session))?;
@@ -120,8 +143,9 @@ impl Link {
                 if let Some(properties) = properties {
                     link.receive_maximum = properties.receive_max.unwrap_or(u16::MAX);
                     link.max_packet = properties.max_packet_size;
-                    let seconds = properties.server_keep_alive.map(u64::from);
-                    link.keep_alive = seconds.map_or(KEEP_ALIVE, Duration::from_secs);
+                    link.max_qos = properties.max_qos.unwrap_or(2);
+                    link.retains = properties.retain_available != Some(0);
+                    link.quiet = quiet(properties.server_keep_alive);
                 }
                 Ok(link)
             }
@@ -133,10 +157,20 @@ impl Link {
     /// Puts a packet where the next [`Link::exchange`] finds it.
     ///
     /// # Errors
-    /// When the packet is larger than the server takes.
+    /// When the packet is larger than the server takes. Then nothing is sent.
     pub fn queue(&mut self, packet: &Packet) -> Result<()> {
-        packet.write(&mut self.output, self.max_packet).context("writing an MQTT packet")?;
-        Ok(())
+        let before = self.output.len();
+        packet.write(&mut self.output, self.max_packet).map(drop).map_err(|error| {
+            // What it wrote of the packet would be the beginning of the next one.
+            self.output.truncate(before);
+            match error {
+                CodecError::OutgoingPacketTooLarge { pkt_size, max } => {
+                    anyhow!("it takes a packet of {pkt_size} bytes, and the server takes {max} at most")
+                }
+                CodecError::PayloadTooLong => anyhow!("an MQTT packet has {LARGEST_PACKET} bytes at most"),
+                error => anyhow!("it does not fit MQTT: {error}"),
+            }
+        })
     }
 
     /// Bytes that wait to be written.
@@ -150,12 +184,29 @@ impl Link {
     /// When the connection is lost. Dropping the future loses nothing.
     pub async fn exchange(&mut self) -> Result<()> {
         poll_fn(|context| self.poll_exchange(context)).await.map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => anyhow!("the server ended the connection"),
-            _ => anyhow::Error::new(error).context("the connection was lost"),
+            io::ErrorKind::UnexpectedEof => HungUp::Closed.into(),
+            _ => HungUp::Broken(error.to_string()).into(),
         })
     }
 
     fn poll_exchange(&mut self, context: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        let wrote = self.poll_write(context);
+        self.input.reserve(CHUNK);
+        match poll_read_buf(Pin::new(&mut self.stream), context, &mut self.input)? {
+            Poll::Ready(0) => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+            // It may say why nothing can be written any more.
+            Poll::Ready(_) => {
+                self.last_read = Instant::now();
+                self.asked = None;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending if wrote? => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Whether some bytes were written.
+    fn poll_write(&mut self, context: &mut TaskContext<'_>) -> io::Result<bool> {
         let mut moved = false;
         while !self.output.is_empty() {
             match Pin::new(&mut self.stream).poll_write(context, &self.output)? {
@@ -168,15 +219,11 @@ impl Link {
         }
         if moved {
             self.last_written = Instant::now();
+            // Whoever takes what was before the question is alive, and cannot have answered yet.
+            self.asked = self.asked.map(|_| self.last_written);
         }
         let _ = Pin::new(&mut self.stream).poll_flush(context)?;
-        self.input.reserve(CHUNK);
-        match poll_read_buf(Pin::new(&mut self.stream), context, &mut self.input)? {
-            Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-            Poll::Ready(_) => moved = true,
-            Poll::Pending => {}
-        }
-        if moved { Poll::Ready(Ok(())) } else { Poll::Pending }
+        Ok(moved)
     }
 
     /// The next packet that was read already.
@@ -187,11 +234,17 @@ impl Link {
         if let Some(packet) = self.early.pop_front() {
             return Ok(Some(packet));
         }
+        if self.input.starts_with(&BARE_DISCONNECT) {
+            bail!(HungUp::Told(DisconnectReasonCode::NormalDisconnection));
+        }
         match Packet::read(&mut self.input, Some(LARGEST_PACKET)) {
             Ok(Packet::Disconnect(Disconnect { reason_code, .. })) => {
-                bail!("the server ended the connection: {reason_code:?}")
+                bail!(HungUp::Told(reason_code))
             }
-            Ok(packet) => Ok(Some(packet)),
+            Ok(packet) => {
+                self.pings -= u32::from(matches!(packet, Packet::PingResp(_)) && self.pings > 0);
+                Ok(Some(packet))
+            }
             Err(CodecError::InsufficientBytes(_)) => Ok(None),
             Err(error) => Err(anyhow!("the server does not keep to MQTT 5: {error}")),
         }
@@ -217,20 +270,44 @@ impl Link {
 
     /// When the next call of [`Link::keep_alive`] is due.
     pub fn keep_alive_due(&self) -> tokio::time::Instant {
-        (self.last_written + self.keep_alive / 2).into()
+        match self.asked {
+            Some(asked) => (asked + self.quiet / 2).into(),
+            None => (self.last_written.min(self.last_read) + self.quiet).into(),
+        }
     }
 
-    /// Tells the server that this end is alive.
+    /// Tells the server that this end is alive, and asks the same of the server.
     ///
     /// # Errors
-    /// None that is known.
-    pub fn keep_alive(&mut self) -> Result<()> {
-        self.last_written = Instant::now();
+    /// When it was asked before, and has not answered.
+    pub async fn keep_alive(&mut self) -> Result<()> {
+        if self.asked.is_some() {
+            let looked = timeout(LAST_LOOK, self.exchange()).await;
+            return looked.unwrap_or_else(|_| bail!("the server has been silent for {:.0?}", self.last_read.elapsed()));
+        }
+        let now = Instant::now();
+        (self.last_written, self.asked) = (now, Some(now));
+        self.ping()
+    }
+
+    fn ping(&mut self) -> Result<()> {
+        self.pings += 1;
         self.queue(&Packet::PingReq(PingReq))
     }
 
-    /// Sends DISCONNECT after all that was sent before, and waits until the server has read it all
-    /// and closed.
+    /// Until the server has read everything that was sent: it answers in order.
+    ///
+    /// # Errors
+    /// When the connection ends before.
+    pub async fn all_read(&mut self) -> Result<()> {
+        self.ping()?;
+        while self.pings > 0 {
+            self.next().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends DISCONNECT after all that was sent before, and waits until the server has closed.
     ///
     /// # Errors
     /// When that does not happen within `patience`.
@@ -262,6 +339,49 @@ impl Link {
     }
 }
 
+/// How the other side ended a connection.
+#[derive(Debug, thiserror::Error)]
+pub enum HungUp {
+    #[error("the server ended the connection")]
+    Closed,
+    #[error("the server ended the connection: {0:?}")]
+    Told(DisconnectReasonCode),
+    /// In words only: that this pipe is broken is no success.
+    #[error("the connection was lost: {0}")]
+    Broken(String),
+}
+
+impl HungUp {
+    /// Whether what was sent may be the reason, for all that is known.
+    pub fn may_be_about_a_message(error: &anyhow::Error) -> bool {
+        use DisconnectReasonCode as Code;
+        match error.downcast_ref::<Self>() {
+            None => false,
+            Some(Self::Closed | Self::Broken(_)) => true,
+            Some(Self::Told(code)) => !matches!(
+                code,
+                Code::ServerBusy
+                    | Code::ServerShuttingDown
+                    | Code::KeepAliveTimeout
+                    | Code::SessionTakenOver
+                    | Code::MessageRateTooHigh
+                    | Code::UseAnotherServer
+                    | Code::ServerMoved
+                    | Code::ConnectionRateExceeded
+                    | Code::MaximumConnectTime
+            ),
+        }
+    }
+}
+
+/// How long silence may last. The server's own keep alive, in seconds, is kept to with time to spare; 0 is none.
+fn quiet(server_keep_alive: Option<u16>) -> Duration {
+    match server_keep_alive {
+        None | Some(0) => QUIET,
+        Some(seconds) => QUIET.min(Duration::from_secs(seconds.into()) * 3 / 4),
+    }
+}
+
 fn hello(access: &Access, session: &Session) -> Packet {
     let properties = ConnectProperties {
         session_expiry_interval: Some(session.expiry),
@@ -277,4 +397,17 @@ fn hello(access: &Access, session: &Session) -> Packet {
     };
     let login = access.login.as_ref();
     Packet::Connect(connect, None, login.map(|login| Credential::new(login.username.clone(), login.password.clone())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_lasts_no_longer_than_both_sides_bear() {
+        assert_eq!(quiet(None), Duration::from_secs(30));
+        assert_eq!(quiet(Some(0)), Duration::from_secs(30), "no keep alive is no reason to ask all the time");
+        assert_eq!(quiet(Some(10)), Duration::from_millis(7500));
+        assert_eq!(quiet(Some(300)), Duration::from_secs(30));
+    }
 }

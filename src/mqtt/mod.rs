@@ -1,7 +1,10 @@
 //! MQTT 5: the only user of rumqttc.
 
 pub mod access;
+mod backoff;
 pub mod connection;
+pub mod filters;
+mod flight;
 pub mod keep_alive;
 pub mod link;
 pub mod probe;

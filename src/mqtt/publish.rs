@@ -1,23 +1,25 @@
 //! Messages to MQTT, each acknowledged as its QoS asks or named.
 //!
 //! QoS 1 and 2: the handshake came to its end with an accepting reason code. QoS 0: written, and the
-//! connection ended in order, so the server has read it.
+//! server answered what was sent after it, so it has read it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     Packet, PubAckReason, PubCompReason, PubRecReason, PubRel, Publish, PublishProperties,
 };
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::access::Access;
-use super::link::{Link, Session};
+use super::access::{Access, is_refused_login};
+use super::backoff::Backoff;
+use super::flight::{Entry, Flight};
+use super::link::{HungUp, Link, Session};
 use crate::event::{Event, Report};
 use crate::message::Properties;
 use crate::publish::ledger::Ranges;
@@ -29,30 +31,35 @@ const WINDOW: u16 = 1000;
 const PREPARED: usize = 256 * 1024;
 /// How long the server keeps what is in flight while it is away, in seconds.
 const SESSION_EXPIRY: u32 = 60;
-/// Between attempts to connect again.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
-
-/// A message whose handshake is not complete.
-struct InFlight {
-    message: Outgoing,
-    /// QoS 2: the server has it, and was told to pass it on.
-    released: bool,
-}
+/// How long acknowledgements are waited for when told to stop, and the end of a connection where nothing hangs on it.
+const FAREWELL: Duration = Duration::from_secs(1);
+const INTERRUPTED: &str = "interrupted before it was sent";
 
 struct Publisher<'a> {
     access: &'a Access,
     ledger: &'a Ledger,
+    report: Report<'a>,
+    stop: &'a CancellationToken,
     session: Session,
     link: Link,
-    /// By packet id.
-    in_flight: Vec<Option<InFlight>>,
-    free: VecDeque<u16>,
+    flight: Flight,
     queued: VecDeque<Outgoing>,
-    /// QoS 0, written on this connection: known to be read only when it ends in order.
+    /// QoS 0, written on this connection: whether it was read is asked at the end.
     written: Ranges,
     last_topic: (Arc<str>, Bytes),
+    connected: Instant,
     last_progress: Instant,
     patience: Duration,
+    outage: Outage,
+}
+
+/// Losses of the connection since the server last acknowledged anything.
+#[derive(Default)]
+struct Outage {
+    since: Option<Instant>,
+    /// What was said about it.
+    said: Option<String>,
+    backoff: Backoff,
 }
 
 /// Publishes everything that comes, until the input ends or `stop` is cancelled, and waits until each
@@ -72,62 +79,77 @@ pub async fn publish(
     // The id is new, so there is nothing to forget; and of sessions that began by forgetting, Mosquitto 2.0.11
     // writes none to its database, so they would not outlast its restart.
     let session = Session { expiry: SESSION_EXPIRY, clean: false, ..Session::fresh() };
-    let link = Link::open(access, &session, patience).await?;
-    let window = WINDOW.min(link.receive_maximum);
+    let last_progress = Instant::now();
+    let link = tokio::select! {
+        link = Link::open(access, &session, patience) => link?,
+        () = stop.cancelled() => {
+            refuse(ledger, first, INTERRUPTED);
+            refuse_rest(ledger, &mut batches, INTERRUPTED);
+            return Ok(());
+        }
+    };
     let mut publisher = Publisher {
         access,
         ledger,
+        report,
+        stop,
         session,
+        flight: Flight::new(WINDOW.min(link.receive_maximum)),
         link,
-        in_flight: (0..=window).map(|_| None).collect(),
-        free: (1..=window).collect(),
         queued: first.into(),
         written: Ranges::default(),
         last_topic: (Arc::from(""), Bytes::new()),
-        last_progress: Instant::now(),
+        connected: Instant::now(),
+        last_progress,
         patience,
+        outage: Outage::default(),
     };
-    let lost = publisher.run(&mut batches, stop, report).await.err();
-    batches.close();
-    let words = match &lost {
-        Some(error) => format!("{error:#}"),
-        None => "interrupted before it was sent".to_owned(),
-    };
+    let lost = publisher.run(&mut batches).await.err();
+    let words = lost.as_ref().map_or_else(|| INTERRUPTED.to_owned(), |error| format!("{error:#}"));
     publisher.give_up(&words, lost.is_some());
-    while let Ok(batch) = batches.try_recv() {
-        for message in &batch {
-            ledger.refuse(message.number, &words);
-        }
-    }
+    refuse_rest(ledger, &mut batches, &words);
     if lost.is_none() {
         publisher.close().await;
     }
     Ok(())
 }
 
+fn refuse(ledger: &Ledger, messages: impl IntoIterator<Item = Outgoing>, words: &str) {
+    messages.into_iter().for_each(|message| ledger.refuse(message.number, words));
+}
+
+fn refuse_rest(ledger: &Ledger, batches: &mut Batches, words: &str) {
+    batches.close();
+    while let Ok(batch) = batches.try_recv() {
+        refuse(ledger, batch, words);
+    }
+}
+
 impl Publisher<'_> {
-    async fn run(&mut self, batches: &mut Batches, stop: &CancellationToken, report: Report<'_>) -> Result<()> {
+    async fn run(&mut self, batches: &mut Batches) -> Result<()> {
         let mut ended = false;
+        let mut leave = None;
         loop {
             self.fill();
             let idle = self.queued.is_empty() && self.link.waiting() == 0;
-            if idle && self.is_settled() && (ended || stop.is_cancelled()) {
+            if idle && self.flight.is_empty() && (ended || self.stop.is_cancelled()) {
                 return Ok(());
             }
-            if stop.is_cancelled() {
-                // What is in flight comes to its end; what was not sent yet is named.
-                self.queued.drain(..).for_each(|message| {
-                    self.ledger.refuse(message.number, "interrupted before it was sent");
-                });
-                ended = true;
+            if self.stop.is_cancelled() && leave.is_none() {
+                // What is in flight may come to its end; what was not sent yet is named.
+                refuse(self.ledger, self.queued.drain(..), INTERRUPTED);
+                (ended, leave) = (true, Some(Instant::now() + FAREWELL));
             }
-            let waits = !self.is_settled() || self.link.waiting() > 0;
+            let waits = !self.flight.is_empty() || self.link.waiting() > 0;
             let overdue = self.last_progress + self.patience;
             let alive = self.link.keep_alive_due();
             let moved = tokio::select! {
-                moved = self.link.exchange() => moved.and_then(|()| self.settle()),
+                moved = self.link.exchange() => {
+                    self.last_progress = Instant::now();
+                    moved.and_then(|()| self.settle())
+                }
                 batch = batches.recv(), if self.queued.is_empty() && !ended => {
-                    if self.is_settled() {
+                    if self.flight.is_empty() {
                         self.last_progress = Instant::now();
                     }
                     match batch {
@@ -139,35 +161,63 @@ impl Publisher<'_> {
                 () = sleep_until(overdue.into()), if waits => {
                     bail!("no acknowledgement came within {:?}", self.patience)
                 }
-                () = sleep_until(alive), if !waits => self.link.keep_alive(),
-                () = stop.cancelled(), if !ended => Ok(()),
+                () = sleep_until(leave.unwrap_or(overdue).into()), if leave.is_some() => {
+                    bail!("interrupted before it was acknowledged")
+                }
+                () = sleep_until(alive) => self.link.keep_alive().await.and_then(|()| self.settle()),
+                () = self.stop.cancelled(), if leave.is_none() => Ok(()),
             };
             if let Err(error) = moved {
-                report(Event::Warning(format!("MQTT: {error:#}; connecting again")));
-                self.resume(&error).await?;
-                report(Event::Note("MQTT: connected again".to_owned()));
+                self.lose(&error);
+                if ended && self.flight.is_empty() && self.queued.is_empty() {
+                    return Err(error);
+                }
+                self.resume(error).await?;
             }
         }
-    }
-
-    fn is_settled(&self) -> bool {
-        self.free.len() + 1 == self.in_flight.len()
     }
 
     /// Prepares as much as may be in flight.
     fn fill(&mut self) {
         while self.link.waiting() < PREPARED {
+            if self.flight.repeats() {
+                match self.flight.has_room().then(|| self.flight.next_again()).flatten() {
+                    Some(id) => self.send_again(id),
+                    None => return,
+                }
+                continue;
+            }
             let Some(next) = self.queued.front() else { return };
-            if next.qos > 0 && self.free.is_empty() {
+            if next.qos > 0 && !self.flight.has_room() {
                 return;
             }
             let Some(message) = self.queued.pop_front() else { return };
-            let id = if message.qos == 0 { 0 } else { self.free.pop_front().unwrap_or_default() };
-            self.send(message, id, false);
+            if message.qos > self.link.max_qos {
+                let words = format!("the server takes QoS {} at most", self.link.max_qos);
+                self.ledger.refuse(message.number, &words);
+            } else if message.retain && !self.link.retains {
+                self.ledger.refuse(message.number, "the server keeps no messages for future subscribers (retain)");
+            } else {
+                let id = if message.qos == 0 { 0 } else { self.flight.id() };
+                self.send(message.into(), id, false);
+            }
         }
     }
 
-    fn send(&mut self, message: Outgoing, id: u16, again: bool) {
+    fn send_again(&mut self, id: u16) {
+        let Some(entry) = self.flight.take(id) else { return };
+        if entry.released {
+            match self.link.queue(&Packet::PubRel(PubRel::new(id, None))) {
+                Ok(()) => self.flight.sent(id, entry),
+                Err(error) => self.ledger.refuse(entry.message.number, &format!("{error:#}")),
+            }
+        } else {
+            self.send(entry, id, self.link.session_present);
+        }
+    }
+
+    fn send(&mut self, entry: Entry, id: u16, again: bool) {
+        let message = &entry.message;
         if !Arc::ptr_eq(&self.last_topic.0, &message.topic) {
             self.last_topic = (Arc::clone(&message.topic), Bytes::copy_from_slice(message.topic.as_bytes()));
         }
@@ -182,23 +232,22 @@ impl Publisher<'_> {
             topic: self.last_topic.1.clone(),
             pkid: id,
             payload: message.value.clone().unwrap_or_default(),
-            properties: properties(&message),
+            properties: properties(message),
         };
         if let Err(error) = self.link.queue(&Packet::Publish(publish)) {
-            self.ledger.refuse(message.number, &format!("{:#}", error.root_cause()));
+            self.ledger.refuse(message.number, &format!("{error:#}"));
             if id != 0 {
-                self.free.push_back(id);
+                self.flight.give_back(id);
             }
         } else if id == 0 {
             self.written.push(message.number);
         } else {
-            self.in_flight[usize::from(id)] = Some(InFlight { message, released: false });
+            self.flight.sent(id, entry);
         }
     }
 
     /// Enters what the server said.
     fn settle(&mut self) -> Result<()> {
-        self.last_progress = Instant::now();
         while let Some(packet) = self.link.take()? {
             match packet {
                 Packet::PubAck(ack) => match ack.reason {
@@ -208,10 +257,8 @@ impl Publisher<'_> {
                 },
                 Packet::PubRec(received) => match received.reason {
                     PubRecReason::Success | PubRecReason::NoMatchingSubscribers => {
-                        if let Some(entry) = self.in_flight.get_mut(usize::from(received.pkid)).and_then(Option::as_mut)
-                        {
-                            entry.released = true;
-                        }
+                        self.acknowledged();
+                        self.flight.release(received.pkid);
                         self.link.queue(&Packet::PubRel(PubRel::new(received.pkid, None)))?;
                     }
                     PubRecReason::NotAuthorized => self.finish_forbidden(received.pkid),
@@ -231,75 +278,123 @@ impl Publisher<'_> {
     }
 
     fn finish_forbidden(&mut self, id: u16) {
-        let Some(Some(entry)) = self.in_flight.get(usize::from(id)) else { return };
+        let Some(entry) = self.flight.get(id) else { return };
         let words = format!("{} may not publish to {}", self.access.username(), entry.message.topic);
         self.finish(id, Some(&words));
     }
 
     fn finish(&mut self, id: u16, refusal: Option<&str>) {
-        let Some(entry) = self.in_flight.get_mut(usize::from(id)).and_then(Option::take) else { return };
-        self.free.push_back(id);
+        let Some(message) = self.flight.finish(id) else { return };
+        self.acknowledged();
         match refusal {
             None => self.ledger.accept(),
-            Some(reason) => self.ledger.refuse(entry.message.number, reason),
+            Some(reason) => self.ledger.refuse(message.number, reason),
         }
     }
 
-    /// Connects again, for as long as patience lasts, and sends again what is safe to be sent again.
-    async fn resume(&mut self, lost: &anyhow::Error) -> Result<()> {
+    /// The server does its work: an outage is over.
+    fn acknowledged(&mut self) {
+        if self.outage.since.is_some() && std::mem::take(&mut self.outage).said.is_some() {
+            (self.report)(Event::Note("MQTT: connected again".to_owned()));
+        }
+    }
+
+    /// Notes that the connection is gone, and what that means for what was sent on it.
+    fn lose(&mut self, lost: &anyhow::Error) {
+        // Whoever stayed that long was no part of an outage.
+        if self.connected.elapsed() >= self.patience {
+            self.outage = Outage::default();
+        }
+        self.outage.since.get_or_insert_with(Instant::now);
+        self.say(lost);
         let written = std::mem::take(&mut self.written);
+        let may_be_its_fault = written.is_empty() && HungUp::may_be_about_a_message(lost);
         for number in written.numbers() {
             self.ledger.refuse(number, &format!("{lost:#} before the server is known to have read it (QoS 0)"));
         }
-        let deadline = Instant::now() + self.patience;
+        if let Some(message) = self.flight.lose(may_be_its_fault) {
+            self.outage.backoff.reset();
+            self.ledger.refuse(message.number, &format!("{lost:#}, each time when this was sent"));
+        }
+    }
+
+    /// Says what is the matter, once.
+    fn say(&mut self, lost: &anyhow::Error) {
+        let words = format!("MQTT: {lost:#}; connecting again");
+        if self.outage.said.as_ref() != Some(&words) {
+            (self.report)(Event::Warning(words.clone()));
+            self.outage.said = Some(words);
+        }
+    }
+
+    /// Connects again, for as long as patience lasts from the beginning of the outage, and prepares to send again what
+    /// is safe to be sent again.
+    async fn resume(&mut self, mut lost: anyhow::Error) -> Result<()> {
+        let deadline = self.outage.since.unwrap_or_else(Instant::now) + self.patience;
         self.link = loop {
-            match Link::open(self.access, &self.session, self.patience).await {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(lost.context(format!("no acknowledgement came within {:?}", self.patience)));
+            }
+            let attempt = async {
+                sleep(self.outage.backoff.next().min(left)).await;
+                Link::open(self.access, &self.session, left).await
+            };
+            let opened = tokio::select! {
+                opened = attempt => opened,
+                () = self.stop.cancelled() => return Err(anyhow!("interrupted before it was acknowledged")),
+            };
+            match opened {
                 Ok(link) => break link,
-                Err(error) if Instant::now() >= deadline => return Err(error),
-                Err(_) => sleep(RECONNECT_PAUSE).await,
+                // No patience helps: the password was changed.
+                Err(error) if is_refused_login(&error) => return Err(error),
+                Err(error) => {
+                    self.say(&error);
+                    lost = error;
+                }
             }
         };
-        self.last_progress = Instant::now();
-        for id in 1..self.in_flight.len() {
-            let Some(entry) = self.in_flight[id].take() else { continue };
-            let id = u16::try_from(id).unwrap_or_default();
-            match (self.link.session_present, entry.message.qos, entry.released) {
-                (true, 2, true) => {
-                    self.in_flight[usize::from(id)] = Some(entry);
-                    self.link.queue(&Packet::PubRel(PubRel::new(id, None)))?;
-                }
-                (true, ..) | (false, 1, _) => self.send(entry.message, id, self.link.session_present),
-                // Sent again it might arrive twice, which QoS 2 must not.
-                (false, ..) => {
-                    self.free.push_back(id);
-                    let words = "the server lost the session: whether it arrived is unknown (QoS 2)";
-                    self.ledger.refuse(entry.message.number, words);
-                }
+        self.connected = Instant::now();
+        self.last_progress = self.connected;
+        self.flight.limit(self.link.receive_maximum);
+        if !self.link.session_present {
+            // Sent again it might arrive twice, which QoS 2 must not.
+            for message in self.flight.take_all(|message| message.qos == 2) {
+                let words = "the server lost the session: whether it arrived is unknown (QoS 2)";
+                self.ledger.refuse(message.number, words);
             }
+        }
+        if self.flight.is_empty() {
+            // Nothing will be acknowledged that tells of the connection.
+            (self.report)(Event::Note("MQTT: connected again".to_owned()));
+            self.outage.said = None;
         }
         Ok(())
     }
 
-    /// Everything that is not settled is not acknowledged; QoS 0 is settled by the end of its connection.
+    /// Everything that is not settled is not acknowledged; QoS 0 is settled when the connection is closed in order.
     fn give_up(&mut self, words: &str, is_lost: bool) {
         if is_lost {
             std::mem::take(&mut self.written).numbers().for_each(|number| self.ledger.refuse(number, words));
         }
-        let in_flight = self.in_flight.iter_mut().filter_map(Option::take).map(|entry| entry.message);
-        for message in in_flight.chain(self.queued.drain(..)) {
-            self.ledger.refuse(message.number, words);
-        }
+        refuse(self.ledger, self.flight.drain(), words);
+        refuse(self.ledger, self.queued.drain(..), words);
     }
 
-    /// Ends the connection in order, which is what acknowledges QoS 0.
-    async fn close(self) {
-        let closed = self.link.close(self.patience).await;
-        for number in self.written.numbers() {
-            match &closed {
-                Ok(()) => self.ledger.accept(),
-                Err(error) => self.ledger.refuse(number, &format!("{error:#} (QoS 0)")),
+    /// Ends the connection in order. QoS 0 has no acknowledgement but that the server has read what came after it.
+    async fn close(mut self) {
+        if !self.written.is_empty() {
+            let patience = if self.stop.is_cancelled() { FAREWELL.min(self.patience) } else { self.patience };
+            let read = timeout(patience, self.link.all_read()).await;
+            let read = read.unwrap_or_else(|_| Err(anyhow!("the server did not read it within {patience:?}")));
+            for number in self.written.numbers() {
+                match &read {
+                    Ok(()) => self.ledger.accept(),
+                    Err(error) => self.ledger.refuse(number, &format!("{error:#} (QoS 0)")),
+                }
             }
         }
+        let _ = self.link.close(FAREWELL).await;
     }
 }
 

@@ -1,33 +1,54 @@
 //! A subscription that survives the loss of its connection, and says so.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     Filter, Packet, PubAck, PubComp, PubRec, Publish, PublishProperties, Subscribe, SubscribeReasonCode,
 };
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::access::Access;
+use super::access::{Access, is_refused_login};
+use super::backoff::Backoff;
 use super::link::{Link, Session};
+use crate::about::Remedy;
+use crate::contexts::MQTT_PASSWORD;
+use crate::failure::Failure;
 use crate::message::{Broker, Properties, View};
 use crate::reading::{Tell, Told};
 
 /// How long the server may take to end the connection when we leave.
 const CLOSING: Duration = Duration::from_secs(2);
-/// Between attempts to connect again.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+/// A connection that lasted so long is worth another one at once.
+const LASTING: Duration = Duration::from_secs(5);
+
+/// The server's word that a filter is not for us.
+#[derive(Debug, thiserror::Error)]
+#[error("the server refuses the subscription to {filter}: {code:?}")]
+struct RefusedFilter {
+    filter: String,
+    code: SubscribeReasonCode,
+}
+
+/// How patient a subscription is.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// With a server that is slow to let us in.
+    pub slow: Duration,
+    /// With one that let us in before and refuses us now, as after a change of the password.
+    pub refusing: Duration,
+}
 
 /// Filters that were granted by the server.
 pub struct Subscription {
     access: Access,
     link: Link,
     filters: Vec<Filter>,
-    patience: Duration,
 }
 
 impl Subscription {
@@ -46,32 +67,35 @@ impl Subscription {
             Filter { preserve_retain: true, ..Filter::new(path.clone(), qos) }
         };
         let filters: Vec<Filter> = filters.iter().map(filter).collect();
-        let link = Link::open(access, &Session::fresh(), patience).await?;
-        let mut subscription = Self { access: access.clone(), link, filters, patience };
-        subscription.subscribe().await?;
-        Ok(subscription)
+        let link = subscribed(access, &filters, patience).await?;
+        Ok(Self { access: access.clone(), link, filters })
     }
 
     /// Tells everything until it is told to break off or `stop` is cancelled, then disconnects.
     /// A lost connection is made again, for as long as it takes.
     ///
     /// # Errors
-    /// When the server refuses to take the subscription again.
-    pub async fn run(mut self, tell: &Tell, stop: &CancellationToken) -> Result<()> {
+    /// [`Failure::Failed`] when the server refuses the login or a filter for longer than is borne.
+    pub async fn run(mut self, tell: &Tell, stop: &CancellationToken, patience: Patience) -> Result<()> {
+        let mut backoff = Backoff::default();
         loop {
+            let began = Instant::now();
             let lost = match self.deliver(tell, stop).await {
                 Ok(()) => break,
                 Err(error) => error,
             };
+            if began.elapsed() >= LASTING {
+                backoff.reset();
+            }
             if tell(Told::Notice(format!("MQTT: {lost:#}; connecting again"))).is_break() {
                 return Ok(());
             }
-            tokio::select! {
+            let resumed = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                resumed = self.resume() => resumed?,
-            }
+                resumed = self.resume(tell, patience, &mut backoff) => resumed?,
+            };
             let words = "MQTT: connected again; messages sent in between may have been missed";
-            if tell(Told::Notice(words.to_owned())).is_break() {
+            if resumed.is_break() || tell(Told::Notice(words.to_owned())).is_break() {
                 break;
             }
         }
@@ -118,7 +142,7 @@ impl Subscription {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 moved = self.link.exchange() => moved?,
-                () = sleep_until(alive) => self.link.keep_alive()?,
+                () = sleep_until(alive) => self.link.keep_alive().await?,
             }
         }
     }
@@ -131,37 +155,74 @@ impl Subscription {
         }
     }
 
-    async fn resume(&mut self) -> Result<()> {
+    /// Breaks off when told to.
+    async fn resume(&mut self, tell: &Tell, patience: Patience, backoff: &mut Backoff) -> Result<ControlFlow<()>> {
+        let mut said = String::new();
+        let mut refused_since = None;
         loop {
-            match Link::open(&self.access, &Session::fresh(), self.patience).await {
+            sleep(backoff.next()).await;
+            let error = match subscribed(&self.access, &self.filters, patience.slow).await {
                 Ok(link) => {
                     self.link = link;
-                    return self.subscribe().await;
+                    return Ok(ControlFlow::Continue(()));
                 }
-                Err(_) => sleep(RECONNECT_PAUSE).await,
+                Err(error) => error,
+            };
+            let words = if is_refused_login(&error) || error.is::<RefusedFilter>() {
+                if refused_since.get_or_insert_with(Instant::now).elapsed() >= patience.refusing {
+                    return Err(refused(&error));
+                }
+                format!("MQTT: {error:#}; trying again for {:?}", patience.refusing)
+            } else {
+                refused_since = None;
+                format!("MQTT: {error:#}; trying again")
+            };
+            if words != said && tell(Told::Notice(words.clone())).is_break() {
+                return Ok(ControlFlow::Break(()));
             }
+            said = words;
         }
     }
+}
 
-    async fn subscribe(&mut self) -> Result<()> {
-        let subscribe = Subscribe { pkid: 1, ..Subscribe::new_many(self.filters.clone(), None) };
-        self.link.queue(&Packet::Subscribe(subscribe))?;
-        let mut early = Vec::new();
-        let codes = loop {
-            match self.link.next().await? {
-                Packet::SubAck(ack) => break ack.return_codes,
-                // Retained messages may overtake the acknowledgement.
-                packet => early.push(packet),
-            }
-        };
-        for packet in early {
-            self.link.put_back(packet);
+fn refused(error: &anyhow::Error) -> anyhow::Error {
+    let cause = format!("MQTT: {error:#}");
+    let remedy = Remedy::words(format!(
+        "run it again: it takes the present password of a local stack; for other servers {MQTT_PASSWORD} holds it"
+    ));
+    Failure::Failed { cause, remedy }.into()
+}
+
+/// A connection whose server has granted these filters, within `patience`.
+async fn subscribed(access: &Access, filters: &[Filter], patience: Duration) -> Result<Link> {
+    let open = async {
+        let mut link = Link::open(access, &Session::fresh(), patience).await?;
+        subscribe(&mut link, filters).await?;
+        anyhow::Ok(link)
+    };
+    let opened = timeout(patience, open).await;
+    opened.with_context(|| format!("{} did not answer within {patience:?}", access.address))?
+}
+
+async fn subscribe(link: &mut Link, filters: &[Filter]) -> Result<()> {
+    let subscribe = Subscribe { pkid: 1, ..Subscribe::new_many(filters.to_vec(), None) };
+    link.queue(&Packet::Subscribe(subscribe))?;
+    let mut early = Vec::new();
+    let codes = loop {
+        match link.next().await? {
+            Packet::SubAck(ack) => break ack.return_codes,
+            // Retained messages may overtake the acknowledgement.
+            packet => early.push(packet),
         }
-        let granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
-        match codes.iter().zip(&self.filters).find(|(code, _)| !granted(code)) {
-            None => Ok(()),
-            Some((code, filter)) => bail!("the server refuses the subscription to {}: {code:?}", filter.path),
-        }
+    };
+    for packet in early {
+        link.put_back(packet);
+    }
+    ensure!(codes.len() == filters.len(), "the server answers {} of {} filters", codes.len(), filters.len());
+    let granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
+    match codes.into_iter().zip(filters).find(|(code, _)| !granted(code)) {
+        None => Ok(()),
+        Some((code, filter)) => Err(RefusedFilter { filter: filter.path.clone(), code }.into()),
     }
 }
 

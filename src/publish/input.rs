@@ -12,8 +12,8 @@ use super::rate::Pace;
 use super::{Batch, Ledger, Outgoing, OwnedHeaders, Rate};
 use crate::address::Address;
 use crate::filter::Query;
-use crate::message::Broker;
 use crate::message::parse::Envelope;
+use crate::message::{Broker, mqtt};
 
 /// Read at once; smaller than what the allocator would ask the kernel for each time.
 const CHUNK: usize = 64 * 1024;
@@ -264,7 +264,7 @@ fn address(envelope: &Envelope) -> Result<(Broker, Arc<str>), String> {
     }
 }
 
-/// What MQTT has no place for must not be dropped without a word.
+/// What MQTT has no place for must not be dropped without a word, nor sent to a server that hangs up on it.
 fn fits_mqtt(message: &Outgoing) -> Result<(), String> {
     if message.key.is_some() {
         return Err("MQTT messages have no key".to_owned());
@@ -272,11 +272,9 @@ fn fits_mqtt(message: &Outgoing) -> Result<(), String> {
     if message.value.is_none() {
         return Err("MQTT has no null values".to_owned());
     }
-    for (name, value) in message.headers.iter() {
-        let text = value.as_deref().map(str::from_utf8);
-        if !matches!(text, Some(Ok(text)) if !text.contains('\0')) {
-            return Err(format!("header {name}: MQTT's user properties are text"));
-        }
+    if message.headers.is_empty() && message.properties.is_none() {
+        return Ok(());
     }
-    Ok(())
+    let headers = message.headers.iter().map(|(name, value)| (name.as_str().into(), value.as_deref())).collect();
+    mqtt::message_problem(&headers, message.properties.as_deref()).map_or(Ok(()), Err)
 }

@@ -18,13 +18,17 @@ use crate::address::Address;
 use crate::kafka;
 use crate::message::View;
 use crate::mqtt;
-use crate::mqtt::subscribe::Subscription;
+use crate::mqtt::filters::Group;
+use crate::mqtt::subscribe::{Patience, Subscription};
 
 pub use gate::Gate;
 pub use place::{From, Until};
 
 /// How long a broker may take to let us in.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long people are kept waiting for a server that let us in before and refuses us now.
+const REFUSED: Duration = Duration::from_secs(60);
 
 /// What a reader tells.
 pub enum Told<'a> {
@@ -62,6 +66,8 @@ pub struct Watch<'a> {
     pub group: Option<kafka::group::Membership>,
     /// The most that MQTT may deliver with: 0, 1 or 2.
     pub qos: u8,
+    /// How long an MQTT server may take to let us in, at first or again.
+    pub patience: Duration,
 }
 
 /// Readers that have begun: what is sent from now on will be told.
@@ -115,10 +121,12 @@ impl Reading {
             kafka::consume::read(access, plan, ears, stop.clone()).await.map(Some)
         };
         let mqtt = async {
-            if filters.is_empty() {
-                return Ok(None);
+            let mut readers = Vec::new();
+            for group in mqtt::filters::groups(&filters) {
+                let filters = group.filters.clone();
+                readers.push(subscribe(watch, filters, through(&gate, group, wanted, tell), stop.clone()).await?);
             }
-            subscribe(watch, filters.clone(), through(&gate, wanted, tell), stop.clone()).await.map(Some)
+            Ok(readers)
         };
         match tokio::try_join!(kafka, mqtt) {
             Ok((kafka, mqtt)) => {
@@ -166,10 +174,11 @@ impl Reading {
     }
 }
 
-/// Only what is wanted, and nothing before the gate is open.
-fn through(gate: &Gate, wanted: &Wanted, tell: &Tell) -> Tell {
+/// Only what is wanted and no other connection tells, and nothing before the gate is open.
+fn through(gate: &Gate, group: Group, wanted: &Wanted, tell: &Tell) -> Tell {
     let (gate, wanted, tell) = (gate.clone(), Arc::clone(wanted), Arc::clone(tell));
     Arc::new(move |told| match &told {
+        Told::Message(message) if group.leaves(&message.topic) => ControlFlow::Continue(()),
         Told::Message(message) => {
             gate.pass();
             if wanted(message) { tell(told) } else { ControlFlow::Continue(()) }
@@ -186,7 +195,9 @@ async fn subscribe(
     stop: CancellationToken,
 ) -> Result<oneshot::Receiver<Result<()>>> {
     let access = watch.mqtt.context("no MQTT server is named")?.clone();
-    let qos = watch.qos;
+    let (qos, slow) = (watch.qos, watch.patience);
+    // People are told and can wait; a script must not wait for what never comes.
+    let patience = Patience { slow, refusing: if watch.for_people { REFUSED } else { Duration::ZERO } };
     let (ready, granted) = oneshot::channel();
     let (done, ended) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("preparing MQTT")?;
@@ -194,13 +205,13 @@ async fn subscribe(
         runtime.block_on(async {
             let opened = tokio::select! {
                 () = stop.cancelled() => return,
-                opened = Subscription::open(&access, &filters, qos, PATIENCE) => opened,
+                opened = Subscription::open(&access, &filters, qos, slow) => opened,
             };
             match opened {
                 Err(error) => drop(ready.send(Err(error))),
                 Ok(subscription) => {
                     if ready.send(Ok(())).is_ok() {
-                        let _ = done.send(subscription.run(&tell, &stop).await);
+                        let _ = done.send(subscription.run(&tell, &stop, patience).await);
                     }
                 }
             }

@@ -12,6 +12,7 @@ mod help;
 mod interrupted;
 mod machine;
 mod missing;
+mod mqtt;
 mod output;
 mod peer;
 mod prune;

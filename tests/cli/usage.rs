@@ -55,11 +55,11 @@ fn options_of_the_other_broker_are_refused() {
 #[test]
 fn topics_that_cannot_be_are_refused() {
     insta::assert_snapshot!(refused(&["pub", "device/+/alert", "{}"]), @r#"
-    error: "device/+/alert" is no topic: a message goes to one topic, so it may hold no wildcard
+    error: "device/+/alert" is not a valid topic: a message goes to one topic, so it may hold no wildcard
     try: a Kafka topic is written emergency.created, an MQTT topic device/device-12345/alert
     "#);
     insta::assert_snapshot!(refused(&["tail", "a/#/b"]), @r#"
-    error: "a/#/b" is no topic: # stands alone, as the last level
+    error: "a/#/b" is not a valid topic: # stands alone, as the last level
     try: a Kafka topic is written emergency.created, an MQTT topic device/device-12345/alert
     "#);
 }
