@@ -35,9 +35,11 @@ pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()
         DeviceCommand::Rotate { ids } => {
             change(context, "device rotate", async |fleet, report| devices::rotate(fleet, ids, report).await).await?;
             if ids.iter().any(|id| id == SERVICE_USER) {
-                let words = "backends that were logged in as sos_service are disconnected; they reconnect with the \
-                             new password, which sosstack env prints";
-                context.ui.report(Event::Warning(words.to_owned()));
+                let env = context.load(None, None)?.stack.name.about().command("env");
+                context.ui.report(Event::Warning(format!(
+                    "backends that were logged in as sos_service are disconnected; they reconnect with the new password, \
+                     which {env} prints"
+                )));
             }
             Ok(())
         }
