@@ -50,7 +50,8 @@ fuzz: ## Feed stack files of all kinds to the parser and validator; SECONDS=60, 
 	@mkdir -p fuzz/corpus/stack_file
 	cargo +nightly fuzz run stack_file fuzz/corpus/stack_file fuzz/seeds -- -dict=fuzz/stack_file.dict -max_total_time=$(or $(SECONDS),60)
 
-lint: ## Check format, lints, and licences where cargo-deny is installed
+lint: ## Install what checks the sources, and check format, lints and licences
+	@scripts/setup.sh lint
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	@scripts/licences.sh

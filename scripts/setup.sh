@@ -4,6 +4,7 @@
 #   scripts/setup.sh build   what building needs
 #   scripts/setup.sh up      that, and what running the stack without Docker needs, unless Docker can run it
 #   scripts/setup.sh test    that, and the clients that the tests use
+#   scripts/setup.sh lint    what building needs, and the tools that check the sources
 #
 # Packages are installed on Debian and Ubuntu as root or with a sudo that asks for no password; elsewhere, and for
 # Rust, it says what to install and fails.
@@ -85,6 +86,22 @@ need_test() {
     python3 -c 'import venv, ensurepip' 2>/dev/null || need python
 }
 
+# Compiled once, which takes minutes; cargo keeps it.
+cargo_deny=0.20.2
+install_linters() {
+    local component
+    for component in clippy rustfmt; do
+        if ! cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1; then
+            has rustup || { echo "setup: install Rust's $component, then run this again" >&2 && return 1; }
+            rustup component add "$component"
+        fi
+    done
+    if ! has cargo-deny; then
+        echo "setup: building cargo-deny $cargo_deny, once" >&2
+        cargo install --quiet --locked --version "$cargo_deny" cargo-deny
+    fi
+}
+
 # Compares versions such as 1.89 and 1.95.0.
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
@@ -109,13 +126,14 @@ check_rust() {
 
 what=${1:-up}
 case $what in
-build) need_build ;;
+build | lint) need_build ;;
 up) need_build && need_up ;;
 test) need_build && need_test ;;
 *)
-    sed -n '4,6s/^# *//p' "$0" >&2
+    sed -n '4,7s/^# *//p' "$0" >&2
     exit 2
     ;;
 esac
 install_needed
 check_rust
+if [ "$what" = lint ]; then install_linters; fi
