@@ -188,7 +188,7 @@ impl Subscription {
 fn refused(error: &anyhow::Error) -> anyhow::Error {
     let cause = format!("MQTT: {error:#}");
     let remedy = Remedy::words(format!(
-        "run it again: it takes the present password of a local stack; for other servers {MQTT_PASSWORD} holds it"
+        "run it again, with the present password: a local stack's is taken by itself, else {MQTT_PASSWORD} says it"
     ));
     Failure::Failed { cause, remedy }.into()
 }

@@ -1,19 +1,21 @@
 //! Messages through both brokers, by our own commands and by the clients that people use.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Home, interrupt};
+use crate::harness::{Home, On, interrupt, processes_mentioning};
 
 pub fn our_own_commands_work(home: &Home) {
     kafka_round_trip(home);
     mqtt_round_trip(home);
     a_refused_publish_is_an_error(home);
     tail_shows_both_brokers(home);
+    what_several_filters_match_is_told_once(home);
 }
 
 fn kafka_round_trip(home: &Home) {
@@ -66,6 +68,28 @@ fn tail_shows_both_brokers(home: &Home) {
     assert_eq!(interrupt(&mut tail, Signal::INT), Some(0), "Ctrl-C is how a tail ends");
 }
 
+/// One of these filters covers another one, two overlap: Mosquitto sends each message up to three times. Messages that
+/// are the same are still two.
+fn what_several_filters_match_is_told_once(home: &Home) {
+    let topic = "device/both/alert";
+    let filters = ["device/+/alert", "device/both/#", topic];
+    home.ok(&["pub", topic, "kept", "--retain"]);
+    for reader in [&["sub"][..], &["tail", "--format", "{value}"]] {
+        let mut reader = home.spawn(&[reader, &filters].concat());
+        wait_until_listening(&mut reader);
+        home.ok(&["pub", topic, "same", "--repeat", "2", "--qos", "2"]);
+        home.ok(&["pub", "device/both/status", "only one filter's"]);
+        home.ok(&["pub", "device/other/alert", "only the other's"]);
+        home.ok(&["pub", topic, "last"]);
+        let lines = BufReader::new(reader.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut told: Vec<String> = lines.take(6).collect();
+        told.sort();
+        assert_eq!(told, ["kept", "last", "only one filter's", "only the other's", "same", "same"]);
+        assert_eq!(interrupt(&mut reader, Signal::INT), Some(0));
+    }
+    home.ok(&["pub", topic, "", "--retain"]);
+}
+
 /// Until the command says that it listens: what is sent from then on it shows. The rest of its stderr can be had when
 /// it has ended.
 pub fn wait_until_listening(child: &mut Child) -> JoinHandle<String> {
@@ -93,6 +117,75 @@ pub fn the_fields_clients_work(home: &Home) {
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// kafkajs' keys are there, from its own check; Java's console producer and we send the same ones.
+pub fn keys_go_to_the_partition_that_other_producers_choose(home: &Home) {
+    let topic = "device.telemetry";
+    let read = || home.ok(&["sub", topic, "--from", "beginning", "--until", "now", "-o", "json"]);
+    let mut keys: BTreeSet<String> = ["", "ü", "a b", "e-1"].map(str::to_owned).into();
+    keys.extend((0..50).map(|number| format!("device-{number}")));
+    let by_kafkajs = |line: &str| {
+        let message: Value = serde_json::from_str(line).unwrap();
+        message["key"].as_str().filter(|key| key.starts_with("interop-")).map(str::to_owned)
+    };
+    let own = keys.len();
+    keys.extend(read().lines().filter_map(by_kafkajs));
+    assert!(keys.len() >= own + 10, "kafkajs has sent its keys: {keys:?}");
+
+    let lines = keys.iter().map(|key| format!("{key}|java")).collect::<Vec<_>>().join("\n");
+    let java = run_with_stdin(&mut console_producer(home, topic), lines.as_bytes());
+    assert!(java.status.success(), "{java:?}");
+    let envelope = |key: &String| format!("{}\n", serde_json::json!({ "key": key, "value": "sosstack" }));
+    let envelopes: String = keys.iter().map(envelope).collect();
+    let ours = run_with_stdin(&mut home.command(&["pub", topic, "--envelope"]), envelopes.as_bytes());
+    assert!(ours.status.success(), "{ours:?}");
+
+    let mut partitions: BTreeMap<String, BTreeMap<String, BTreeSet<i64>>> = BTreeMap::new();
+    for line in read().lines() {
+        let message: Value = serde_json::from_str(line).unwrap();
+        let Some(key) = message["key"].as_str().filter(|key| keys.contains(*key)) else { continue };
+        let who = message["value"].as_str().unwrap_or("kafkajs").to_owned();
+        let places = partitions.entry(key.to_owned()).or_default().entry(who).or_default();
+        places.insert(message["partition"].as_i64().unwrap());
+    }
+    for key in &keys {
+        let places = &partitions[key];
+        assert!(places.contains_key("java") && places.contains_key("sosstack"), "{key:?}: {places:?}");
+        assert_eq!(places.values().flatten().collect::<BTreeSet<_>>().len(), 1, "{key:?}: {places:?}");
+    }
+    let all: BTreeSet<i64> = partitions.values().flat_map(BTreeMap::values).flatten().copied().collect();
+    assert!(all.len() > 2, "{all:?}");
+}
+
+/// Of the Kafka that runs; its lines are `KEY|VALUE`.
+fn console_producer(home: &Home, topic: &str) -> Command {
+    let mut command = match home.on {
+        On::Process => {
+            let broker = processes_mentioning(&home.stack_dir().display().to_string());
+            let broker = broker.into_iter().find(|line| line.contains("kafka.Kafka")).unwrap();
+            let class_path = broker.split_whitespace().skip_while(|word| *word != "-cp").nth(1).unwrap().to_owned();
+            let mut java = Command::new("java");
+            java.args(["-Xmx128M", "-cp", &class_path, "kafka.tools.ConsoleProducer"]);
+            java.args(["--bootstrap-server", &home.environment()["KAFKA_BROKERS"]]);
+            java
+        }
+        On::Docker => {
+            let mut java = Command::new("docker");
+            java.args(["exec", "--interactive", &format!("sosstack-{}-kafka-0", home.stack), "java", "-Xmx128M"]);
+            java.args(["-cp", "/opt/kafka/libs/*", "kafka.tools.ConsoleProducer"]);
+            java.args(["--bootstrap-server", "kafka-service:9092"]);
+            java
+        }
+    };
+    command.args(["--topic", topic, "--property", "parse.key=true", "--property", "key.separator=|"]);
+    command
+}
+
+fn run_with_stdin(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 /// A container on the stack's network, with the settings of production.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::clients::wait_until_listening;
 use crate::harness::{Home, On, send_signal};
+use crate::messages::Running;
 
 pub fn devices_come_and_go(home: &Home) {
     let before = handles(home);
@@ -74,12 +75,19 @@ fn many_at_once(home: &Home) {
 fn a_rotated_password_replaces_the_old_one(home: &Home) {
     let old = MqttClient::of(home, "band-1");
     assert!(old.publishes("device/band-1/status"));
+    let mut listener = Running::listen(home, &["sub", "device/band-1/command", "--as", "band-1"]);
     home.ok(&["device", "rotate", "band-1"]);
+    listener.wait_for("refuses the login of band-1: wrong user name or password");
+    assert_eq!(listener.code(), Some(1), "what can never come is not waited for");
     assert!(!old.publishes("device/band-1/status"), "the old password still works");
     assert!(MqttClient::of(home, "band-1").publishes("device/band-1/status"));
+    let mut tail = Running::listen(home, &["tail", "device/band-1/command"]);
     let rotated = home.run(&["device", "rotate", "sos_service"]);
     assert_eq!(rotated.code, Some(0), "{rotated:?}");
     assert!(rotated.stderr.contains("reconnect with the new password"), "{rotated:?}");
+    tail.wait_for("wrong user name or password; trying again for 60s");
+    send_signal(tail.child.id(), Signal::INT);
+    assert_eq!(tail.code(), Some(0));
     home.ok(&["pub", "device/band-1/command", "{}"]);
 }
 

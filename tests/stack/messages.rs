@@ -24,6 +24,7 @@ fn messages_get_through_whatever_they_are_as_processes() {
     guarded::a_guarded_cluster_is_spoken_to(&home);
     outages::outages_are_survived(&home);
     frozen::signals_are_heard_while_brokers_stand_still(&home);
+    outages::a_server_that_stands_still_is_noticed(&home);
 }
 
 #[test]
@@ -40,7 +41,8 @@ fn messages_get_through_whatever_they_are_in_docker() {
 fn up_and_through(home: &Home) {
     let own = ["test.filters", "test.transactions", "test.terminal"];
     let topics = own.map(|name| format!("{{ name: {name}, partitions: 3 }}")).join(", ");
-    home.write_stack_file(&format!("topics: [{topics}]"));
+    // A broker holds several copies of what it takes, and one message is large.
+    home.write_stack_file(&format!("{{ topics: [{topics}], kafka: {{ heap: 512M }} }}"));
     home.up();
     walkthrough::the_walk_through_works_as_written(home);
     publishing::every_line_is_acknowledged_or_named(home);
@@ -92,6 +94,11 @@ impl Running {
         let mut command = home.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self::of(command.spawn().unwrap())
+    }
+
+    /// A command that says nothing to us.
+    pub fn of_silent(child: Child) -> Self {
+        Self { child, said: channel().1, heard: Vec::new() }
     }
 
     /// A command whose stderr is a pipe.

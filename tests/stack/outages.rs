@@ -1,14 +1,17 @@
 //! What clients do while their brokers are away, and what they say of it.
 
 use std::io::BufRead;
-use std::process::Stdio;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rustix::process::Signal;
 
 use crate::devices::MqttClient;
-use crate::harness::{Finished, Home, eventually, interrupt};
+use crate::harness::{Finished, Home, eventually, interrupt, send_signal};
 use crate::messages::{PATIENCE, Running, feed, lines, read_all};
 
 pub fn outages_are_survived(home: &Home) {
@@ -45,6 +48,48 @@ fn a_restart_is_survived(home: &Home) {
     assert!(sent.stderr.contains("3 messages"), "{sent:?}");
     // What was sent in between may have come before the subscriber was back.
     assert!(received.map(Result::unwrap).any(|line| line == "after"));
+}
+
+/// A Mosquitto of this test's own, which asks for a shorter keep alive: 10 s instead of the 30 s that we ask for. It is
+/// stopped by SIGSTOP: the kernel goes on taking connections and bytes for it.
+pub fn a_server_that_stands_still_is_noticed(home: &Home) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = home.path().join("standing.conf");
+    std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\nmax_keepalive 10\n")).unwrap();
+    let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
+    let mut mosquitto = Command::new("mosquitto");
+    mosquitto.arg("-c").arg(&config).env("PATH", path).stdout(Stdio::null()).stderr(Stdio::null());
+    let mosquitto = Running::of_silent(mosquitto.spawn().unwrap());
+    eventually("Mosquitto listens", PATIENCE, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let url = format!("mqtt://127.0.0.1:{port}");
+    let mut tail = Running::listen(home, &["tail", "a/b", "--format", "{value}", "--mqtt", &url]);
+    let mut publisher = Running::start_with_stdin(home, &["pub", "a/b", "--lines", "--mqtt", &url]);
+    let mut stdin = publisher.child.stdin.take().unwrap();
+    let mut write = |text: &str| std::io::Write::write_all(&mut stdin, text.as_bytes()).unwrap();
+    let mut told = tail.stdout().lines().map(Result::unwrap);
+    write("before\n");
+    assert_eq!(told.next().unwrap(), "before");
+
+    send_signal(mosquitto.child.id(), Signal::STOP);
+    let stopped = Instant::now();
+    write("meanwhile\n");
+    for arguments in [&["sub", "a/b"][..], &["pub", "a/b", "x"]] {
+        let began = Instant::now();
+        let finished = home.run(&[arguments, &["--timeout", "2s", "--mqtt", &url]].concat());
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains("did not answer within 2s"), "{finished:?}");
+        assert!(began.elapsed() < Duration::from_secs(4), "{arguments:?} took {:?}", began.elapsed());
+    }
+    tail.wait_for("the server has been silent for");
+    publisher.wait_for("the server has been silent for");
+    assert!(stopped.elapsed() < Duration::from_secs(16), "1.5 times the keep alive: {:?}", stopped.elapsed());
+    send_signal(mosquitto.child.id(), Signal::CONT);
+    publisher.wait_for("connected again");
+    tail.wait_for("connected again");
+    write("after\n");
+    drop(stdin);
+    assert!(told.any(|line| line == "after"));
+    assert_eq!(publisher.code(), Some(0), "every line is acknowledged");
 }
 
 /// Mosquitto restarts in the midst of it; the receiver's session lives in its database meanwhile.
@@ -96,7 +141,7 @@ fn a_partition_without_a_leader_is_named(home: &Home) {
     assert!(partial.stderr.contains("leader"), "{partial:?}");
     home.ok(&["start", "kafka-1"]);
     tail.wait_for("has a leader again");
-    assert_eq!(interrupt(&mut tail.child, rustix::process::Signal::INT), Some(0));
+    assert_eq!(interrupt(&mut tail.child, Signal::INT), Some(0));
     eventually("all of it can be read again", PATIENCE, || {
         let read = home.run(&["sub", topic, "--from", "beginning", "--until", "now"]);
         read.code == Some(0) && read.stdout.lines().count() == sent.len()

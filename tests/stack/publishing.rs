@@ -14,6 +14,7 @@ pub fn every_line_is_acknowledged_or_named(home: &Home) {
     what_the_acl_refuses_is_named(home);
     a_batch_to_kafka_arrives(home);
     payloads_come_from_files_too(home);
+    large_messages_arrive_or_are_named(home);
 }
 
 fn a_hundred_thousand_lines_arrive(home: &Home) {
@@ -119,4 +120,34 @@ fn payloads_come_from_files_too(home: &Home) {
     home.ok(&["pub", "device/file/telemetry", &argument, "--repeat", "2"]);
     assert_eq!(feed(home, &["pub", "device/file/telemetry", "-"], b"from\nstdin").code, Some(0));
     assert_eq!(subscriber.finish().0, b"line\nline\0\nline\nline\0\nfrom\nstdin\n");
+}
+
+/// Larger than what the library and we keep waiting, and than what one fetch asks for.
+fn large_messages_arrive_or_are_named(home: &Home) {
+    const SIZE: usize = 36_000_000;
+    // Bytes that no compression makes small.
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    };
+    let bytes: Vec<u8> = (0..3 * SIZE).map(|_| next()).collect();
+    let files = [("large", SIZE), ("larger", 2 * SIZE), ("too-large", 3 * SIZE)].map(|(name, size)| {
+        let file = home.path().join(name);
+        std::fs::write(&file, &bytes[..size]).unwrap();
+        format!("@{}", file.display())
+    });
+    home.ok(&["topic", "create", "test.large", "--partitions", "1", "--config", "max.message.bytes=60000000"]);
+    home.ok(&["pub", "test.large", &files[0]]);
+    let read = read_all(home, "test.large", &[]);
+    assert!(read.len() == SIZE + 1 && read[..SIZE] == bytes[..SIZE], "{} bytes", read.len());
+    for (file, words) in [
+        (&files[1], "it is larger than the topic allows (max.message.bytes 60000000)"),
+        (&files[2], "it has 108000000 bytes, and a request to the brokers 104857600 at most"),
+    ] {
+        let refused = home.run(&["pub", "test.large", file, "--timeout", "60s"]);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains(words), "{refused:?}");
+    }
+    home.ok(&["topic", "delete", "test.large", "--yes"]);
 }
