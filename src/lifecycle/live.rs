@@ -5,9 +5,10 @@ use anyhow::Result;
 use super::credentials::{self, Place};
 use super::down;
 use super::up::Up;
+use crate::failure::Failure;
 use crate::runtime::{Instance, State};
 use crate::secrets::{Accounts, Authority, ServerCertificate};
-use crate::stack::Role;
+use crate::stack::{Role, StackName};
 use crate::workload::build::{Secrets, certificate_names, mosquitto_live_files};
 use crate::workload::live_hash;
 
@@ -28,8 +29,11 @@ pub(super) async fn load(up: &Up<'_>, accounts: &Accounts) -> Result<bool> {
     let Up { stack, runtime, paths, .. } = up;
     down::finish_stopping(*runtime, paths, &stack.name).await?;
     let inventory = runtime.inventory(&stack.name).await?;
-    let runs = |instance: &&Instance| instance.service.role == Role::Mosquitto && instance.state == State::Running;
+    let runs = |instance: &&Instance| instance.service.role == Role::Mosquitto && instance.state.is_alive();
     let Some(mosquitto) = inventory.instances.iter().find(runs) else { return Ok(false) };
+    if mosquitto.state == State::Paused {
+        return Err(paused(&stack.name).into());
+    }
     let secrets = Secrets { accounts: accounts.clone(), certificate: certificate(up)? };
     let files = mosquitto_live_files(&runtime.target(stack).await?, &secrets);
     let hash = live_hash(&files);
@@ -37,6 +41,14 @@ pub(super) async fn load(up: &Up<'_>, accounts: &Accounts) -> Result<bool> {
         runtime.reload(&stack.name, mosquitto.service, &files, &hash).await?;
     }
     Ok(true)
+}
+
+/// It would learn of the change when it goes on, which may be never.
+fn paused(name: &StackName) -> Failure {
+    Failure::NotRunning {
+        cause: format!("Mosquitto of stack {name} is paused, so it cannot load any change; nothing was changed"),
+        remedy: name.about().remedy("up").then(" lets it go on"),
+    }
 }
 
 /// The one that is in use: another one, for the names of a changed stack file, is `up`'s to issue.

@@ -110,18 +110,18 @@ fn an_unapplied_stack_file_is_in_nobodys_way(home: &Home) {
     assert!(MqttClient::of(home, "unapplied-1").publishes("device/unapplied-1/status"));
     assert_eq!(handles(home), before, "nothing was restarted");
     if home.on == On::Process {
-        what_mosquitto_does_not_act_on_is_taken_back(home, before[6].parse().unwrap());
+        what_a_paused_mosquitto_cannot_load_is_taken_back(home, before[6].parse().unwrap());
     }
     home.ok(&["device", "remove", "unapplied-1"]);
     std::fs::remove_file(home.path().join("sosstack.yaml")).unwrap();
 }
 
-fn what_mosquitto_does_not_act_on_is_taken_back(home: &Home, mosquitto: u32) {
+fn what_a_paused_mosquitto_cannot_load_is_taken_back(home: &Home, mosquitto: u32) {
     send_signal(mosquitto, Signal::STOP);
     let failed = home.run(&["device", "add", "band-3"]);
     send_signal(mosquitto, Signal::CONT);
     assert_eq!(failed.code, Some(1), "{failed:?}");
-    assert!(failed.stderr.contains("does not act on the change, so it was taken back"), "{failed:?}");
+    assert!(failed.stderr.contains("is paused, so it cannot load any change"), "{failed:?}");
     assert!(!ids(home).contains(&"band-3".to_owned()));
     assert_eq!(home.json(&["device", "add", "band-3"])["changed"][0], "band-3");
     assert!(MqttClient::of(home, "band-3").publishes("device/band-3/status"));

@@ -318,7 +318,7 @@ fn data_that_would_not_be_read_is_a_choice(home: &Home) {
     let before = handles(home);
     let refused = home.run(&["up"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    let remedy = format!("sosstack up --stack {} --accept-data-loss", home.stack);
+    let remedy = format!("sosstack up --accept-data-loss --stack {}", home.stack);
     assert!(refused.stderr.contains("queued messages in SQLite") && refused.stderr.contains(&remedy), "{refused:?}");
     assert_eq!((handles(home), kept(home)), (before, Value::from("sqlite")), "nothing was touched");
     home.ok(&["up", "--accept-data-loss"]);
