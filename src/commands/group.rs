@@ -9,8 +9,8 @@ use crate::cli::clients::{GroupArgs, GroupCommand, ResetArgs};
 use crate::failure::Failure;
 use crate::kafka::groups::{Group, Groups, Progress};
 use crate::kafka::unknown_topic;
-use crate::reading::PATIENCE;
 use crate::similar::similar;
+use crate::stream::PATIENCE;
 use crate::ui::{Table, Ui};
 
 pub(super) async fn run(context: &Context, args: &GroupArgs) -> Result<()> {

@@ -48,7 +48,8 @@ fn input(args: &PubArgs, target: Option<Address>) -> Result<Input> {
         None if args.envelope => Source::Envelopes,
         None => Source::Lines,
     };
-    let headers = args.headers.iter().map(|(name, value)| (name.clone(), Some(value.clone().into_bytes())));
+    let headers =
+        args.headers.iter().map(|(name, value)| (name.clone().into_bytes(), Some(value.clone().into_bytes())));
     let template = Template {
         target,
         key: args.key.clone().map(Bytes::from),

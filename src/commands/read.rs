@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
@@ -15,11 +16,13 @@ use crate::cli::messages::{FilterArgs, Form, SubArgs, TailArgs};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::filter::{Filter, Wishes};
-use crate::kafka::group::Membership;
+use crate::kafka::plan::Membership;
 use crate::memory;
 use crate::message::View;
 use crate::message::envelope::Writer;
-use crate::reading::{From, Reading, Tell, Told, Until, Wanted, Watch};
+use crate::place::{From, Until};
+use crate::reading::{Reading, Watch};
+use crate::stream::{PATIENCE, Tell, Told, Wanted};
 use crate::ui::messages::{Counts, Look, People, Printer, Template, on_closed_stdout};
 
 pub(super) async fn subscribe(context: &Context, args: &SubArgs) -> Result<()> {
@@ -47,9 +50,11 @@ pub(super) async fn subscribe(context: &Context, args: &SubArgs) -> Result<()> {
         merged: false,
         last: None,
         group,
+        strict: args.until.is_some() || args.count.is_some(),
         qos: args.qos,
+        patience: patience(args.timeout),
     };
-    let limits = Limits { count: args.count, timeout: args.timeout };
+    let limits = Limits::new(args.count, args.timeout);
     show(context, &watch, filter, Output::Messages(Printer::new(look)), &limits).await
 }
 
@@ -80,9 +85,11 @@ pub(super) async fn tail(context: &Context, args: &TailArgs) -> Result<()> {
         merged: from != From::Now || args.last.is_some(),
         last: args.last,
         group: None,
+        strict: false,
         qos: 2,
+        patience: patience(args.timeout),
     };
-    show(context, &watch, filter, output, &Limits { count: None, timeout: args.timeout }).await
+    show(context, &watch, filter, output, &Limits::new(None, args.timeout)).await
 }
 
 fn addresses(targets: &[String]) -> Result<Vec<Address>> {
@@ -124,10 +131,22 @@ fn refuse_foreign_options(args: &SubArgs, addresses: &[Address]) -> Result<()> {
     }
 }
 
+/// How long a server may take to let us in: connecting is part of --timeout.
+fn patience(timeout: Option<Duration>) -> Duration {
+    timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE))
+}
+
 /// When to stop by ourselves.
 struct Limits {
     count: Option<u64>,
-    timeout: Option<Duration>,
+    deadline: Option<Instant>,
+}
+
+impl Limits {
+    /// From now on.
+    fn new(count: Option<u64>, timeout: Option<Duration>) -> Self {
+        Self { count, deadline: timeout.map(|timeout| Instant::now() + timeout) }
+    }
 }
 
 enum Output {
@@ -236,7 +255,6 @@ async fn show(context: &Context, watch: &Watch<'_>, filter: Filter, output: Outp
     context.ui.report(Event::Note(format!("listening to {}", listed(&reading.names))));
     let closed = enough.clone();
     on_closed_stdout(Arc::new(move || closed.cancel()));
-    let deadline = limits.timeout.map(|timeout| tokio::time::Instant::now() + timeout);
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     let mut is_late = false;
     let read = loop {
@@ -244,7 +262,7 @@ async fn show(context: &Context, watch: &Watch<'_>, filter: Filter, output: Outp
             read = reading.finished() => break read,
             () = enough.cancelled() => break Ok(()),
             () = context.shutdown.requested() => break Ok(()),
-            () = out_of_time(deadline) => {
+            () = out_of_time(limits.deadline) => {
                 is_late = true;
                 break Ok(());
             }
@@ -265,7 +283,7 @@ fn unfit(filter: &Filter) -> Option<String> {
     Some(format!("--where cannot be applied to some messages: {problem}"))
 }
 
-async fn out_of_time(deadline: Option<tokio::time::Instant>) {
+async fn out_of_time(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,

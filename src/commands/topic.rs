@@ -23,6 +23,9 @@ pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
     let access = Reach::resolve(context, &args.cluster, None).await?.kafka.ok_or_else(Reach::no_kafka)?;
     let admin = Admin::with(&access)?;
     let cluster = context.shutdown.guard(admin.known_cluster(PATIENCE)).await?;
+    if !matches!(args.command, TopicCommand::List) {
+        context.shutdown.guard(admin.ensure_reachable(&cluster)).await?;
+    }
     let stack = context.load(None, None)?.stack;
     let target = Target { stack: &stack, admin: &admin, cluster: &cluster };
     match &args.command {

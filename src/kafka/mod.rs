@@ -3,15 +3,26 @@
 pub mod access;
 pub mod admin;
 pub mod consume;
+mod ends;
 mod follow;
-pub mod group;
+mod group;
 pub mod groups;
-mod leaders;
-pub mod offsets;
+mod member;
+mod names;
+mod native;
+mod offsets;
+mod passing;
 mod past;
+pub mod plan;
 pub mod probe;
 pub mod produce;
 mod refusal;
+mod topics;
+mod troubles;
+
+use std::time::Duration;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::failure::Failure;
 
@@ -41,9 +52,15 @@ pub fn unknown_topic<'a>(name: &str, existing: impl Iterator<Item = &'a str>) ->
 }
 
 /// No broker answers.
-fn unreachable(error: &anyhow::Error, access: &access::Access) -> Failure {
-    Failure::Failed {
-        cause: format!("Kafka does not answer at {}: {}", access.servers.join(","), error.root_cause()),
-        remedy: "sosstack status".to_owned(),
-    }
+fn unreachable(error: &KafkaError, access: &access::Access, patience: Duration) -> Failure {
+    let servers = access.servers.join(",");
+    let cause = match error.rdkafka_error_code() {
+        // The library's words for no broker that it could ask, also where somebody takes connections and says nothing.
+        Some(RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::BrokerTransportFailure) => {
+            format!("Kafka at {servers} does not answer within {patience:?}")
+        }
+        Some(code) => format!("Kafka at {servers} does not answer: {code}"),
+        None => format!("Kafka at {servers} does not answer: {error}"),
+    };
+    Failure::Failed { cause, remedy: "sosstack status".to_owned() }
 }

@@ -8,12 +8,14 @@ use anyhow::{Context as _, Result};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::admin::{Cluster, known_cluster};
+use super::names::unknown_names;
+use super::native::add_header;
 use super::unknown_topic;
 use crate::publish::{Batches, Ledger, Outgoing};
 
@@ -21,6 +23,10 @@ use crate::publish::{Batches, Ledger, Outgoing};
 const DRAIN: Duration = Duration::from_millis(5);
 /// How long the library may need to report what it gave up, past its own deadline.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// The library takes this time for "none was given", and would send the message as of now.
+const TIME_ZERO: &str =
+    "its time is 1970-01-01T00:00:00Z, which cannot be sent; without time it is sent as of now, and .001Z can be sent";
 
 /// How messages are sent.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +80,7 @@ pub async fn produce(
     let work = move || {
         // By the producer itself: with the answer it asks for its id at once, else half a second later.
         let cluster = known_cluster(producer.client(), &access, pace.patience)?;
+        unknown_names(&cluster, &access)?;
         let mut run = Run { producer, cluster, refused_topics: HashMap::new(), ledger };
         let mut next = Some(first);
         while let Some(batch) = next {
@@ -130,18 +137,18 @@ impl Run {
         if let Some(words) = self.topic_problem(&message.topic) {
             return self.ledger.refuse(message.number, &words);
         }
+        if message.time == Some(0) {
+            return self.ledger.refuse(message.number, TIME_ZERO);
+        }
         let number = usize::try_from(message.number).unwrap_or(usize::MAX);
         let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(&message.topic, number);
         record.key = message.key.as_deref();
         record.payload = message.value.as_deref();
         record.timestamp = message.time;
         if !message.headers.is_empty() {
-            let headers = OwnedHeaders::new_with_capacity(message.headers.len());
-            let all = message
-                .headers
-                .iter()
-                .fold(headers, |all, (name, value)| all.insert(Header { key: name, value: value.as_deref() }));
-            record.headers = Some(all);
+            let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
+            message.headers.iter().for_each(|(name, value)| add_header(&mut headers, name, value.as_deref()));
+            record.headers = Some(headers);
         }
         // Looking at the clock costs a tenth of what sending costs: only who has to wait does.
         let mut deadline = None;

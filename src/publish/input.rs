@@ -273,9 +273,9 @@ fn fits_mqtt(message: &Outgoing) -> Result<(), String> {
         return Err("MQTT has no null values".to_owned());
     }
     for (name, value) in message.headers.iter() {
-        let text = value.as_deref().map(str::from_utf8);
-        if !matches!(text, Some(Ok(text)) if !text.contains('\0')) {
-            return Err(format!("header {name}: MQTT's user properties are text"));
+        let is_text = |bytes: &[u8]| str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'));
+        if !is_text(name) || !value.as_deref().is_some_and(is_text) {
+            return Err(format!("header {}: MQTT's user properties are text", String::from_utf8_lossy(name)));
         }
     }
     Ok(())

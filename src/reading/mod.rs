@@ -1,8 +1,5 @@
 //! Messages of both brokers in one stream: readers in threads of their own tell what comes, one at a time.
 
-mod gate;
-mod place;
-
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -16,29 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::address::Address;
 use crate::kafka;
-use crate::message::View;
+use crate::message::NO_TIME;
 use crate::mqtt;
 use crate::mqtt::subscribe::Subscription;
 
-pub use gate::Gate;
-pub use place::{From, Until};
-
-/// How long a broker may take to let us in.
-pub const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What a reader tells.
-pub enum Told<'a> {
-    Message(&'a View<'a>),
-    /// Nothing more is waiting: what was printed so far should be seen.
-    Idle,
-    /// Something to know that ends nothing, such as a broker that is away.
-    Notice(String),
-}
-
-/// Who is told, from readers' threads; breaking off ends the reading.
-pub type Tell = Arc<dyn Fn(Told<'_>) -> ControlFlow<()> + Send + Sync>;
-/// Whether a message is wanted at all.
-pub type Wanted = Arc<dyn Fn(&View<'_>) -> bool + Send + Sync>;
+use crate::place::{From, Until};
+use crate::stream::{Gate, PATIENCE, Tell, Told, Wanted};
 
 /// What is to be read.
 pub struct Watch<'a> {
@@ -59,9 +39,13 @@ pub struct Watch<'a> {
     /// Little memory goes before speed.
     pub for_people: bool,
     /// Reads as a member of this group.
-    pub group: Option<kafka::group::Membership>,
+    pub group: Option<kafka::plan::Membership>,
+    /// What cannot be read is a failure: who reads to an end, or a number of messages, must not wait for ever.
+    pub strict: bool,
     /// The most that MQTT may deliver with: 0, 1 or 2.
     pub qos: u8,
+    /// How long brokers may take to let us in, MQTT's also again.
+    pub patience: Duration,
 }
 
 /// Readers that have begun: what is sent from now on will be told.
@@ -79,6 +63,7 @@ impl Reading {
     /// When a broker does not answer, refuses the login, or has no such topic.
     pub async fn open(watch: &Watch<'_>, wanted: &Wanted, tell: &Tell) -> Result<Self> {
         let stop = CancellationToken::new();
+        let wanted = &not_before(watch.from, wanted);
         let mut topics = Vec::new();
         let mut filters = Vec::new();
         for address in watch.addresses {
@@ -93,7 +78,7 @@ impl Reading {
             if topics.is_empty() {
                 return Ok(None);
             }
-            let plan = kafka::consume::Plan {
+            let plan = kafka::plan::Plan {
                 topics,
                 partition: watch.partition,
                 from: watch.from,
@@ -101,9 +86,11 @@ impl Reading {
                 merged: watch.merged,
                 last: watch.last,
                 group: watch.group.clone(),
+                strict: watch.strict,
+                patience: watch.patience,
                 for_people: watch.for_people,
             };
-            let ears = kafka::consume::Ears {
+            let ears = kafka::plan::Ears {
                 wanted: Arc::clone(wanted),
                 tell: Arc::clone(tell),
                 gate: gate.clone(),
@@ -164,6 +151,21 @@ impl Reading {
     }
 }
 
+/// Who reads from a time to come wants nothing older, wherever it comes from: retained messages and new ones of before.
+fn not_before(from: From, wanted: &Wanted) -> Wanted {
+    let now = || jiff::Timestamp::now().as_millisecond();
+    match from {
+        From::Time(start) if start > now() => {
+            let wanted = Arc::clone(wanted);
+            Arc::new(move |message| {
+                let time = if message.time == NO_TIME { now() } else { message.time };
+                time >= start && wanted(message)
+            })
+        }
+        _ => Arc::clone(wanted),
+    }
+}
+
 /// Only what is wanted, and nothing before the gate is open.
 fn through(gate: &Gate, wanted: &Wanted, tell: &Tell) -> Tell {
     let (gate, wanted, tell) = (gate.clone(), Arc::clone(wanted), Arc::clone(tell));
@@ -184,7 +186,7 @@ async fn subscribe(
     stop: CancellationToken,
 ) -> Result<oneshot::Receiver<Result<()>>> {
     let access = watch.mqtt.context("no MQTT server is named")?.clone();
-    let qos = watch.qos;
+    let (qos, patience) = (watch.qos, watch.patience);
     let (ready, granted) = oneshot::channel();
     let (done, ended) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("preparing MQTT")?;
@@ -192,7 +194,7 @@ async fn subscribe(
         runtime.block_on(async {
             let opened = tokio::select! {
                 () = stop.cancelled() => return,
-                opened = Subscription::open(&access, &filters, qos, PATIENCE) => opened,
+                opened = Subscription::open(&access, &filters, qos, patience) => opened,
             };
             match opened {
                 Err(error) => drop(ready.send(Err(error))),
