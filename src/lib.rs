@@ -19,7 +19,8 @@
 //! | [`doctor`] | what is wrong with this machine or a stack, and its remedy |
 //! | [`secrets`] | accounts, the local certificate authority |
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
-//! | [`message`], [`publish`], [`reading`], [`filter`] | the envelope; sending with a ledger; the merged stream; what is wanted |
+//! | [`message`], [`stream`], [`place`], [`pattern`], [`duration`] | the envelope; what readers tell, and to whom; places, patterns and durations, as people write them |
+//! | [`publish`], [`reading`], [`filter`] | sending with a ledger; the merged stream; what is wanted |
 //! | [`export`], [`verify`] | the same stack as files for others, pure but for the directory; whether what came of them works |
 //! | [`event`], [`ui`] | what work reports, and the only code that prints |
 //! | [`failure`], [`shutdown`], [`memory`], [`paths`], [`memo`], [`endpoints`], [`contexts`] | remedies and exit codes; signals; the allocator; files; what a stack remembers; addresses |
@@ -32,6 +33,7 @@ pub mod commands;
 pub mod config;
 pub mod contexts;
 pub mod doctor;
+pub mod duration;
 pub mod endpoints;
 pub mod event;
 pub mod export;
@@ -45,6 +47,8 @@ pub mod message;
 pub mod mqtt;
 pub mod observe;
 pub mod paths;
+pub mod pattern;
+pub mod place;
 pub mod publish;
 pub mod reading;
 pub mod runtime;
@@ -52,6 +56,7 @@ pub mod secrets;
 pub mod shutdown;
 pub mod similar;
 pub mod stack;
+pub mod stream;
 pub mod target;
 pub mod ui;
 pub mod verify;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::kafka::access::Mechanism;
-use crate::reading::From;
+use crate::place::From;
 
 /// Another cluster than the local stack.
 #[derive(Debug, Clone, Default, Args)]
@@ -75,7 +75,7 @@ pub enum GroupCommand {
 pub struct ResetArgs {
     #[arg(value_name = "GROUP")]
     pub name: String,
-    /// beginning, now, how long ago (5m), a time (2026-11-24T16:00) or an offset
+    /// beginning, now, how long ago (5m, 7d), a time (2026-11-24T16:00, epoch milliseconds) or an offset
     #[arg(long, value_name = "PLACE")]
     pub to: From,
     /// Only this topic; may be repeated [default: those in which the group has committed something]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{ProfileArg, duration};
+use super::ProfileArg;
+use crate::duration::parse as duration;
 
 #[derive(Debug, Subcommand)]
 pub enum ExportCommand {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::clients::ClusterArgs;
-use super::duration;
+use crate::duration::parse as duration;
+use crate::place::{From, Until};
 use crate::publish::Rate;
-use crate::reading::{From, Until};
 
 const ADDRESSES: &str = "\
 A topic with dots and no slash is Kafka's (emergency.created), one with a slash or a wildcard is MQTT's
@@ -98,7 +98,7 @@ pub struct SubArgs {
     /// Kafka topics (* stands for any letters) and MQTT topic filters
     #[arg(value_name = "TARGET", required = true)]
     pub targets: Vec<String>,
-    /// beginning, now, how long ago (5m), a time (2026-11-24T16:00) or an offset (Kafka)
+    /// beginning, now, how long ago (5m, 7d), a time (2026-11-24T16:00, epoch milliseconds) or an offset (Kafka)
     #[arg(long, value_name = "START", default_value = "now")]
     pub from: From,
     /// End with what was there when reading began (now), or before a time or an offset (Kafka)
@@ -110,7 +110,7 @@ pub struct SubArgs {
     /// End after N messages
     #[arg(long, short = 'c', value_name = "N")]
     pub count: Option<u64>,
-    /// End after this long; a failure when --count is not reached by then
+    /// End after this long, connecting included; a failure when --count is not reached by then
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
     /// How messages are printed [default: raw; json with --output json]
@@ -149,7 +149,7 @@ pub struct TailArgs {
     /// Everything: all Kafka topics, all MQTT topics
     #[arg(long, short = 'a', conflicts_with = "targets")]
     pub all: bool,
-    /// beginning, now, how long ago (5m), a time (2026-11-24T16:00) or an offset (Kafka)
+    /// beginning, now, how long ago (5m, 7d), a time (2026-11-24T16:00, epoch milliseconds) or an offset (Kafka)
     #[arg(long, value_name = "START", default_value = "now")]
     pub from: From,
     /// The same as --from

@@ -11,8 +11,8 @@ use crate::failure::Failure;
 use crate::kafka::blocking::blocking;
 use crate::kafka::groups::{Group, Groups, Progress};
 use crate::kafka::unknown_topic;
-use crate::reading::PATIENCE;
 use crate::similar::similar;
+use crate::stream::PATIENCE;
 use crate::ui::{Table, Ui};
 
 pub(super) async fn run(context: &Context, args: &GroupArgs) -> Result<()> {

@@ -52,7 +52,8 @@ async fn input(context: &Context, args: &PubArgs, target: Option<Address>) -> Re
         None if args.envelope => Source::Envelopes,
         None => Source::Lines,
     };
-    let headers = args.headers.iter().map(|(name, value)| (name.clone(), Some(value.clone().into_bytes())));
+    let headers =
+        args.headers.iter().map(|(name, value)| (name.clone().into_bytes(), Some(value.clone().into_bytes())));
     let template = Template {
         target,
         key: args.key.clone().map(Bytes::from),
@@ -261,7 +262,7 @@ fn refuse_headers(args: &PubArgs, address: &Address) -> Result<()> {
     if matches!(address, Address::Kafka(_)) {
         return Ok(());
     }
-    let headers = args.headers.iter().map(|(name, value)| (name.as_str().into(), Some(value.as_bytes()))).collect();
+    let headers = args.headers.iter().map(|(name, value)| (name.as_bytes().into(), Some(value.as_bytes()))).collect();
     let Some(cause) = mqtt::message_problem(&headers, None) else { return Ok(()) };
     let remedy = Remedy::words("put it into the message itself: what the payload of MQTT holds is free");
     Err(Failure::Usage { cause, remedy }.into())

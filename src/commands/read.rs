@@ -16,11 +16,13 @@ use crate::cli::messages::{FilterArgs, Form, SubArgs, TailArgs};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::filter::{Filter, Wishes};
-use crate::kafka::group::Membership;
+use crate::kafka::plan::Membership;
 use crate::memory;
 use crate::message::View;
 use crate::message::envelope::Writer;
-use crate::reading::{From, PATIENCE, Reading, Tell, Told, Until, Wanted, Watch};
+use crate::place::{From, Until};
+use crate::reading::{Reading, Watch};
+use crate::stream::{PATIENCE, Tell, Told, Wanted};
 use crate::ui::messages::{Counts, Look, People, Printer, Template, on_closed_stdout};
 
 /// How long readers may take to leave after an interruption.
@@ -51,6 +53,7 @@ pub(super) async fn subscribe(context: &Context, args: &SubArgs) -> Result<()> {
         merged: false,
         last: None,
         group,
+        strict: args.until.is_some() || args.count.is_some(),
         qos: args.qos,
         patience: patience(args.timeout),
     };
@@ -85,6 +88,7 @@ pub(super) async fn tail(context: &Context, args: &TailArgs) -> Result<()> {
         merged: from != From::Now || args.last.is_some(),
         last: args.last,
         group: None,
+        strict: false,
         qos: 2,
         patience: patience(args.timeout),
     };

@@ -25,6 +25,9 @@ pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
     let access = kafka.ok_or_else(Reach::no_kafka)?;
     let admin = Admin::with(&access)?;
     let cluster = admin.known_cluster(PATIENCE).await?;
+    if !matches!(args.command, TopicCommand::List) {
+        admin.ensure_reachable(&cluster).await?;
+    }
     let stack = context.load(None, None)?.stack;
     let target = Target { about: &about, stack: &stack, admin: &admin, cluster: &cluster };
     match &args.command {

@@ -11,9 +11,9 @@ pub use query::Query;
 
 use crate::about::Remedy;
 use crate::failure::Failure;
-use crate::kafka::offsets::fits;
 use crate::message::View;
 use crate::message::envelope::Writer;
+use crate::pattern::fits;
 
 /// What the user asked for, as it was typed.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +106,7 @@ fn has_text(bytes: Option<&[u8]>, pattern: &str) -> bool {
 }
 
 fn has_header(message: &View<'_>, (name, value): &(String, Option<String>)) -> bool {
-    let mut same_name = message.headers.iter().filter(|(given, _)| given == name);
+    let mut same_name = message.headers.iter().filter(|(given, _)| given.as_ref() == name.as_bytes());
     match value {
         None => same_name.next().is_some(),
         Some(pattern) => same_name.any(|(_, value)| has_text(*value, pattern)),
@@ -127,7 +127,7 @@ mod tests {
             qos: None,
             retained: None,
             key: Some(b"device-12345".to_vec()),
-            headers: vec![("source".to_owned(), Some(b"bridge".to_vec())), ("null".to_owned(), None)],
+            headers: vec![(b"source".to_vec(), Some(b"bridge".to_vec())), (b"null".to_vec(), None)],
             properties: None,
             time: 0,
             value: Some(br#"{"type":"FALL","confidence":0.93}"#.to_vec()),

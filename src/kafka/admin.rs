@@ -15,7 +15,8 @@ use rdkafka::metadata::Metadata;
 
 use super::access::Access;
 use super::blocking::blocking;
-use super::offsets::passes;
+use super::names::unknown_names;
+use super::passing::passes;
 use super::refusal::refusal;
 use super::unreachable;
 use crate::endpoints::Endpoints;
@@ -59,6 +60,8 @@ impl Drop for Connection {
 pub struct Cluster {
     /// Ids of the registered brokers, ascending.
     pub brokers: Vec<i32>,
+    /// `host:port` of each, as it announces itself.
+    pub addresses: Vec<String>,
     /// Sorted by name; internal ones included.
     pub topics: Vec<TopicState>,
 }
@@ -144,6 +147,15 @@ impl Admin {
     pub async fn known_cluster(&self, deadline: Duration) -> Result<Cluster> {
         let (client, access) = (Arc::clone(&self.client), self.access.clone());
         blocking(move |_| Ok(known_cluster(client.inner(), &access, deadline)?)).await
+    }
+
+    /// That this machine knows how to reach the brokers, of which the cluster may have let us in by another name.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it knows none of their names.
+    pub async fn ensure_reachable(&self, cluster: &Cluster) -> Result<()> {
+        let (cluster, access) = (cluster.clone(), self.access.clone());
+        blocking(move |_| Ok(unknown_names(&cluster, &access).map(drop)?)).await
     }
 
     /// Brokers and topics as the broker that answers first has them; while the stack starts, that may be none.
@@ -304,16 +316,18 @@ fn first_answer<C: ClientContext>(
     access: &Access,
     patience: Duration,
 ) -> Result<Metadata, Failure> {
-    let soon = WITHOUT_REASON.min(patience);
-    if let Ok(metadata) = client.fetch_metadata(None, soon) {
+    let deadline = Instant::now() + patience;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    // Of a short time, half is for the reason.
+    if let Ok(metadata) = client.fetch_metadata(None, WITHOUT_REASON.min(patience / 2)) {
         return Ok(metadata);
     }
-    let refusal = match refusal(access) {
+    let refusal = match refusal(access, left()) {
         Some(refusal) if refusal.is_final => return Err(refusal.failure),
         other => other,
     };
-    let answer = client.fetch_metadata(None, patience.saturating_sub(soon).max(soon));
-    answer.map_err(|error| refusal.map_or_else(|| unreachable(&error.into(), access), |refusal| refusal.failure))
+    let answer = client.fetch_metadata(None, left().max(PAUSE));
+    answer.map_err(|error| refusal.map_or_else(|| unreachable(&error, access, patience), |refusal| refusal.failure))
 }
 
 /// The cluster that metadata describes.
@@ -322,7 +336,8 @@ pub(super) fn cluster_of(metadata: &rdkafka::metadata::Metadata) -> Cluster {
     brokers.sort_unstable();
     let mut topics: Vec<TopicState> = metadata.topics().iter().map(topic_state).collect();
     topics.sort_by(|a, b| a.name.cmp(&b.name));
-    Cluster { brokers, topics }
+    let addresses = metadata.brokers().iter().map(|broker| format!("{}:{}", broker.host(), broker.port())).collect();
+    Cluster { brokers, addresses, topics }
 }
 
 fn options(deadline: Duration) -> AdminOptions {

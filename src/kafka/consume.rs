@@ -1,26 +1,24 @@
 //! Reading topics: without a group unless one is asked for, so that whoever watches takes no partition
 //! from a running service.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use anyhow::{Context, Result, anyhow};
+use rdkafka::consumer::Consumer as _;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::admin::{Cluster, known_cluster};
-use super::follow::{Ends, follow};
-use super::group::{self, Membership};
-use super::{leaders, let_go, offsets, past};
-use crate::about::About;
-use crate::reading::{From, Gate, PATIENCE, Tell, Told, Until, Wanted};
+use super::ends::Ends;
+use super::follow::Follower;
+use super::names::unknown_names;
+use super::native::{Queue, topic_ids};
+use super::plan::{Consumer, Ears, Plan, Quiet};
+use super::topics::{Ids, Lookout, without_leader};
+use super::{group, let_go, offsets, past};
+use crate::place::Until;
 
 /// Within this time partitions whose leader ended have another, if there is one in sync.
 const ELECTION: Duration = Duration::from_secs(5);
@@ -40,68 +38,6 @@ struct Queued {
 /// People read slowly, and watch many partitions.
 const FOR_PEOPLE: Queued = Queued { messages: "100", kbytes: "128", fetch: "16384", response: "262144" };
 const FOR_PROGRAMS: Queued = Queued { messages: "100000", kbytes: "16384", fetch: "1048576", response: "4194304" };
-
-/// What is to be read.
-pub struct Plan {
-    /// Names; `*` stands for any letters, and then internal topics are left out.
-    pub topics: Vec<String>,
-    /// Only this one of each topic.
-    pub partition: Option<i32>,
-    pub from: From,
-    pub until: Until,
-    /// The past by time across partitions.
-    pub merged: bool,
-    /// Only the newest wanted messages of the past.
-    pub last: Option<usize>,
-    pub group: Option<Membership>,
-    /// Little memory goes before speed.
-    pub for_people: bool,
-}
-
-/// Who hears of it.
-pub struct Ears {
-    pub wanted: Wanted,
-    pub tell: Tell,
-    /// Opened when the past is over.
-    pub gate: Gate,
-    /// Whether it was told that all brokers are away, which the library says again and again.
-    pub away: Arc<AtomicBool>,
-}
-
-impl Ears {
-    pub(super) fn notice(&self, words: String) -> ControlFlow<()> {
-        (self.tell)(Told::Notice(words))
-    }
-}
-
-pub(super) type Consumer = BaseConsumer<Watcher>;
-
-/// Tells of brokers that are away; librdkafka's own log lines go nowhere.
-pub(super) struct Watcher {
-    /// Which cluster is read, for remedies.
-    pub(super) about: About,
-    tell: Tell,
-    away: Arc<AtomicBool>,
-}
-
-impl ClientContext for Watcher {
-    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        let words = match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) if !self.away.swap(true, Ordering::Relaxed) => {
-                "Kafka: all brokers are away; trying on".to_owned()
-            }
-            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed) => {
-                format!("Kafka: the login is refused: {reason}")
-            }
-            _ => return,
-        };
-        let _ = (self.tell)(Told::Notice(words));
-    }
-}
-
-impl ConsumerContext for Watcher {}
 
 /// Begins to read; positions are settled when this returns, so nothing written later is missed.
 /// What it returns resolves when everything is read, with the names of the topics.
@@ -140,17 +76,22 @@ fn run(
     stop: &CancellationToken,
     ready: &mut dyn FnMut(Vec<String>) -> bool,
 ) -> Result<()> {
-    let consumer = Arc::new(prepare(access, plan, ears)?);
+    let consumer = Arc::new(prepare(access, plan)?);
     let (cluster, topics) = look(&consumer, access, plan)?;
-    if let Some(membership) = &plan.group {
-        return group::read(&consumer, membership, &topics, ears, stop, ready);
+    for name in unknown_names(&cluster, access)? {
+        let _ = ears.notice(format!("Kafka: this machine cannot resolve {name}; what that broker leads is not shown"));
     }
+    // Before anything is read: a topic that is made again later has another id.
+    let ids = if plan.until == Until::Now { Ids::new() } else { topic_ids(&consumer, &topics, plan.patience) };
     let parts = offsets::settle(&consumer, &topics, &cluster, plan, ears)?;
-    let mut ends = Ends::new(&parts, plan.until);
+    if let Some(membership) = &plan.group {
+        let known = (topics.as_slice(), parts.as_slice(), &cluster, &ids);
+        return group::read(&consumer, membership, known, (plan, ears, stop), ready);
+    }
     if !plan.merged {
         offsets::assign(&consumer, parts.iter().map(|part| (part, part.start)))?;
     }
-    if !ready(topics.clone()) {
+    if !ready(topics) {
         return Ok(());
     }
     let mut consumer = consumer;
@@ -162,13 +103,19 @@ fn run(
         ears.gate.open();
         if plan.last.is_none() {
             // Its partitions have queues of their own for good: the present takes another one.
-            let past = std::mem::replace(&mut consumer, Arc::new(prepare(access, plan, ears)?));
+            let past = std::mem::replace(&mut consumer, Arc::new(prepare(access, plan)?));
             let_go(past);
         }
         offsets::assign(&consumer, parts.iter().map(|part| (part, part.high)))?;
     }
-    leaders::watch(&consumer, &topics, &cluster, ears, stop);
-    let read = follow(&consumer, &mut ends, plan.until, ears, stop, &mut || Ok(()));
+    let lookout = Lookout::begin(&consumer, &plan.topics, (&cluster, &ids), ears, stop);
+    let read = match Queue::of(&consumer) {
+        None => Err(anyhow!("the consumer has no queue")),
+        Some(queue) => {
+            let ends = Ends::new(&parts, plan.until);
+            Follower::new(&consumer, &queue, (plan, ears, stop), &lookout.changes, ends).run()
+        }
+    };
     abandon(consumer);
     read
 }
@@ -176,11 +123,11 @@ fn run(
 /// The cluster and the topics that are meant. Who reads to an end waits for the leaders of all partitions:
 /// when a broker ends, the next ones are chosen within a moment.
 fn look(consumer: &Consumer, access: &Access, plan: &Plan) -> Result<(Cluster, Vec<String>)> {
-    let deadline = Instant::now() + ELECTION;
+    let deadline = Instant::now() + ELECTION.min(plan.patience);
     loop {
-        let cluster = known_cluster(consumer.client(), access, PATIENCE)?;
+        let cluster = known_cluster(consumer.client(), access, plan.patience)?;
         let topics = offsets::resolve(&access.about, &plan.topics, &cluster)?;
-        let led = leaders::without_leader(&cluster, &topics).is_empty();
+        let led = without_leader(&cluster, &topics).is_empty();
         if led || plan.until == Until::Never || Instant::now() >= deadline {
             return Ok((cluster, topics));
         }
@@ -194,7 +141,7 @@ fn abandon(consumer: Arc<Consumer>) {
     std::mem::forget(consumer);
 }
 
-fn prepare(access: &Access, plan: &Plan, ears: &Ears) -> Result<Consumer> {
+fn prepare(access: &Access, plan: &Plan) -> Result<Consumer> {
     let follows = plan.until == Until::Never;
     let queued = if plan.for_people { &FOR_PEOPLE } else { &FOR_PROGRAMS };
     let mut config = access.config();
@@ -204,7 +151,10 @@ fn prepare(access: &Access, plan: &Plan, ears: &Ears) -> Result<Consumer> {
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
-        .set("auto.offset.reset", group::reset(plan))
+        // What is out of range is said.
+        .set("auto.offset.reset", "error")
+        // As other clients do; a batch that is not what its producer sent is no message.
+        .set("check.crcs", "true")
         // Data is sent as soon as there is any: waiting is for partitions that have none.
         .set("fetch.wait.max.ms", if follows { "500" } else { "10" })
         .set("fetch.queue.backoff.ms", "2")
@@ -217,11 +167,5 @@ fn prepare(access: &Access, plan: &Plan, ears: &Ears) -> Result<Consumer> {
         .set("message.max.bytes", queued.response)
         .set("receive.message.max.bytes", "1000000000")
         .set("topic.metadata.refresh.interval.ms", "5000");
-    let watcher = Watcher { about: access.about.clone(), tell: Arc::clone(&ears.tell), away: Arc::clone(&ears.away) };
-    config.create_with_context(watcher).context("preparing the consumer")
-}
-
-/// Names of topics for a message that says what is listened to.
-pub(super) fn names(cluster: &Cluster) -> impl Iterator<Item = &str> {
-    cluster.topics.iter().map(|topic| topic.name.as_str())
+    config.create_with_context(Quiet { about: access.about.clone() }).context("preparing the consumer")
 }

@@ -1,91 +1,97 @@
 //! Reading as a member of a consumer group.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rdkafka::consumer::{CommitMode, Consumer as _};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::consumer::Consumer as _;
 use tokio_util::sync::CancellationToken;
 
-use super::consume::{Consumer, Ears, Plan};
-use super::follow::{Ends, follow};
+use super::admin::Cluster;
+use super::ends::Ends;
+use super::follow::Follower;
+use super::member::Member;
+use super::native::{Event, Queue};
+use super::offsets::Part;
+use super::plan::{Consumer, Ears, Membership, Plan};
+use super::topics::{Ids, Lookout};
+use super::troubles::Troubles;
 use crate::about::Remedy;
 use crate::failure::Failure;
-use crate::reading::{From, PATIENCE, Told, Until};
+use crate::place::Until;
+use crate::stream::Told;
 
 /// Between two looks at whether partitions were assigned.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How a reader takes part in a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Membership {
-    pub group: String,
-    /// Commits what was told.
-    pub ack: bool,
-    /// Although it takes partitions from members that are there.
-    pub join: bool,
-}
-
-/// Where a member begins in partitions that have no committed offset.
-pub(super) fn reset(plan: &Plan) -> &'static str {
-    match (&plan.group, plan.from) {
-        (None, _) => "error",
-        (Some(_), From::Beginning) => "earliest",
-        (Some(_), _) => "latest",
-    }
-}
-
 /// Joins, and tells what the group has not acknowledged yet.
 pub(super) fn read(
-    consumer: &Consumer,
+    consumer: &Arc<Consumer>,
     membership: &Membership,
-    topics: &[String],
-    ears: &Ears,
-    stop: &CancellationToken,
+    (topics, parts, cluster, ids): (&[String], &[Part], &Cluster, &Ids),
+    (plan, ears, stop): (&Plan, &Ears, &CancellationToken),
     ready: &mut dyn FnMut(Vec<String>) -> bool,
 ) -> Result<()> {
-    refuse_to_disturb(consumer, membership)?;
-    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-    consumer.subscribe(&names).with_context(|| format!("joining group {}", membership.group))?;
-    let deadline = Instant::now() + PATIENCE;
-    while consumer.assignment().context("asking for the assignment")?.count() == 0 {
-        if stop.is_cancelled() {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            bail!(Failure::Failed {
-                cause: format!("group {} gave this member no partition within {PATIENCE:?}", membership.group),
-                remedy: (consumer.context().about)
-                    .remedy(&format!("group describe {}", membership.group))
-                    .then(" shows who has them"),
-            });
-        }
-        // No message can come before the assignment, which is looked at after each poll.
-        if let Some(Err(error)) = consumer.poll(LOOK) {
-            super::follow::fatal(&error)?;
-        }
-    }
-    if !ready(topics.to_vec()) {
+    refuse_to_disturb(consumer, membership, plan.patience)?;
+    let queue = Queue::of(consumer).context("preparing the consumer's queue")?;
+    let mut member = Member::join(consumer, membership, topics, parts, plan.patience)?;
+    wait_for_partitions(&mut member, &queue, ears, stop)?;
+    if stop.is_cancelled() || !ready(topics.to_vec()) {
         return Ok(());
     }
-    let mut ends = Ends::new(&[], Until::Never);
-    let mut committed = TopicPartitionList::new();
-    let mut commit = || if membership.ack { acknowledge(consumer, &mut committed) } else { Ok(()) };
-    let read = follow(consumer, &mut ends, Until::Never, ears, stop, &mut commit);
+    let lookout = Lookout::begin(consumer, &plan.topics, (cluster, ids), ears, stop);
+    let mut follower =
+        Follower::new(consumer, &queue, (plan, ears, stop), &lookout.changes, Ends::new(&[], Until::Never));
+    follower.member = Some(member);
+    let mut read = follower.run();
     // Only what has been seen is acknowledged: a closed pipe breaks off here.
     if read.is_ok() && (ears.tell)(Told::Idle).is_continue() {
-        commit()?;
+        read = follower.member.as_mut().map_or(Ok(()), Member::seen);
     }
     consumer.unsubscribe();
+    drop(follower);
+    lookout.end();
     read
 }
 
-fn refuse_to_disturb(consumer: &Consumer, membership: &Membership) -> Result<()> {
+fn wait_for_partitions(
+    member: &mut Member<'_>,
+    queue: &Queue<'_>,
+    ears: &Ears,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let (group, patience) = (&member.membership.group, member.patience);
+    let deadline = Instant::now() + patience;
+    let mut troubles = Troubles::new(true);
+    while !member.is_assigned && !stop.is_cancelled() {
+        if Instant::now() > deadline {
+            bail!(Failure::Failed {
+                cause: format!("group {group} gave this member no partition within {patience:?}"),
+                remedy: (member.consumer.context().about)
+                    .remedy(&format!("group describe {group}"))
+                    .then(" shows who has them"),
+            });
+        }
+        // No message can come before the assignment.
+        match queue.poll(LOOK) {
+            Event::Assigned(partitions) => member.assigned(&partitions)?,
+            Event::Revoked => member.revoked()?,
+            Event::Trouble(trouble) => {
+                troubles.hear(trouble, ears)?;
+                troubles.verdict()?;
+            }
+            Event::Nothing | Event::Message(_) | Event::End(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn refuse_to_disturb(consumer: &Consumer, membership: &Membership, patience: Duration) -> Result<()> {
     if membership.join {
         return Ok(());
     }
     let name = &membership.group;
-    let list = consumer.fetch_group_list(Some(name), PATIENCE).with_context(|| format!("asking for group {name}"))?;
+    let list = consumer.fetch_group_list(Some(name), patience).with_context(|| format!("asking for group {name}"))?;
     let members: usize = list.groups().iter().map(|group| group.members().len()).sum();
     if members == 0 {
         return Ok(());
@@ -97,22 +103,4 @@ fn refuse_to_disturb(consumer: &Consumer, membership: &Membership) -> Result<()>
             "read without --group, with a group of your own, or with --join to take part all the same"
         ),
     })
-}
-
-/// Commits the positions: everything before them has been told and seen.
-fn acknowledge(consumer: &Consumer, committed: &mut TopicPartitionList) -> Result<()> {
-    let positions = consumer.position().context("asking for positions")?;
-    let mut news = TopicPartitionList::new();
-    for element in positions.elements() {
-        if matches!(element.offset(), Offset::Offset(_)) {
-            let (topic, partition) = (element.topic(), element.partition());
-            news.add_partition_offset(topic, partition, element.offset()).context("naming an offset")?;
-        }
-    }
-    if news.count() == 0 || news == *committed {
-        return Ok(());
-    }
-    consumer.commit(&news, CommitMode::Sync).context("committing offsets")?;
-    *committed = news;
-    Ok(())
 }

@@ -10,8 +10,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::access::Access;
 use super::admin::Cluster;
 use super::admin::known_cluster;
+use super::names::unknown_names;
 use crate::about::About;
-use crate::reading::From;
+use crate::place::From;
 
 /// A group as its coordinator describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,7 @@ impl Groups {
     pub fn connect(access: &Access, patience: Duration) -> Result<Self> {
         let consumer = client(access, "sosstack-reader")?;
         let cluster = known_cluster(consumer.client(), access, patience)?;
+        unknown_names(&cluster, access)?;
         Ok(Self { access: access.clone(), consumer, cluster, patience })
     }
 

@@ -4,16 +4,27 @@ pub mod access;
 pub mod admin;
 pub mod blocking;
 pub mod consume;
+mod ends;
 mod follow;
-pub mod group;
+mod group;
 pub mod groups;
-mod leaders;
 mod limits;
-pub mod offsets;
+mod member;
+mod names;
+mod native;
+mod offsets;
+mod passing;
 mod past;
+pub mod plan;
 pub mod probe;
 pub mod produce;
 mod refusal;
+mod topics;
+mod troubles;
+
+use std::time::Duration;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::about::{About, Remedy};
 use crate::failure::Failure;
@@ -44,13 +55,20 @@ pub fn unknown_topic<'a>(about: &About, name: &str, existing: impl Iterator<Item
 }
 
 /// No broker answers.
-fn unreachable(error: &anyhow::Error, access: &access::Access) -> Failure {
-    Failure::Failed {
-        cause: format!("Kafka does not answer at {}: {}", access.servers.join(","), error.root_cause()),
-        remedy: if access.about.is_elsewhere() {
-            Remedy::words("check the address, the network, and that the brokers run")
-        } else {
-            access.about.remedy("status")
-        },
-    }
+fn unreachable(error: &KafkaError, access: &access::Access, patience: Duration) -> Failure {
+    let servers = access.servers.join(",");
+    let cause = match error.rdkafka_error_code() {
+        // The library's words for no broker that it could ask, also where somebody takes connections and says nothing.
+        Some(RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::BrokerTransportFailure) => {
+            format!("Kafka at {servers} does not answer within {patience:?}")
+        }
+        Some(code) => format!("Kafka at {servers} does not answer: {code}"),
+        None => format!("Kafka at {servers} does not answer: {error}"),
+    };
+    let remedy = if access.about.is_elsewhere() {
+        Remedy::words("check the address, the network, and that the brokers run")
+    } else {
+        access.about.remedy("status")
+    };
+    Failure::Failed { cause, remedy }
 }

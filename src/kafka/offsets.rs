@@ -8,11 +8,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::Cluster;
-use super::consume::{Consumer, Ears, Plan, names};
+use super::native::Place;
+use super::passing::passes;
+use super::plan::{Consumer, Ears, Plan};
 use super::unknown_topic;
 use crate::about::About;
 use crate::failure::Failure;
-use crate::reading::{From, PATIENCE, Until};
+use crate::pattern::fits;
+use crate::place::{From, Until};
 
 /// Between two questions to brokers that do not agree yet on who leads.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -30,17 +33,20 @@ pub(super) struct Part {
     pub(super) end: Option<i64>,
 }
 
+impl Part {
+    pub(super) fn is_at(&self, place: &Place) -> bool {
+        self.partition == place.partition && self.topic == place.topic
+    }
+}
+
 /// The topics that patterns mean.
 pub(super) fn resolve(about: &About, patterns: &[String], cluster: &Cluster) -> Result<Vec<String>> {
     let mut topics: Vec<String> = Vec::new();
     for pattern in patterns {
-        let found: Vec<&str> = if pattern.contains('*') {
-            names(cluster).filter(|name| !name.starts_with("__") && fits(pattern, name)).collect()
-        } else {
-            names(cluster).filter(|name| name == pattern).collect()
-        };
+        let names = || cluster.topics.iter().map(|topic| topic.name.as_str());
+        let found: Vec<&str> = names().filter(|name| is_meant(pattern, name)).collect();
         if found.is_empty() {
-            return Err(unknown_topic(about, pattern, names(cluster)).into());
+            return Err(unknown_topic(about, pattern, names()).into());
         }
         topics.extend(found.into_iter().map(str::to_owned));
     }
@@ -49,15 +55,9 @@ pub(super) fn resolve(about: &About, patterns: &[String], cluster: &Cluster) -> 
     Ok(topics)
 }
 
-/// Whether a name fits a pattern in which `*` stands for any letters.
-pub(crate) fn fits(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((start, rest)) => name.strip_prefix(start).is_some_and(|remaining| {
-            let ends = (0..=remaining.len()).filter(|end| remaining.is_char_boundary(*end));
-            ends.map(|end| &remaining[end..]).any(|tail| fits(rest, tail))
-        }),
-    }
+/// Whether a name or pattern means a topic. A star means none of the brokers' own.
+pub(super) fn is_meant(pattern: &str, topic: &str) -> bool {
+    if pattern.contains('*') { !topic.starts_with("__") && fits(pattern, topic) } else { pattern == topic }
 }
 
 /// The partitions to be read, with their bounds; one request a broker for each kind of bound.
@@ -104,15 +104,15 @@ pub(super) fn settle(
 
 fn bounds(consumer: &Consumer, parts: &mut [Part], plan: &Plan) -> Result<()> {
     let mut led: Vec<&mut Part> = parts.iter_mut().filter(|part| part.high >= 0).collect();
-    let highs = lookup(consumer, &led, Offset::End)?;
-    let lows = lookup(consumer, &led, Offset::Beginning)?;
+    let highs = lookup(consumer, &led, Offset::End, plan.patience)?;
+    let lows = lookup(consumer, &led, Offset::Beginning, plan.patience)?;
     let starts = match plan.from {
-        From::Time(time) => lookup(consumer, &led, Offset::Offset(time))?,
+        From::Time(time) => lookup(consumer, &led, Offset::Offset(time), plan.patience)?,
         _ => Vec::new(),
     };
     let now = jiff::Timestamp::now().as_millisecond();
     let ends = match plan.until {
-        Until::Time(time) if time <= now => lookup(consumer, &led, Offset::Offset(time))?,
+        Until::Time(time) if time <= now => lookup(consumer, &led, Offset::Offset(time), plan.patience)?,
         _ => Vec::new(),
     };
     let within = |found: Option<&Option<i64>>, high: i64| found.copied().flatten().unwrap_or(high);
@@ -138,24 +138,30 @@ fn bounds(consumer: &Consumer, parts: &mut [Part], plan: &Plan) -> Result<()> {
 }
 
 /// The offsets that partitions have at a time, or at their beginning or end; None where there is none yet.
-fn lookup(consumer: &Consumer, parts: &[&mut Part], at: Offset) -> Result<Vec<Option<i64>>> {
+fn lookup(consumer: &Consumer, parts: &[&mut Part], at: Offset, patience: Duration) -> Result<Vec<Option<i64>>> {
     let all: Vec<(&str, i32)> = parts.iter().map(|part| (part.topic.as_str(), part.partition)).collect();
-    offsets_at(consumer, &all, at)
+    offsets_at(consumer, &all, at, patience)
 }
 
 /// As [`lookup`], by names.
-pub(super) fn offsets_at(consumer: &Consumer, parts: &[(&str, i32)], at: Offset) -> Result<Vec<Option<i64>>> {
+pub(super) fn offsets_at(
+    consumer: &Consumer,
+    parts: &[(&str, i32)],
+    at: Offset,
+    patience: Duration,
+) -> Result<Vec<Option<i64>>> {
     if parts.is_empty() {
         return Ok(Vec::new());
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     loop {
-        match ask(consumer, parts, at) {
+        let left = deadline.saturating_duration_since(Instant::now()).max(PAUSE);
+        match ask(consumer, parts, at, left) {
             Err(failed) if passes(&failed.error) && Instant::now() < deadline => {}
             answer => return Ok(answer?),
         }
         // What it holds about leaders is old; without this it would ask the same broker the same way.
-        let _ = consumer.fetch_metadata(None, PATIENCE);
+        let _ = consumer.fetch_metadata(None, left);
         std::thread::sleep(PAUSE);
     }
 }
@@ -169,33 +175,18 @@ struct NotAnswered {
     error: KafkaError,
 }
 
-/// Whether a leader is being chosen, or a broker has not heard yet who leads: the protocol's
-/// retriable errors (KIP-320 for the two about epochs).
-pub(super) fn passes(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode as Code;
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            Code::FencedLeaderEpoch
-                | Code::UnknownLeaderEpoch
-                | Code::NotLeaderForPartition
-                | Code::LeaderNotAvailable
-                | Code::ReplicaNotAvailable
-                | Code::OffsetNotAvailable
-                | Code::UnknownTopicOrPartition
-                | Code::KafkaStorageError
-                | Code::BrokerTransportFailure
-        )
-    )
-}
-
-fn ask(consumer: &Consumer, parts: &[(&str, i32)], at: Offset) -> Result<Vec<Option<i64>>, NotAnswered> {
+fn ask(
+    consumer: &Consumer,
+    parts: &[(&str, i32)],
+    at: Offset,
+    patience: Duration,
+) -> Result<Vec<Option<i64>>, NotAnswered> {
     let whole = |error| NotAnswered { partition: None, error };
     let mut list = TopicPartitionList::new();
     for (topic, partition) in parts {
         list.add_partition_offset(topic, *partition, at).map_err(whole)?;
     }
-    let found = consumer.offsets_for_times(list, PATIENCE).map_err(whole)?;
+    let found = consumer.offsets_for_times(list, patience).map_err(whole)?;
     let one = |(topic, partition): &(&str, i32)| {
         let failed = |error| NotAnswered { partition: Some(format!("{topic}[{partition}]")), error };
         let Some(element) = found.find_partition(topic, *partition) else {
@@ -219,17 +210,28 @@ pub(super) fn assign<'a>(consumer: &Consumer, parts: impl Iterator<Item = (&'a P
     consumer.assign(&list).context("assigning partitions")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::fits;
-
-    #[test]
-    fn a_star_stands_for_any_letters() {
-        assert!(fits("emergency.*", "emergency.created"));
-        assert!(fits("*.created", "emergency.created"));
-        assert!(fits("*", "x"));
-        assert!(fits("a*b*c", "a--b--c"));
-        assert!(!fits("emergency.*", "device.alerts"));
-        assert!(!fits("a*b", "a--c"));
+/// Also reads partitions of a topic, each from its beginning.
+pub(super) fn assign_more(consumer: &Consumer, topic: &str, partitions: &[i32]) -> Result<()> {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition_offset(topic, *partition, Offset::Beginning).context("naming an offset")?;
     }
+    if list.count() == 0 {
+        return Ok(());
+    }
+    consumer.incremental_assign(&list).context("assigning partitions")
+}
+
+/// Reads a topic, or one partition of it, no more.
+pub(super) fn unassign(consumer: &Consumer, topic: &str, partition: Option<i32>) -> Result<()> {
+    let mut list = TopicPartitionList::new();
+    for element in consumer.assignment().context("asking for the assignment")?.elements() {
+        if element.topic() == topic && partition.is_none_or(|given| given == element.partition()) {
+            list.add_partition(topic, element.partition());
+        }
+    }
+    if list.count() == 0 {
+        return Ok(());
+    }
+    consumer.incremental_unassign(&list).context("leaving partitions")
 }

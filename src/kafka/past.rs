@@ -6,22 +6,18 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rdkafka::Offset;
-use rdkafka::consumer::Consumer as _;
-use rdkafka::consumer::base_consumer::PartitionQueue;
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message as _};
 use tokio_util::sync::CancellationToken;
 
-use super::consume::{Consumer, Ears, Watcher};
-use super::follow::{fatal, view};
+use super::follow::view;
+use super::native::{Event, Place, Queue, Record};
 use super::offsets::{Part, assign};
+use super::plan::{Consumer, Ears};
+use super::troubles::{Follows, Troubles};
 use crate::message::Message;
-use crate::reading::Told;
+use crate::stream::Told;
 
 /// How long the reader may be deaf to being stopped.
 const POLL: Duration = Duration::from_millis(50);
@@ -32,7 +28,7 @@ const FURTHER: i64 = 8;
 
 /// Tells everything that was there when reading began, or the newest `last` of it.
 pub(super) fn tell(
-    consumer: &Arc<Consumer>,
+    consumer: &Consumer,
     parts: &[Part],
     last: Option<usize>,
     ears: &Ears,
@@ -73,105 +69,113 @@ fn begin(consumer: &Consumer, ranges: &[Range<'_>]) -> Result<()> {
     assign(consumer, ranges.iter().filter(|range| !range.is_read).map(|range| (range.part, range.start)))
 }
 
-/// Reads until something of a range came; false when told to stop.
+/// Waits until something of a range comes, and takes it.
 fn step(
-    consumer: &Consumer,
+    queue: &Queue<'_>,
     ranges: &mut [Range<'_>],
     hit: &mut usize,
-    stop: &CancellationToken,
-    keep: &mut dyn FnMut(&BorrowedMessage<'_>),
-) -> Result<bool> {
-    if stop.is_cancelled() {
-        return Ok(false);
-    }
-    match consumer.poll(POLL) {
-        None => {}
-        Some(Ok(message)) => {
+    hear: &mut dyn FnMut(Event<'_>) -> Result<Option<Place>>,
+    keep: &mut dyn FnMut(&Record<'_>),
+) -> Result<()> {
+    match queue.poll(POLL) {
+        Event::Message(message) => {
             let is_it =
                 |range: &Range<'_>| range.part.partition == message.partition() && range.part.topic == message.topic();
             if !ranges.get(*hit).is_some_and(is_it) {
                 match ranges.iter().position(is_it) {
                     Some(found) => *hit = found,
-                    None => return Ok(true),
+                    None => return Ok(()),
                 }
             }
             let range = &mut ranges[*hit];
             if message.offset() < range.end {
-                range.oldest.get_or_insert(message.timestamp().to_millis().unwrap_or_default());
+                range.oldest.get_or_insert(message.time());
                 keep(&message);
             }
             range.is_read |= message.offset() + 1 >= range.end;
         }
-        Some(Err(KafkaError::PartitionEOF(partition))) => {
-            // Transaction markers and compaction leave offsets that no message has.
-            let positions = consumer.position().context("asking for positions")?;
-            for range in ranges.iter_mut().filter(|range| range.part.partition == partition) {
-                let position = positions.find_partition(&range.part.topic, partition).map(|found| found.offset());
-                range.is_read |= matches!(position, Some(Offset::Offset(next)) if next >= range.end);
+        // Transaction markers and compaction leave offsets that no message has.
+        Event::End(place) => {
+            for range in ranges.iter_mut().filter(|range| range.part.is_at(&place)) {
+                range.is_read |= place.offset >= range.end;
             }
         }
-        Some(Err(error)) => fatal(&error)?,
+        event => {
+            if let Some(place) = hear(event)? {
+                ranges.iter_mut().filter(|range| range.part.is_at(&place)).for_each(|range| range.is_read = true);
+            }
+        }
     }
-    Ok(true)
+    Ok(())
+}
+
+/// Names what is wrong; the partition that is given up for it. What is there is told all the same.
+fn hear(event: Event<'_>, troubles: &mut Troubles, ears: &Ears) -> Result<Option<Place>> {
+    let Event::Trouble(trouble) = event else { return Ok(None) };
+    Ok(match troubles.hear(trouble, ears)? {
+        Follows::Nothing => None,
+        Follows::GivenUp(place) => Some(place),
+        Follows::OutOfRange(place) => {
+            let Place { topic, partition, offset } = &place;
+            troubles.hold(format!("{topic}[{partition}]@{offset} was deleted before it could be read"), ears);
+            Some(place)
+        }
+    })
 }
 
 /// A partition's own queue, and the message that it would tell next. Whoever is ahead waits in its queue,
 /// which the library does not fill further.
 struct Lane<'a> {
     part: &'a Part,
-    queue: &'a PartitionQueue<Watcher>,
-    head: Option<BorrowedMessage<'a>>,
+    queue: &'a Queue<'a>,
+    head: Option<Record<'a>>,
     is_read: bool,
 }
 
 impl Lane<'_> {
     /// Takes what the queue has: the next head, or that there is none to come.
-    fn advance(&mut self, consumer: &Consumer, ears: &Ears) -> Result<()> {
+    fn advance(&mut self, troubles: &mut Troubles, ears: &Ears) -> Result<()> {
         match self.queue.poll(WAIT) {
-            None => {}
-            Some(Ok(message)) => {
+            Event::Message(message) => {
                 let next = message.offset() + 1;
                 self.is_read = next >= self.part.high;
                 if next <= self.part.high && (ears.wanted)(&view(&message)) {
                     self.head = Some(message);
                 }
             }
-            Some(Err(KafkaError::PartitionEOF(_))) => {
-                // Transaction markers and compaction leave offsets that no message has.
-                let positions = consumer.position().context("asking for positions")?;
-                let position = positions.find_partition(&self.part.topic, self.part.partition);
-                let position = position.map(|found| found.offset());
-                self.is_read = matches!(position, Some(Offset::Offset(next)) if next >= self.part.high);
-            }
-            Some(Err(error)) => fatal(&error)?,
+            // Transaction markers and compaction leave offsets that no message has.
+            Event::End(place) => self.is_read |= place.offset >= self.part.high,
+            event => self.is_read |= hear(event, troubles, ears)?.is_some(),
         }
         Ok(())
     }
 
     fn time(&self) -> Option<i64> {
-        self.head.as_ref().map(|head| head.timestamp().to_millis().unwrap_or_default())
+        self.head.as_ref().map(Record::time)
     }
 }
 
-fn merge(consumer: &Arc<Consumer>, parts: &[Part], ears: &Ears, stop: &CancellationToken) -> Result<ControlFlow<()>> {
+fn merge(consumer: &Consumer, parts: &[Part], ears: &Ears, stop: &CancellationToken) -> Result<ControlFlow<()>> {
     let past: Vec<&Part> = parts.iter().filter(|part| part.start < part.high).collect();
+    let own = Queue::of(consumer).context("preparing the consumer's queue")?;
     let queues: Option<Vec<_>> =
-        past.iter().map(|part| consumer.split_partition_queue(&part.topic, part.partition)).collect();
+        past.iter().map(|part| Queue::of_partition(consumer, &part.topic, part.partition)).collect();
     let queues = queues.context("preparing a partition's queue")?;
     assign(consumer, past.iter().map(|part| (*part, part.start)))?;
     let lane = |(part, queue)| Lane { part, queue, head: None, is_read: false };
     let mut lanes: Vec<Lane<'_>> = past.into_iter().zip(&queues).map(lane).collect();
+    let mut troubles = Troubles::new(false);
     loop {
         // As long as a partition may still send something older, nothing can be told.
         while let Some(lane) = lanes.iter_mut().find(|lane| lane.head.is_none() && !lane.is_read) {
             if stop.is_cancelled() {
                 return Ok(ControlFlow::Break(()));
             }
-            lane.advance(consumer, ears)?;
-            if lane.head.is_none()
-                && let Some(Err(error)) = consumer.poll(Duration::ZERO)
-            {
-                fatal(&error)?;
+            lane.advance(&mut troubles, ears)?;
+            if lane.head.is_none() {
+                let given_up = hear(own.poll(Duration::ZERO), &mut troubles, ears)?;
+                let lost = |lane: &&mut Lane<'_>| given_up.as_ref().is_some_and(|place| lane.part.is_at(place));
+                lanes.iter_mut().filter(lost).for_each(|lane| lane.is_read = true);
             }
         }
         let oldest = lanes.iter_mut().filter(|lane| lane.head.is_some()).min_by_key(|lane| lane.time());
@@ -191,6 +195,9 @@ fn newest(
     ears: &Ears,
     stop: &CancellationToken,
 ) -> Result<Vec<Message>> {
+    let queue = Queue::of(consumer).context("preparing the consumer's queue")?;
+    let mut troubles = Troubles::new(false);
+    let mut hear = |event: Event<'_>| hear(event, &mut troubles, ears);
     let window = i64::try_from(count).unwrap_or(i64::MAX / FURTHER).max(1);
     // Ordered by time; by arrival where times are the same.
     let mut found: BinaryHeap<Reverse<(i64, i64, usize, Found)>> = BinaryHeap::new();
@@ -200,7 +207,10 @@ fn newest(
         begin(consumer, &ranges)?;
         let mut hit = 0;
         while ranges.iter().any(|range| !range.is_read) {
-            let going = step(consumer, &mut ranges, &mut hit, stop, &mut |message| {
+            if stop.is_cancelled() {
+                return Ok(Vec::new());
+            }
+            step(&queue, &mut ranges, &mut hit, &mut hear, &mut |message| {
                 let view = view(message);
                 let is_newer = found.len() < count || found.peek().is_some_and(|Reverse((time, ..))| view.time > *time);
                 if is_newer && (ears.wanted)(&view) {
@@ -211,9 +221,6 @@ fn newest(
                     }
                 }
             })?;
-            if !going {
-                return Ok(Vec::new());
-            }
         }
         let threshold = found.peek().filter(|_| found.len() == count).map(|Reverse((time, ..))| *time);
         reach = reach.saturating_mul(FURTHER);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,8 @@ use super::access::Access;
 use super::admin::{Cluster, known_cluster};
 use super::blocking::blocking;
 use super::limits::{LARGE, Limits};
+use super::names::unknown_names;
+use super::native::add_header;
 use super::{let_go, unknown_topic};
 use crate::publish::{Batches, Ledger, Outgoing, next_batch};
 
@@ -34,6 +36,10 @@ const NOT_SENT: &str = "interrupted before it was sent";
 /// Bytes of messages that wait for their acknowledgement. The library's own bound would let nothing larger pass, not
 /// even alone.
 const WAITING: usize = 32 * 1024 * 1024;
+
+/// The library takes this time for "none was given", and would send the message as of now.
+const TIME_ZERO: &str =
+    "its time is 1970-01-01T00:00:00Z, which cannot be sent; without time it is sent as of now, and .001Z can be sent";
 
 /// How messages are sent.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +124,7 @@ pub async fn produce(
     // By the producer itself: with the answer it asks for its id at once, else half a second later.
     let met = blocking(move |_| {
         let cluster = known_cluster(producer.client(), &access, pace.patience)?;
+        unknown_names(&cluster, &access)?;
         Ok((producer, cluster, access))
     });
     let met = tokio::select! {
@@ -203,6 +210,9 @@ impl Run {
         if let Some(words) = self.topic_problem(&message.topic) {
             return self.ledger.refuse(message.number, &words);
         }
+        if message.time == Some(0) {
+            return self.ledger.refuse(message.number, TIME_ZERO);
+        }
         let size = message.value.as_ref().map_or(0, Bytes::len) + message.key.as_ref().map_or(0, Bytes::len);
         if let Some(words) = self.size_problem(&message.topic, size) {
             return self.ledger.refuse(message.number, &words);
@@ -213,12 +223,9 @@ impl Run {
         record.payload = message.value.as_deref();
         record.timestamp = message.time;
         if !message.headers.is_empty() {
-            let headers = OwnedHeaders::new_with_capacity(message.headers.len());
-            let all = message
-                .headers
-                .iter()
-                .fold(headers, |all, (name, value)| all.insert(Header { key: name, value: value.as_deref() }));
-            record.headers = Some(all);
+            let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
+            message.headers.iter().for_each(|(name, value)| add_header(&mut headers, name, value.as_deref()));
+            record.headers = Some(headers);
         }
         // Looking at the clock costs a tenth of what sending costs: only who has to wait does.
         let mut deadline = None;

@@ -12,6 +12,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::access::Access;
 use super::let_go;
+use super::names::unknown;
+use super::troubles::innermost;
 use crate::about::Remedy;
 use crate::failure::Failure;
 
@@ -27,6 +29,10 @@ enum Obstacle {
     Identity,
     /// It hangs up on what we say.
     Language,
+    /// A name of its own that this machine does not know.
+    Name,
+    /// A name that was given to us is not known.
+    Address,
 }
 
 /// Why a cluster does not answer.
@@ -74,6 +80,8 @@ fn obstacle(code: Option<RDKafkaErrorCode>, reason: &str) -> Option<Obstacle> {
             Some(Obstacle::Identity)
         }
         RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => Some(Obstacle::Login),
+        RDKafkaErrorCode::Resolve if reason.contains("/bootstrap: ") => Some(Obstacle::Address),
+        RDKafkaErrorCode::Resolve => Some(Obstacle::Name),
         RDKafkaErrorCode::SSL if reason.contains("certificate") => Some(Obstacle::Certificate),
         RDKafkaErrorCode::SSL => Some(Obstacle::Language),
         // What the library guesses when a broker hangs up in the middle of the first exchange.
@@ -82,8 +90,8 @@ fn obstacle(code: Option<RDKafkaErrorCode>, reason: &str) -> Option<Obstacle> {
     }
 }
 
-/// Why this cluster does not let us in; None where it gave no reason.
-pub(super) fn refusal(access: &Access) -> Option<Refusal> {
+/// Why this cluster does not let us in; None where it gave no reason within `patience`.
+pub(super) fn refusal(access: &Access, patience: Duration) -> Option<Refusal> {
     let consumer: BaseConsumer<Listener> = access
         .config()
         .set("group.id", "sosstack-reader")
@@ -91,7 +99,7 @@ pub(super) fn refusal(access: &Access) -> Option<Refusal> {
         .set_log_level(RDKafkaLogLevel::Info)
         .create_with_context(Listener::default())
         .ok()?;
-    let deadline = Instant::now() + LISTEN;
+    let deadline = Instant::now() + LISTEN.min(patience);
     let mut heard = None;
     while heard.is_none() && Instant::now() < deadline {
         let _ = consumer.poll(Duration::from_millis(20));
@@ -100,7 +108,7 @@ pub(super) fn refusal(access: &Access) -> Option<Refusal> {
     let_go(consumer);
     heard.map(|(obstacle, reason)| Refusal {
         failure: failure(access, obstacle, &reason),
-        is_final: obstacle != Obstacle::Language,
+        is_final: !matches!(obstacle, Obstacle::Language | Obstacle::Address),
     })
 }
 
@@ -116,6 +124,11 @@ fn failure(access: &Access, obstacle: Obstacle, reason: &str) -> Failure {
                 remedy: Remedy::words(format!("check the password in {from}, and --kafka-sasl")),
             }
         }
+        Obstacle::Name => unknown(access, &[name(reason)], why(reason)),
+        Obstacle::Address => Failure::Failed {
+            cause: format!("Kafka at {servers} cannot be found: {reason}"),
+            remedy: Remedy::words("check the address in --bootstrap, or in the context"),
+        },
         Obstacle::Certificate => Failure::Failed {
             cause: format!("Kafka at {servers} shows a certificate that is not trusted: {reason}"),
             remedy: Remedy::words("--ca FILE names the authority that signed it; a broker's name must be in it"),
@@ -139,10 +152,13 @@ fn failure(access: &Access, obstacle: Obstacle, reason: &str) -> Failure {
     }
 }
 
-/// The reason without the library's prefix (`sasl_ssl://host:9093/bootstrap: `) and its afterword on state and time.
-fn innermost(reason: &str) -> &str {
-    let reason = reason.rsplit_once("/bootstrap: ").map_or(reason, |(_, rest)| rest);
-    reason.split_once(" (after ").map_or(reason, |(words, _)| words).trim_end_matches([':', ' '])
+/// Of "Failed to resolve 'host:port': reason".
+fn name(reason: &str) -> &str {
+    reason.split('\'').nth(1).unwrap_or(reason)
+}
+
+fn why(reason: &str) -> &str {
+    reason.rsplit_once("': ").map_or(reason, |(_, why)| why)
 }
 
 #[cfg(test)]
@@ -153,11 +169,16 @@ mod tests {
     fn reasons_are_read_as_the_library_says_them() {
         let login = "sasl_ssl://127.0.0.1:9093/bootstrap: SASL authentication error: Authentication failed \
                      (after 12ms in state AUTH_REQ)";
-        assert_eq!(innermost(login), "SASL authentication error: Authentication failed");
         assert_eq!(obstacle(Some(RDKafkaErrorCode::Authentication), login), Some(Obstacle::Login));
         let unknown =
             "ssl://127.0.0.1:1/bootstrap: Receive failed: error:0A000412:SSL routines::sslv3 alert bad certificate";
         assert_eq!(obstacle(Some(RDKafkaErrorCode::BrokerTransportFailure), unknown), Some(Obstacle::Identity));
+        let resolved = "kafka-0.invalid:9092/0: Failed to resolve 'kafka-0.invalid:9092': Name or service not known";
+        assert_eq!(obstacle(Some(RDKafkaErrorCode::Resolve), resolved), Some(Obstacle::Name));
+        assert_eq!(name(innermost(resolved)), "kafka-0.invalid:9092");
+        assert_eq!(why(innermost(resolved)), "Name or service not known");
+        let given = "kafka.invalid:1/bootstrap: Failed to resolve 'kafka.invalid:1': Name or service not known";
+        assert_eq!(obstacle(Some(RDKafkaErrorCode::Resolve), given), Some(Obstacle::Address));
         let refused = "localhost:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused";
         assert_eq!(obstacle(Some(RDKafkaErrorCode::BrokerTransportFailure), refused), None);
     }

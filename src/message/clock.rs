@@ -3,6 +3,13 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::NO_TIME;
+
+/// The instant of milliseconds since the epoch; None where there is no time, or the calendar's 9999 years end before.
+pub fn in_calendar(millis: i64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(millis).ok().filter(|_| millis != NO_TIME)
+}
+
 /// Writes milliseconds since the epoch as `2026-11-24T16:00:00.123Z`, or by a pattern in a time zone.
 pub struct Clock {
     zone: TimeZone,
@@ -33,9 +40,15 @@ impl Clock {
         Self { zone, pattern, suffix, second: i64::MIN, text: String::new() }
     }
 
-    /// Appends the text of a time; one that no calendar has is the epoch.
+    /// Appends the text of a time; nothing where there is none; the number itself where no calendar has it, as it
+    /// counts something else than milliseconds.
     pub fn write(&mut self, millis: i64, out: &mut Vec<u8>) {
-        let time = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH);
+        let Some(time) = in_calendar(millis) else {
+            if millis != NO_TIME {
+                out.extend_from_slice(itoa::Buffer::new().format(millis).as_bytes());
+            }
+            return;
+        };
         let second = time.as_millisecond().div_euclid(1000);
         if second != self.second {
             let whole = Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -57,7 +70,7 @@ mod tests {
     #[test]
     fn times_are_those_of_the_calendar() {
         let mut clock = Clock::utc();
-        for millis in [0, 1, 999, 1000, 1_795_536_000_123, -1, -1001, 4_102_444_799_999] {
+        for millis in [0, 1, 999, 1000, 1_795_536_000_123, -2, -1001, 4_102_444_799_999] {
             let mut text = Vec::new();
             clock.write(millis, &mut text);
             let text = String::from_utf8(text).unwrap();
@@ -65,5 +78,15 @@ mod tests {
             assert_eq!(expected.as_millisecond(), millis, "{text}");
             assert!(text.len() == 24 && text.ends_with('Z'), "{text}");
         }
+    }
+
+    #[test]
+    fn what_no_calendar_has_is_the_number_itself() {
+        let mut text = Vec::new();
+        for micros_or_none in [1_795_536_000_123_456, super::NO_TIME, i64::MIN] {
+            Clock::local().write(micros_or_none, &mut text);
+            text.push(b' ');
+        }
+        assert_eq!(text, b"1795536000123456  -9223372036854775808 ");
     }
 }

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::json::{compact, is_json, write_string};
-use super::{Clock, Properties, View};
+use super::{Clock, Properties, View, in_calendar};
 
 /// Writes envelopes.
 pub struct Writer {
@@ -47,9 +47,14 @@ impl Writer {
         if let Some(properties) = message.properties.filter(|properties| !properties.is_empty()) {
             write_properties(properties, out);
         }
-        out.extend_from_slice(b",\"time\":\"");
-        self.clock.write(message.time, out);
-        out.push(b'"');
+        if in_calendar(message.time).is_some() {
+            out.extend_from_slice(b",\"time\":\"");
+            self.clock.write(message.time, out);
+            out.push(b'"');
+        } else {
+            integer("time", message.time, out);
+            out.extend_from_slice(b",\"time_encoding\":\"number\"");
+        }
         write_value(message.value, out);
         out.push(b'}');
     }
@@ -92,7 +97,12 @@ fn write_headers(message: &View<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"headers\":[");
     for (index, (name, value)) in message.headers.iter().enumerate() {
         out.extend_from_slice(if index == 0 { b"{\"name\":" } else { b",{\"name\":" });
-        write_string(name, out);
+        if let Ok(name) = str::from_utf8(name) {
+            write_string(name, out);
+        } else {
+            write_base64(name, out);
+            out.extend_from_slice(b",\"name_base64\":true");
+        }
         out.extend_from_slice(b",\"value\":");
         match value.map(|bytes| (bytes, str::from_utf8(bytes))) {
             None => out.extend_from_slice(b"null"),

@@ -11,10 +11,12 @@ pub mod parse;
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use clock::Clock;
+pub use clock::{Clock, in_calendar};
+
+/// Kafka's word for the time of a record that has none.
+pub const NO_TIME: i64 = -1;
 
 /// Which broker a message went through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +54,10 @@ impl Properties {
     }
 }
 
-/// Names with their values in order, as often as they came. A value may be Kafka's null.
-pub type Headers<'a> = Vec<(Cow<'a, str>, Option<&'a [u8]>)>;
+/// A name, which may be any bytes in Kafka, with its value, which may be Kafka's null.
+pub type Header<'a> = (Cow<'a, [u8]>, Option<&'a [u8]>);
+/// In order, as often as they came.
+pub type Headers<'a> = Vec<Header<'a>>;
 
 /// A message as it lies in a client's memory. Absent and empty are different: None is Kafka's null.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +76,8 @@ pub struct View<'a> {
     /// MQTT 5: user properties.
     pub headers: Headers<'a>,
     pub properties: Option<&'a Properties>,
-    /// Kafka: the record's timestamp. MQTT messages have none: when it was received. In milliseconds.
+    /// Kafka: the record's timestamp, in milliseconds unless its producer took others for them; [`NO_TIME`] where there
+    /// is none. MQTT messages have none: when it was received.
     pub time: i64,
     pub value: Option<&'a [u8]>,
 }
@@ -87,9 +92,9 @@ pub struct Message {
     pub qos: Option<u8>,
     pub retained: Option<bool>,
     pub key: Option<Vec<u8>>,
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     pub properties: Option<Properties>,
-    /// Milliseconds since the epoch.
+    /// As in [`View`].
     pub time: i64,
     pub value: Option<Vec<u8>>,
 }
@@ -97,7 +102,7 @@ pub struct Message {
 impl View<'_> {
     /// A copy that can be kept.
     pub fn to_message(&self) -> Message {
-        let header = |(name, value): &(Cow<'_, str>, Option<&[u8]>)| (name.to_string(), value.map(<[u8]>::to_vec));
+        let header = |(name, value): &(Cow<'_, [u8]>, Option<&[u8]>)| (name.to_vec(), value.map(<[u8]>::to_vec));
         Message {
             broker: self.broker,
             topic: self.topic.to_string(),
@@ -112,16 +117,11 @@ impl View<'_> {
             value: self.value.map(<[u8]>::to_vec),
         }
     }
-
-    /// The instant of its time; one that no calendar has is the epoch.
-    pub fn timestamp(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.time).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
 }
 
 impl Message {
     pub fn view(&self) -> View<'_> {
-        let headers = self.headers.iter().map(|(name, value)| (Cow::Borrowed(name.as_str()), value.as_deref()));
+        let headers = self.headers.iter().map(|(name, value)| (Cow::Borrowed(name.as_slice()), value.as_deref()));
         View {
             broker: self.broker,
             topic: Cow::Borrowed(&self.topic),

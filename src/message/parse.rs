@@ -16,9 +16,9 @@ pub struct Envelope {
     pub qos: Option<u8>,
     pub retained: Option<bool>,
     pub key: Option<Vec<u8>>,
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     pub properties: Properties,
-    /// Milliseconds since the epoch.
+    /// Milliseconds since the epoch, or whatever its producer took for them.
     pub time: Option<i64>,
     pub value: Option<Vec<u8>>,
 }
@@ -35,6 +35,14 @@ enum Encoding {
     Base64,
     /// There are no bytes at all.
     Null,
+}
+
+/// How a time stands in JSON; each can be told from the other.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TimeEncoding {
+    Text,
+    Number,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +63,10 @@ struct Line {
     headers: Vec<Header>,
     #[serde(default)]
     properties: LineProperties,
-    time: Option<Timestamp>,
+    /// A text of RFC 3339, or the number as it is.
+    time: Option<Box<RawValue>>,
+    #[serde(rename = "time_encoding")]
+    _time_encoding: Option<TimeEncoding>,
     value: Box<RawValue>,
     #[serde(default)]
     encoding: Encoding,
@@ -68,6 +79,8 @@ struct Line {
 #[serde(deny_unknown_fields)]
 struct Header {
     name: String,
+    #[serde(default)]
+    name_base64: bool,
     value: Option<String>,
     #[serde(default)]
     base64: bool,
@@ -93,6 +106,8 @@ pub enum EnvelopeError {
     Base64 { what: &'static str, error: base64::DecodeError },
     #[error("the value says it is text, but is not a string")]
     NoString,
+    #[error("the time is neither a text such as 2026-11-24T16:00:00Z nor a whole number of milliseconds")]
+    Time,
     #[error("there is no QoS {0}")]
     Qos(u8),
 }
@@ -111,7 +126,9 @@ impl Envelope {
                 (Some(text), true) => Some(base64("a header", &text)?),
                 (value, _) => value.map(String::into_bytes),
             };
-            Ok((header.name, value))
+            let name =
+                if header.name_base64 { base64("a header's name", &header.name)? } else { header.name.into_bytes() };
+            Ok((name, value))
         };
         if let Some(qos) = line.qos.filter(|qos| *qos > 2) {
             return Err(EnvelopeError::Qos(qos));
@@ -124,7 +141,7 @@ impl Envelope {
             key,
             headers: line.headers.into_iter().map(header).collect::<Result<_, EnvelopeError>>()?,
             properties: properties(line.properties)?,
-            time: line.time.map(Timestamp::as_millisecond),
+            time: line.time.as_deref().map(time).transpose()?,
             value: value(&line.value, line.encoding, line.raw)?,
         })
     }
@@ -132,6 +149,14 @@ impl Envelope {
 
 fn base64(what: &'static str, text: &str) -> Result<Vec<u8>, EnvelopeError> {
     BASE64_STANDARD.decode(text).map_err(|error| EnvelopeError::Base64 { what, error })
+}
+
+fn time(value: &RawValue) -> Result<i64, EnvelopeError> {
+    let text = value.get();
+    if let Ok(number) = text.parse() {
+        return Ok(number);
+    }
+    serde_json::from_str::<Timestamp>(text).map(Timestamp::as_millisecond).map_err(|_| EnvelopeError::Time)
 }
 
 fn properties(line: LineProperties) -> Result<Properties, EnvelopeError> {
@@ -161,8 +186,8 @@ fn value(value: &RawValue, encoding: Encoding, raw: Option<String>) -> Result<Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Message;
     use crate::message::envelope::Writer;
+    use crate::message::{Message, NO_TIME};
 
     fn message(value: Option<&[u8]>) -> Message {
         Message {
@@ -173,7 +198,7 @@ mod tests {
             qos: None,
             retained: None,
             key: Some(b"e-1".to_vec()),
-            headers: vec![("source".to_owned(), Some(b"test".to_vec()))],
+            headers: vec![(b"source".to_vec(), Some(b"test".to_vec()))],
             properties: None,
             time: 1_795_536_000_123,
             value: value.map(<[u8]>::to_vec),
@@ -242,13 +267,29 @@ mod tests {
         for key in [None, Some(Vec::new()), Some(vec![255, 0]), Some(b"{}".to_vec())] {
             sent.key = key;
             sent.headers = vec![
-                ("twice".to_owned(), Some(b"1".to_vec())),
-                ("null".to_owned(), None),
-                ("twice".to_owned(), Some(Vec::new())),
-                ("binary \"\\".to_owned(), Some(vec![0, 255])),
+                (b"twice".to_vec(), Some(b"1".to_vec())),
+                (b"null".to_vec(), None),
+                (b"twice".to_vec(), Some(Vec::new())),
+                (b"binary \"\\".to_vec(), Some(vec![0, 255])),
+                (vec![0xff, 0, b'a'], Some(b"a name of bytes".to_vec())),
+                (Vec::new(), None),
             ];
             there_and_back(&sent);
         }
+    }
+
+    #[test]
+    fn times_come_back_whatever_their_producer_counts() {
+        let mut sent = message(Some(b"{}"));
+        let micros = 1_795_536_000_123_456;
+        for time in [0, 1, NO_TIME, -2, 253_402_207_200_000, micros, micros * 1000, i64::MAX, i64::MIN] {
+            sent.time = time;
+            there_and_back(&sent);
+        }
+        sent.time = micros;
+        assert!(line(&sent).contains(r#""time":1795536000123456,"time_encoding":"number""#), "{}", line(&sent));
+        sent.time = 0;
+        assert!(line(&sent).contains(r#""time":"1970-01-01T00:00:00.000Z","value""#), "{}", line(&sent));
     }
 
     #[test]
@@ -274,6 +315,8 @@ mod tests {
         let words = |line: &str| Envelope::parse(line.as_bytes()).unwrap_err().to_string();
         assert!(words(r#"{"value":"!","encoding":"base64"}"#).contains("base64"));
         assert!(words(r#"{"value":1,"encoding":"text"}"#).contains("not a string"));
+        assert!(words(r#"{"value":1,"time":"soon"}"#).contains("the time is"));
+        assert!(words(r#"{"value":1,"time":1.5}"#).contains("the time is"));
         assert!(words(r#"{"value":1,"qos":3}"#).contains("no QoS 3"));
         assert!(words(r#"{"value":1,"vlaue":2}"#).contains("vlaue"));
         assert!(words("{}").contains("value"));

@@ -404,13 +404,14 @@ fn properties(message: &Outgoing) -> Option<PublishProperties> {
     }
     let Properties { content_type, response_topic, correlation_data, payload_format, expiry } =
         message.properties.as_deref().cloned().unwrap_or_default();
-    let text = |value: &Option<Vec<u8>>| String::from_utf8_lossy(value.as_deref().unwrap_or_default()).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let pair = |(name, value): &(Vec<u8>, Option<Vec<u8>>)| (text(name), text(value.as_deref().unwrap_or_default()));
     Some(PublishProperties {
         payload_format_indicator: payload_format,
         message_expiry_interval: expiry,
         response_topic,
         correlation_data: correlation_data.map(Bytes::from),
-        user_properties: message.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+        user_properties: message.headers.iter().map(pair).collect(),
         content_type,
         ..PublishProperties::default()
     })

@@ -20,7 +20,7 @@ use crate::about::Remedy;
 use crate::contexts::MQTT_PASSWORD;
 use crate::failure::Failure;
 use crate::message::{Broker, Properties, View};
-use crate::reading::{Tell, Told};
+use crate::stream::{Tell, Told};
 
 /// How long the server may take to end the connection when we leave.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -257,7 +257,7 @@ fn view<'a>(message: &'a Publish, properties: &'a Properties) -> View<'a> {
         qos: Some(message.qos as u8),
         retained: Some(message.retain),
         key: None,
-        headers: pairs.map(|(name, value)| (Cow::Borrowed(name.as_str()), Some(value.as_bytes()))).collect(),
+        headers: pairs.map(|(name, value)| (Cow::Borrowed(name.as_bytes()), Some(value.as_bytes()))).collect(),
         properties: (!properties.is_empty()).then_some(properties),
         time: Timestamp::now().as_millisecond(),
         value: Some(&message.payload),

@@ -86,7 +86,7 @@ mod tests {
 
     fn cluster(brokers: &[i32], partitions: Vec<PartitionState>) -> Cluster {
         let topic = TopicState { name: "audit.access".to_owned(), partitions };
-        Cluster { brokers: brokers.to_vec(), topics: vec![topic] }
+        Cluster { brokers: brokers.to_vec(), addresses: Vec::new(), topics: vec![topic] }
     }
 
     #[test]

@@ -120,7 +120,7 @@ mod tests {
         Snapshot {
             services: services(&expected, &inventory),
             nodes: BTreeMap::from([(Service::zookeeper(1), Ok(Mode::Leader))]),
-            cluster: Ok(Cluster { brokers: vec![1], topics: Vec::new() }),
+            cluster: Ok(Cluster { brokers: vec![1], addresses: Vec::new(), topics: Vec::new() }),
             clients: Ok(1),
         }
     }

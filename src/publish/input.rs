@@ -275,6 +275,6 @@ fn fits_mqtt(message: &Outgoing) -> Result<(), String> {
     if message.headers.is_empty() && message.properties.is_none() {
         return Ok(());
     }
-    let headers = message.headers.iter().map(|(name, value)| (name.as_str().into(), value.as_deref())).collect();
+    let headers = message.headers.iter().map(|(name, value)| (name.as_slice().into(), value.as_deref())).collect();
     mqtt::message_problem(&headers, message.properties.as_deref()).map_or(Ok(()), Err)
 }

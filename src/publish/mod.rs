@@ -17,8 +17,8 @@ use crate::message::Properties;
 pub use ledger::Ledger;
 pub use rate::Rate;
 
-/// Names with their values in order; None is Kafka's null.
-pub type OwnedHeaders = Vec<(String, Option<Vec<u8>>)>;
+/// Names with their values in order; None is Kafka's null. A name of Kafka may be any bytes.
+pub type OwnedHeaders = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// A message on its way. What most messages of a run share is shared.
 #[derive(Debug, Clone)]

@@ -1,8 +1,5 @@
 //! Messages of both brokers in one stream: readers in threads of their own tell what comes, one at a time.
 
-mod gate;
-mod place;
-
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -16,33 +13,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::address::Address;
 use crate::kafka;
-use crate::message::View;
+use crate::message::NO_TIME;
 use crate::mqtt;
 use crate::mqtt::filters::Group;
 use crate::mqtt::subscribe::{Patience, Subscription};
-
-pub use gate::Gate;
-pub use place::{From, Until};
-
-/// How long a broker may take to let us in.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+use crate::place::{From, Until};
+use crate::stream::{Gate, Tell, Told, Wanted};
 
 /// How long people are kept waiting for a server that let us in before and refuses us now.
 const REFUSED: Duration = Duration::from_secs(60);
-
-/// What a reader tells.
-pub enum Told<'a> {
-    Message(&'a View<'a>),
-    /// Nothing more is waiting: what was printed so far should be seen.
-    Idle,
-    /// Something to know that ends nothing, such as a broker that is away.
-    Notice(String),
-}
-
-/// Who is told, from readers' threads; breaking off ends the reading.
-pub type Tell = Arc<dyn Fn(Told<'_>) -> ControlFlow<()> + Send + Sync>;
-/// Whether a message is wanted at all.
-pub type Wanted = Arc<dyn Fn(&View<'_>) -> bool + Send + Sync>;
 
 /// What is to be read.
 pub struct Watch<'a> {
@@ -63,10 +42,12 @@ pub struct Watch<'a> {
     /// Little memory goes before speed.
     pub for_people: bool,
     /// Reads as a member of this group.
-    pub group: Option<kafka::group::Membership>,
+    pub group: Option<kafka::plan::Membership>,
+    /// What cannot be read is a failure: who reads to an end, or a number of messages, must not wait for ever.
+    pub strict: bool,
     /// The most that MQTT may deliver with: 0, 1 or 2.
     pub qos: u8,
-    /// How long an MQTT server may take to let us in, at first or again.
+    /// How long brokers may take to let us in, MQTT's also again.
     pub patience: Duration,
 }
 
@@ -87,6 +68,7 @@ impl Reading {
         let stop = CancellationToken::new();
         // Whoever stops waiting for it leaves no reader behind.
         let opening = stop.clone().drop_guard();
+        let wanted = &not_before(watch.from, wanted);
         let mut topics = Vec::new();
         let mut filters = Vec::new();
         for address in watch.addresses {
@@ -101,7 +83,7 @@ impl Reading {
             if topics.is_empty() {
                 return Ok(None);
             }
-            let plan = kafka::consume::Plan {
+            let plan = kafka::plan::Plan {
                 topics,
                 partition: watch.partition,
                 from: watch.from,
@@ -109,9 +91,11 @@ impl Reading {
                 merged: watch.merged,
                 last: watch.last,
                 group: watch.group.clone(),
+                strict: watch.strict,
+                patience: watch.patience,
                 for_people: watch.for_people,
             };
-            let ears = kafka::consume::Ears {
+            let ears = kafka::plan::Ears {
                 wanted: Arc::clone(wanted),
                 tell: Arc::clone(tell),
                 gate: gate.clone(),
@@ -171,6 +155,21 @@ impl Reading {
     pub async fn close(mut self, patience: Duration) {
         self.stop.cancel();
         let _ = tokio::time::timeout(patience, self.finished()).await;
+    }
+}
+
+/// Who reads from a time to come wants nothing older, wherever it comes from: retained messages and new ones of before.
+fn not_before(from: From, wanted: &Wanted) -> Wanted {
+    let now = || jiff::Timestamp::now().as_millisecond();
+    match from {
+        From::Time(start) if start > now() => {
+            let wanted = Arc::clone(wanted);
+            Arc::new(move |message| {
+                let time = if message.time == NO_TIME { now() } else { message.time };
+                time >= start && wanted(message)
+            })
+        }
+        _ => Arc::clone(wanted),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sosstack::message::envelope::Writer;
-use sosstack::message::{Broker, Message, Properties};
+use sosstack::message::{Broker, Message, NO_TIME, Properties};
 
 use crate::harness::Home;
 use crate::messages::{Running, feed, lines, read_all};
@@ -15,6 +15,7 @@ pub fn what_sub_prints_pub_sends_byte_for_byte(home: &Home) {
     let seed = std::env::var("SOSSTACK_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_124);
     println!("envelope seed: {seed} (SOSSTACK_TEST_SEED)");
     through_kafka(home, &mut Dice(seed));
+    a_time_that_cannot_be_sent_is_named(home);
     through_mqtt(home, &mut Dice(seed));
     what_mqtt_cannot_carry_is_named(home);
 }
@@ -59,6 +60,13 @@ fn by_number(received: &[String]) -> BTreeMap<String, &String> {
 
 fn number(message: &Message) -> String {
     String::from_utf8(message.headers[0].1.clone().unwrap()).unwrap()
+}
+
+fn a_time_that_cannot_be_sent_is_named(home: &Home) {
+    let input = r#"{"topic":"audit.changes","time":"1970-01-01T00:00:00Z","value":"as of now would be a lie"}"#;
+    let refused = feed(home, &["pub", "--envelope"], input.as_bytes());
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("line 1: its time is 1970-01-01T00:00:00Z, which cannot be sent"), "{refused:?}");
 }
 
 fn through_mqtt(home: &Home, dice: &mut Dice) {
@@ -107,10 +115,10 @@ fn line(message: &Message) -> String {
 }
 
 fn kafka_message(dice: &mut Dice, number: usize) -> Message {
-    let mut headers = vec![("number".to_owned(), Some(number.to_string().into_bytes()))];
+    let mut headers = vec![(b"number".to_vec(), Some(number.to_string().into_bytes()))];
     for _ in 0..dice.below(4) {
-        let name = ["twice", "twice", "", "schlüssel", "quote\""][dice.below(5)].to_owned();
-        headers.push((name, bytes(dice)));
+        let names: [&[u8]; 6] = [b"twice", b"twice", b"", "schlüssel".as_bytes(), b"quote\"", b"\xff no text \xc3"];
+        headers.push((names[dice.below(6)].to_vec(), bytes(dice)));
     }
     Message {
         broker: Broker::Kafka,
@@ -122,8 +130,13 @@ fn kafka_message(dice: &mut Dice, number: usize) -> Message {
         key: bytes(dice),
         headers,
         properties: None,
-        // Within a week, or the broker may delete it before it is read.
-        time: jiff::Timestamp::now().as_millisecond() - i64::try_from(dice.below(3_600_000)).unwrap(),
+        // Within a week, or the broker may delete it before it is read; some producers count other units, or not at all.
+        time: match dice.below(10) {
+            0 => jiff::Timestamp::now().as_microsecond(),
+            1 => i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap(),
+            2 => NO_TIME,
+            _ => jiff::Timestamp::now().as_millisecond() - i64::try_from(dice.below(3_600_000)).unwrap(),
+        },
         value: bytes(dice),
     }
 }
@@ -139,9 +152,9 @@ fn mqtt_message(dice: &mut Dice, topic: &str, number: usize) -> Message {
         payload_format: text(2).map(|_| u8::from(is_text)),
         expiry: text(2).map(|text| 3600 + u32::try_from(text.len()).unwrap()),
     };
-    let mut headers = vec![("number".to_owned(), Some(number.to_string().into_bytes()))];
+    let mut headers = vec![(b"number".to_vec(), Some(number.to_string().into_bytes()))];
     for _ in 0..dice.below(4) {
-        headers.push(("twice".to_owned(), Some(unicode(dice).replace('\0', "").into_bytes())));
+        headers.push((b"twice".to_vec(), Some(unicode(dice).replace('\0', "").into_bytes())));
     }
     Message {
         broker: Broker::Mqtt,

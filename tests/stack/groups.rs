@@ -67,6 +67,8 @@ fn a_group_is_moved(home: &Home) {
     home.ok(&["group", "reset", "watchers", "--to", "4", "--topic", TOPIC, "--yes"]);
     let again = home.ok(&["sub", TOPIC, "--group", "watchers", "--count", "2", "--timeout", "60s"]);
     assert_eq!(again, "4\n5\n");
+    let long_ago = home.json(&["group", "reset", "watchers", "--to", "1000000000000", "--yes"]);
+    assert_eq!(long_ago["partitions"][0]["after"], 0, "13 digits are a time: {long_ago}");
     let unknown = home.run(&["group", "describe", "watcher"]);
     assert_eq!(unknown.code, Some(1), "{unknown:?}");
     assert!(unknown.stderr.contains("did you mean watchers?"), "{unknown:?}");

@@ -6,7 +6,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::harness::{Finished, Home, On, eventually};
-use crate::{elsewhere, envelope, frozen, groups, guarded, outages, publishing, reading, terminal, walkthrough};
+use crate::{
+    changes, elsewhere, envelope, frozen, groups, guarded, outages, publishing, reading, terminal, walkthrough,
+};
 
 /// Long enough for a busy machine; nothing waits that long when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -18,9 +20,11 @@ fn messages_get_through_whatever_they_are_as_processes() {
     }
     let home = Home::new(On::Process, 22_000);
     reading::expressions_are_refused_before_anything_is_reached(&home);
+    changes::a_silent_server_is_not_waited_for(&home);
     up_and_through(&home);
     // Of bytes and certificates, the runtime of the brokers knows nothing.
     envelope::what_sub_prints_pub_sends_byte_for_byte(&home);
+    changes::what_cannot_be_read_is_named(&home);
     guarded::a_guarded_cluster_is_spoken_to(&home);
     outages::outages_are_survived(&home);
     frozen::signals_are_heard_while_brokers_stand_still(&home);
@@ -49,6 +53,7 @@ fn up_and_through(home: &Home) {
     reading::messages_are_found_and_told(home);
     terminal::a_terminal_is_written_for(home);
     groups::groups_are_read_shown_and_reset(home);
+    changes::readers_keep_up_with_topics(home);
     elsewhere::other_clusters_are_reached(home);
 }
 

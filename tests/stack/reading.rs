@@ -9,7 +9,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use rustix::process::Signal;
 
-use crate::harness::{Home, interrupt};
+use crate::harness::{Home, eventually, interrupt};
 use crate::messages::{PATIENCE, Running, feed, lines, read_all};
 
 /// Before any stack is there: nothing is reached.
@@ -30,6 +30,7 @@ pub fn expressions_are_refused_before_anything_is_reached(home: &Home) {
 pub fn messages_are_found_and_told(home: &Home) {
     the_past_is_merged_by_time(home);
     places_begin_and_end_reading(home);
+    nothing_older_than_a_time_to_come_is_shown(home);
     filters_choose(home);
     transactions_do_not_hide_the_end(home);
     sub_ends_as_it_was_told(home);
@@ -87,6 +88,11 @@ fn places_begin_and_end_reading(home: &Home) {
     assert_eq!(read(&["--from", &time, "--until", "now"]).last().unwrap(), "5");
     assert!(read(&["--from", &time, "--until", "now"]).contains(&"3".to_owned()));
     assert!(!read(&["--from", "beginning", "--until", &time]).contains(&"3".to_owned()));
+    // Epoch milliseconds are a time, as other tools print them; so they are to a group.
+    let millis = time.parse::<jiff::Timestamp>().unwrap().as_millisecond().to_string();
+    let since = read(&["--from", &millis, "--until", "now"]);
+    assert!(since.contains(&"3".to_owned()) && !since.contains(&"0".to_owned()), "{since:?}");
+    assert_eq!(read(&["--from", "offset:4", "--until", "offset:5"]), ["4"]);
     // A time that is still to come is waited for.
     let soon = (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3)).to_string();
     assert_eq!(read(&["--from", "beginning", "--until", &soon]).len(), 6);
@@ -105,6 +111,21 @@ fn places_begin_and_end_reading(home: &Home) {
         "{topic}/{partition} {value}",
     ]);
     assert_eq!(template.lines().next().unwrap(), format!("{topic}/{partition} 0"));
+}
+
+/// Neither what is there, retained or not, nor what comes before that time.
+fn nothing_older_than_a_time_to_come_is_shown(home: &Home) {
+    let retained = "device/device-12345/status";
+    home.ok(&["pub", retained, "old", "--retain"]);
+    let start = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(5);
+    let targets = ["sub", "notification.email", retained, "--from", &start.to_string(), "--count", "2"];
+    let reader = Running::listen(home, &[&targets[..], &["--timeout", "60s"]].concat());
+    home.ok(&["pub", "notification.email", "early"]);
+    eventually("the time has come", PATIENCE, || jiff::Timestamp::now() > start);
+    home.ok(&["pub", "notification.email", "in time"]);
+    home.ok(&["pub", retained, "in time"]);
+    assert_eq!(reader.finish(), (b"in time\nin time\n".to_vec(), Some(0)));
+    home.ok(&["pub", retained, "", "--retain"]);
 }
 
 fn filters_choose(home: &Home) {
@@ -156,10 +177,10 @@ fn transactions_do_not_hide_the_end(home: &Home) {
 }
 
 fn sub_ends_as_it_was_told(home: &Home) {
-    let late = home.run(&["sub", "location.realtime", "--count", "5", "--timeout", "1s"]);
+    let late = home.run(&["sub", "location.realtime", "--count", "5", "--timeout", "3s"]);
     assert_eq!(late.code, Some(1), "{late:?}");
     assert!(late.stderr.contains("0 of 5 messages"), "{late:?}");
-    assert_eq!(home.run(&["sub", "location.realtime", "--timeout", "1s"]).code, Some(0));
+    assert_eq!(home.run(&["sub", "location.realtime", "--timeout", "3s"]).code, Some(0));
     let unknown = home.run(&["tail", "location.realtim"]);
     assert_eq!(unknown.code, Some(1), "{unknown:?}");
     assert!(unknown.stderr.contains("did you mean location.realtime?"), "{unknown:?}");

@@ -53,7 +53,7 @@ fn is_refused(refused: &Finished, home: &Home, command: &[&str]) {
     assert_eq!(refused.code, Some(1), "{command:?}: {refused:?}");
     let cause = format!("stack {} exists, but its credentials are not in ", home.stack);
     assert!(refused.stderr.contains(&cause), "{command:?}: {refused:?}");
-    let remedy = format!("sosstack up --stack {} --replace-credentials", home.stack);
+    let remedy = format!("sosstack up --replace-credentials --stack {}", home.stack);
     assert!(refused.stderr.contains(&remedy), "{command:?}: {refused:?}");
 }
 

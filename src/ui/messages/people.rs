@@ -39,6 +39,9 @@ impl People {
         let payload = Payload::of(message.value);
         let mut time = Vec::new();
         self.clock.write(message.time, &mut time);
+        if time.is_empty() {
+            time.push(b'-');
+        }
         let time = String::from_utf8_lossy(&time);
         let topic = visible(&message.topic);
         let plain = time.len() + topic.chars().count() + key.as_ref().map_or(0, |key| key.chars().count() + 2) + 4;

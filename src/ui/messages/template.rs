@@ -106,7 +106,7 @@ impl Template {
                 Field::Key => out.extend_from_slice(message.key.unwrap_or_default()),
                 Field::Value => out.extend_from_slice(message.value.unwrap_or_default()),
                 Field::Header(name) => {
-                    let found = message.headers.iter().find(|(given, _)| given == name);
+                    let found = message.headers.iter().find(|(given, _)| given.as_ref() == name.as_bytes());
                     out.extend_from_slice(found.and_then(|(_, value)| *value).unwrap_or_default());
                 }
                 Field::Member(path) => {
@@ -173,7 +173,7 @@ mod tests {
             qos: None,
             retained: None,
             key: Some(b"e-1".to_vec()),
-            headers: vec![("source.app".to_owned(), Some(b"web".to_vec()))],
+            headers: vec![(b"source.app".to_vec(), Some(b"web".to_vec()))],
             properties: None,
             time: 1_795_536_000_123,
             value: Some(br#"{"id":"e-1","n":12345678901234567890.10,"list":[{"a":true}],"none":null}"#.to_vec()),

@@ -1,0 +1,77 @@
+//! What is to be read, and who hears of it.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+
+use crate::about::About;
+use crate::place::{From, Until};
+use crate::stream::{Gate, Tell, Told, Wanted};
+
+/// What is to be read.
+pub struct Plan {
+    /// Names; `*` stands for any letters, and then internal topics are left out.
+    pub topics: Vec<String>,
+    /// Only this one of each topic.
+    pub partition: Option<i32>,
+    pub from: From,
+    pub until: Until,
+    /// The past by time across partitions.
+    pub merged: bool,
+    /// Only the newest wanted messages of the past.
+    pub last: Option<usize>,
+    pub group: Option<Membership>,
+    /// What cannot be read is a failure, as nobody may wait for it.
+    pub strict: bool,
+    /// Little memory goes before speed.
+    pub for_people: bool,
+    /// How long brokers may take to answer.
+    pub patience: Duration,
+}
+
+/// How a reader takes part in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    pub group: String,
+    /// Commits what was told.
+    pub ack: bool,
+    /// Although it takes partitions from members that are there.
+    pub join: bool,
+}
+
+/// Who hears of it.
+pub struct Ears {
+    pub wanted: Wanted,
+    pub tell: Tell,
+    /// Opened when the past is over.
+    pub gate: Gate,
+    /// Whether it was told that all brokers are away, which the library says again and again.
+    pub away: Arc<AtomicBool>,
+}
+
+impl Ears {
+    pub(super) fn notice(&self, words: String) -> ControlFlow<()> {
+        (self.tell)(Told::Notice(words))
+    }
+}
+
+pub(super) type Consumer = BaseConsumer<Quiet>;
+
+/// The library's log lines go nowhere; its errors come as events.
+pub(super) struct Quiet {
+    /// Which cluster is read, for remedies.
+    pub(super) about: About,
+}
+
+impl ClientContext for Quiet {
+    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
+    fn error(&self, _error: KafkaError, _reason: &str) {}
+}
+
+impl ConsumerContext for Quiet {}
