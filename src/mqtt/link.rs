@@ -28,6 +28,7 @@ use tokio_util::io::poll_read_buf;
 
 use super::access::{self, Access};
 use super::connection::Transport;
+use super::hung_up::HungUp;
 
 /// The protocol's own limit; a smaller one makes Mosquitto drop what is larger without a word.
 const LARGEST_PACKET: u32 = 268_435_455;
@@ -336,41 +337,6 @@ impl Link {
             anyhow::Ok(())
         };
         timeout(patience, closing).await.context("the MQTT server did not end the connection in time")?
-    }
-}
-
-/// How the other side ended a connection.
-#[derive(Debug, thiserror::Error)]
-pub enum HungUp {
-    #[error("the server ended the connection")]
-    Closed,
-    #[error("the server ended the connection: {0:?}")]
-    Told(DisconnectReasonCode),
-    /// In words only: that this pipe is broken is no success.
-    #[error("the connection was lost: {0}")]
-    Broken(String),
-}
-
-impl HungUp {
-    /// Whether what was sent may be the reason, for all that is known.
-    pub fn may_be_about_a_message(error: &anyhow::Error) -> bool {
-        use DisconnectReasonCode as Code;
-        match error.downcast_ref::<Self>() {
-            None => false,
-            Some(Self::Closed | Self::Broken(_)) => true,
-            Some(Self::Told(code)) => !matches!(
-                code,
-                Code::ServerBusy
-                    | Code::ServerShuttingDown
-                    | Code::KeepAliveTimeout
-                    | Code::SessionTakenOver
-                    | Code::MessageRateTooHigh
-                    | Code::UseAnotherServer
-                    | Code::ServerMoved
-                    | Code::ConnectionRateExceeded
-                    | Code::MaximumConnectTime
-            ),
-        }
     }
 }
 

@@ -10,18 +10,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    Packet, PubAckReason, PubCompReason, PubRecReason, PubRel, Publish, PublishProperties,
-};
+use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, PubCompReason, PubRecReason, PubRel, Publish};
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::access::{Access, is_refused_login};
 use super::backoff::Backoff;
 use super::flight::{Entry, Flight};
-use super::link::{HungUp, Link, Session};
+use super::hung_up::HungUp;
+use super::link::{Link, Session};
+use super::properties::of_outgoing;
 use crate::event::{Event, Report};
-use crate::message::Properties;
 use crate::publish::ledger::Ranges;
 use crate::publish::{Batches, Ledger, Outgoing, next_batch};
 
@@ -232,7 +231,7 @@ impl Publisher<'_> {
             topic: self.last_topic.1.clone(),
             pkid: id,
             payload: message.value.clone().unwrap_or_default(),
-            properties: properties(message),
+            properties: of_outgoing(message),
         };
         if let Err(error) = self.link.queue(&Packet::Publish(publish)) {
             self.ledger.refuse(message.number, &format!("{error:#}"));
@@ -396,23 +395,4 @@ impl Publisher<'_> {
         }
         let _ = self.link.close(FAREWELL).await;
     }
-}
-
-fn properties(message: &Outgoing) -> Option<PublishProperties> {
-    if message.headers.is_empty() && message.properties.is_none() {
-        return None;
-    }
-    let Properties { content_type, response_topic, correlation_data, payload_format, expiry } =
-        message.properties.as_deref().cloned().unwrap_or_default();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let pair = |(name, value): &(Vec<u8>, Option<Vec<u8>>)| (text(name), text(value.as_deref().unwrap_or_default()));
-    Some(PublishProperties {
-        payload_format_indicator: payload_format,
-        message_expiry_interval: expiry,
-        response_topic,
-        correlation_data: correlation_data.map(Bytes::from),
-        user_properties: message.headers.iter().map(pair).collect(),
-        content_type,
-        ..PublishProperties::default()
-    })
 }

@@ -7,15 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    Filter, Packet, PubAck, PubComp, PubRec, Publish, PublishProperties, Subscribe, SubscribeReasonCode,
-};
+use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PubAck, PubComp, PubRec, Publish, Subscribe, SubscribeReasonCode};
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::access::{Access, is_refused_login};
 use super::backoff::Backoff;
 use super::link::{Link, Session};
+use super::properties::of_publish;
 use crate::about::Remedy;
 use crate::contexts::MQTT_PASSWORD;
 use crate::failure::Failure;
@@ -126,7 +125,7 @@ impl Subscription {
         loop {
             while let Some(packet) = self.link.take()? {
                 if let Packet::Publish(message) = &packet {
-                    let told = tell(Told::Message(&view(message, &properties(message))));
+                    let told = tell(Told::Message(&view(message, &of_publish(message))));
                     self.acknowledge(message)?;
                     if told.is_break() {
                         return Ok(());
@@ -223,27 +222,6 @@ async fn subscribe(link: &mut Link, filters: &[Filter]) -> Result<()> {
     match codes.into_iter().zip(filters).find(|(code, _)| !granted(code)) {
         None => Ok(()),
         Some((code, filter)) => Err(RefusedFilter { filter: filter.path.clone(), code }.into()),
-    }
-}
-
-fn properties(message: &Publish) -> Properties {
-    let Some(PublishProperties {
-        content_type,
-        response_topic,
-        correlation_data,
-        payload_format_indicator,
-        message_expiry_interval,
-        ..
-    }) = &message.properties
-    else {
-        return Properties::default();
-    };
-    Properties {
-        content_type: content_type.clone(),
-        response_topic: response_topic.clone(),
-        correlation_data: correlation_data.as_ref().map(|data| data.to_vec()),
-        payload_format: *payload_format_indicator,
-        expiry: *message_expiry_interval,
     }
 }
 
