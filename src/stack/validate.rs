@@ -184,9 +184,8 @@ impl Findings {
         let mosquitto = &stack.mosquitto;
         let version = &mosquitto.version;
         if mosquitto.persistence == Some(Persistence::Sqlite) && numbers(version).is_some() && !has_sqlite(version) {
-            let words = format!(
-                "Mosquitto {version} cannot do it, 2.1 and later can: set mosquitto.version, to 2.1.2 for example"
-            );
+            let words =
+                format!("Mosquitto {version} has no SQLite persistence; name a version from 2.1 on, such as 2.1.2");
             self.add("mosquitto.persistence", words);
         }
         if let Some(plugin) = mosquitto.sqlite_plugin.as_ref().and_then(|plugin| plugin.to_str())
