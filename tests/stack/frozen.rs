@@ -56,32 +56,36 @@ pub fn signals_are_heard_while_brokers_stand_still(home: &Home) {
 /// One broker is enough to keep a message from being acknowledged by all.
 fn a_round_trip_is_broken_off(home: &Home, broker: &[String]) {
     freeze(home, broker);
-    let mut up = Running::start(home, &["up"]);
-    up.wait_for("all brokers registered");
-    let code = interrupt(&mut up.child, Signal::INT);
+    break_off(home, &["doctor"], 130);
     thaw(home, broker);
-    assert_eq!(code, Some(130));
 }
 
 fn every_question_is_broken_off(home: &Home) {
-    let commands: [(&[&str], i32); 11] = [
+    // Not seed and up: the one refuses what Mosquitto would not hear of, the other lets all go on.
+    let commands: [(&[&str], i32); 9] = [
         (&["group", "list"], 130),
         (&["group", "describe", "frozen"], 130),
         (&["group", "reset", "frozen", "--to", "now", "--yes"], 130),
         (&["topic", "list"], 130),
         (&["topic", "describe", TOPIC], 130),
         (&["topic", "create", "test.frozen"], 130),
-        (&["seed"], 130),
         (&["doctor"], 130),
         (&["status", "--watch"], 0),
         (&["pub", TOPIC, "{}"], 130),
-        (&["up"], 130),
     ];
     for (arguments, code) in commands {
-        let mut running = Running::start(home, arguments);
-        eventually(&format!("{arguments:?} asks"), PATIENCE, || asks_kafka(running.child.id()));
-        assert_eq!(interrupt(&mut running.child, Signal::INT), Some(code), "{arguments:?}");
+        break_off(home, arguments, code);
     }
+}
+
+/// Interrupts a command that waits for brokers.
+fn break_off(home: &Home, arguments: &[&str], code: i32) {
+    let mut running = Running::start(home, arguments);
+    eventually(&format!("{arguments:?} asks"), PATIENCE, || {
+        assert_eq!(running.child.try_wait().unwrap(), None, "{arguments:?} ended: {:?}", running.said());
+        asks_kafka(running.child.id())
+    });
+    assert_eq!(interrupt(&mut running.child, Signal::INT), Some(code), "{arguments:?}");
 }
 
 /// Whether a process has threads of Kafka's client library.

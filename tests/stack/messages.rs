@@ -125,6 +125,12 @@ impl Running {
         }
     }
 
+    /// What it has said so far.
+    pub fn said(&mut self) -> &[String] {
+        self.heard.extend(self.said.try_iter());
+        &self.heard
+    }
+
     pub fn stdout(&mut self) -> BufReader<ChildStdout> {
         BufReader::new(self.child.stdout.take().unwrap())
     }
