@@ -6,6 +6,7 @@
 //!                                                     ├─► export compose
 //!                                                     └─► export k8s ─► kubectl apply ─► verify k8s
 //! addresses + credentials ─► kafka / mqtt clients ─► pub · sub · tail
+//! running stack ─► observe ─► ready · status · doctor
 //! ```
 //!
 //! | room | what lives there |
@@ -23,7 +24,7 @@
 //! | [`publish`], [`reading`], [`filter`] | sending with a ledger; the merged stream; what is wanted |
 //! | [`export`], [`verify`] | the same stack as files for others, pure but for the directory; whether what came of them works |
 //! | [`event`], [`ui`] | what work reports, and the only code that prints |
-//! | [`failure`], [`shutdown`], [`memory`], [`paths`], [`memo`], [`endpoints`], [`contexts`] | remedies and exit codes; signals; the allocator; files; what a stack remembers; addresses |
+//! | [`failure`], [`about`], [`shutdown`], [`memory`], [`paths`], [`memo`], [`endpoints`], [`contexts`] | exit codes; remedies, and whom a command is about; signals; the allocator; files; what a stack remembers; addresses |
 //! | [`cli`], [`commands`] | clap types; one file a verb |
 
 pub mod about;
