@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<()> {
             None
         }
         None if args.fresh => {
-            // Data that was removed by hand is not missed by who begins anew.
+            // With --fresh, data that was removed by hand is no loss.
             down::forget(&context.paths, &name, report);
             None
         }

@@ -17,7 +17,7 @@ const LINES: usize = 5000;
 /// As many are named.
 const NAMED: usize = 3;
 
-/// A warning where there are such clients. A log that cannot be read is no finding.
+/// A warning where there are such clients. A log that cannot be read is not a finding.
 pub(super) async fn check(up: &Up<'_>, inventory: &Inventory) -> Option<Finding> {
     let limit = up.stack.mosquitto.max_keepalive;
     let server = inventory.instances.iter().find(|instance| instance.service.role == Role::Mosquitto)?;
