@@ -28,6 +28,10 @@ pub struct Memo {
     /// Volumes that were there when the stack was last proven ready: one that is missing was removed by hand.
     #[serde(default)]
     pub volumes: BTreeSet<String>,
+    /// Hashes of the logins that Mosquitto loaded by this data directory's word: those that it has, and those that come
+    /// next. Others are somebody else's. Empty: from before this was noted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logins: Vec<String>,
     /// What Mosquitto keeps its messages in, noted before it was first started so; None: of before there was a choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence: Option<Persistence>,

@@ -10,7 +10,7 @@ use crate::memo::Memo;
 use crate::paths::Paths;
 use crate::runtime::{Inventory, RuntimeKind};
 use crate::secrets::{Accounts, Authority};
-use crate::stack::StackName;
+use crate::stack::{Role, StackName};
 
 /// Where a stack's services and data are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +39,36 @@ pub fn ensure_there(paths: &Paths, name: &StackName, inventory: &Inventory) -> R
 pub fn ensure_of(place: &Place, paths: &Paths, name: &StackName, inventory: &Inventory) -> Result<()> {
     ensure_there(paths, name, inventory)?;
     let dir = paths.stack(name);
-    if exists(inventory) && !is_of(place, &Memo::read(&dir)?) {
+    let memo = Memo::read(&dir)?;
+    if exists(inventory) && !is_of(place, &memo) {
         return Err(foreign(&dir, name).into());
     }
+    if !has_loaded_ours(inventory, &memo) {
+        return Err(replaced(&dir, name).into());
+    }
     Ok(())
+}
+
+/// Notes that Mosquitto is about to load these logins: before it does, as whatever comes next may be a kill.
+///
+/// # Errors
+/// When the memo cannot be written.
+pub(super) fn note_logins(paths: &Paths, name: &StackName, inventory: &Inventory, next: &str) -> Result<()> {
+    let mut logins: Vec<String> = loaded(inventory).map(str::to_owned).into_iter().collect();
+    logins.push(next.to_owned());
+    logins.dedup();
+    Memo::update(&paths.stack(name), |memo| memo.logins = logins)
+}
+
+/// The hash of the logins that Mosquitto has; None where there is no Mosquitto, or it was not noted down.
+fn loaded(inventory: &Inventory) -> Option<&str> {
+    let mosquitto = inventory.instances.iter().find(|instance| instance.service.role == Role::Mosquitto)?;
+    Some(mosquitto.live_hash.as_str()).filter(|hash| !hash.is_empty())
+}
+
+fn has_loaded_ours(inventory: &Inventory, memo: &Memo) -> bool {
+    let is_ours = |hash: &str| memo.logins.iter().any(|ours| ours == hash);
+    memo.logins.is_empty() || loaded(inventory).is_none_or(is_ours)
 }
 
 fn exists(inventory: &Inventory) -> bool {
@@ -77,6 +103,14 @@ fn foreign(dir: &Path, name: &StackName) -> Failure {
     Failure::Failed { cause, remedy: remedy(name) }
 }
 
+fn replaced(dir: &Path, name: &StackName) -> Failure {
+    let cause = format!(
+        "stack {name} was given other credentials than those in {}, by another user or with another XDG_DATA_HOME",
+        dir.display()
+    );
+    Failure::Failed { cause, remedy: remedy(name) }
+}
+
 fn remedy(name: &StackName) -> Remedy {
     let another = About::this_machine().command("up --stack NAME --port-offset N");
     let replaced = name.about().command("up --replace-credentials");
@@ -90,6 +124,8 @@ fn remedy(name: &StackName) -> Remedy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::{Instance, State};
+    use crate::stack::Service;
 
     #[test]
     fn credentials_are_of_one_runtime_and_one_daemon() {
@@ -106,6 +142,32 @@ mod tests {
         );
         assert!(!is_of(&here, &memo(Some(RuntimeKind::Process), None)));
         assert!(!is_of(&here, &memo(None, None)), "made for a cluster only");
+    }
+
+    #[test]
+    fn logins_that_somebody_else_gave_are_not_ours() {
+        let has = |live_hash: &str| {
+            let mosquitto = Instance {
+                service: Service::mosquitto(),
+                config_hash: String::new(),
+                live_hash: live_hash.to_owned(),
+                port_offset: 0,
+                ports: Vec::new(),
+                state: State::Running,
+                started: None,
+                handle: String::new(),
+                restarts: 0,
+            };
+            Inventory { instances: vec![mosquitto], ..Inventory::default() }
+        };
+        let noted =
+            |logins: &[&str]| Memo { logins: logins.iter().map(ToString::to_string).collect(), ..Memo::default() };
+        assert!(has_loaded_ours(&has("a"), &noted(&["a"])));
+        assert!(has_loaded_ours(&has("a"), &noted(&["a", "b"])), "killed before it loaded the next ones");
+        assert!(!has_loaded_ours(&has("c"), &noted(&["a", "b"])));
+        assert!(has_loaded_ours(&has("c"), &noted(&[])), "from before it was noted");
+        assert!(has_loaded_ours(&has(""), &noted(&["a"])), "a process without a record");
+        assert!(has_loaded_ours(&Inventory::default(), &noted(&["a"])));
     }
 
     #[test]

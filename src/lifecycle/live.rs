@@ -38,6 +38,7 @@ pub(super) async fn load(up: &Up<'_>, accounts: &Accounts) -> Result<bool> {
     let files = mosquitto_live_files(&runtime.target(stack).await?, &secrets);
     let hash = live_hash(&files);
     if mosquitto.live_hash != hash {
+        credentials::note_logins(paths, &stack.name, &inventory, &hash)?;
         runtime.reload(&stack.name, mosquitto.service, &files, &hash).await?;
     }
     Ok(true)

@@ -210,6 +210,9 @@ async fn converge(
     shutdown.guard(ensure_ports_free(up, prepared, &steps)).await?;
     let deadline = Instant::now() + up.timeout;
     Memo::update(&dir, |memo| memo.persistence = Some(prepared.persistence))?;
+    if let Some(mosquitto) = prepared.workloads.iter().find(|workload| workload.service.role == Role::Mosquitto) {
+        credentials::note_logins(up.paths, &up.stack.name, &prepared.inventory, &mosquitto.live_hash())?;
+    }
     if !was_up {
         made.shared = !prepared.inventory.exists;
         let emptied = emptied_brokers(up.stack, &lost);

@@ -47,6 +47,17 @@ fn another_home_is_told_so(home: &Home) {
         assert!(left.is_empty(), "{command:?} left {left:?}");
     }
     home.ok(&["pub", "device/device-12345/command", "{}", "--qos", "1"]);
+
+    let mut replace = home.command(&["up", "--runtime", "docker", "--replace-credentials"]);
+    let replaced = Finished::from(replace.env("XDG_DATA_HOME", &elsewhere).output().unwrap());
+    assert_eq!(replaced.code, Some(0), "{replaced:?}");
+    for command in [&["up"][..], &["seed"], &["device", "rotate", "device-12345"]] {
+        let refused = home.run(command);
+        assert_eq!(refused.code, Some(1), "{command:?} took them back: {refused:?}");
+        assert!(refused.stderr.contains("was given other credentials"), "{command:?}: {refused:?}");
+    }
+    home.ok(&["up", "--replace-credentials"]);
+    home.ok(&["pub", "device/device-12345/command", "{}", "--qos", "1"]);
 }
 
 fn is_refused(refused: &Finished, home: &Home, command: &[&str]) {
