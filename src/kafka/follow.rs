@@ -286,7 +286,7 @@ impl<'a> Follower<'a> {
         self.lost.retain(|(place, _)| place.topic != topic);
         match &mut self.member {
             Some(member) => {
-                member.leave(topic);
+                member.forget(topic);
                 Ok(())
             }
             None => unassign(self.consumer, topic, None),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rdkafka::consumer::{CommitMode, Consumer as _};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::offsets::Part;
@@ -26,6 +27,8 @@ pub(super) struct Member<'a> {
     starts: HashMap<Name, i64>,
     /// How far it was in partitions that were taken back.
     left: HashMap<Name, i64>,
+    /// Topics that were deleted: a place in one of them means nothing in the next of its name.
+    gone: HashSet<String>,
     /// Where it began in the partitions that it has.
     given: HashMap<Name, i64>,
     committed: TopicPartitionList,
@@ -53,6 +56,7 @@ impl<'a> Member<'a> {
             topics: topics.to_vec(),
             starts: parts.iter().map(start).collect(),
             left: HashMap::new(),
+            gone: HashSet::new(),
             given: HashMap::new(),
             committed: TopicPartitionList::new(),
             expected: Vec::new(),
@@ -104,7 +108,9 @@ impl<'a> Member<'a> {
     /// The group takes all partitions back, at least until it has decided anew.
     pub(super) fn revoked(&mut self) -> Result<()> {
         for element in self.consumer.position().context("asking for positions")?.elements() {
-            if let Offset::Offset(offset) = element.offset() {
+            if let Offset::Offset(offset) = element.offset()
+                && !self.gone.contains(element.topic())
+            {
                 self.left.insert((element.topic().to_owned(), element.partition()), offset);
             }
         }
@@ -117,6 +123,10 @@ impl<'a> Member<'a> {
         if !self.topics.iter().any(|name| name == topic) {
             self.topics.push(topic.to_owned());
             return self.subscribe();
+        }
+        if self.gone.remove(topic) {
+            // The group may not have taken it back yet, or have given it again.
+            self.begin_again(topic, None)?;
         }
         self.expected.extend(partitions.iter().map(|partition| (topic.to_owned(), *partition)));
         self.expected_since = Instant::now();
@@ -136,13 +146,19 @@ impl<'a> Member<'a> {
     /// Reads what it has of a topic from the beginning: it was made again, or what was to be read is gone. The others
     /// go on where they are.
     pub(super) fn begin_again(&mut self, topic: &str, partition: Option<i32>) -> Result<()> {
+        self.gone.remove(topic);
+        let is_meant = |element: &TopicPartitionListElem<'_>| {
+            element.topic() == topic && partition.is_none_or(|given| given == element.partition())
+        };
         let positions = self.consumer.position().context("asking for positions")?;
+        if !positions.elements().iter().any(is_meant) {
+            return Ok(());
+        }
         let mut places = TopicPartitionList::new();
         for element in positions.elements() {
             let name = (element.topic().to_owned(), element.partition());
-            let begins = name.0 == topic && partition.is_none_or(|given| given == name.1);
             let offset = match element.offset() {
-                _ if begins => Offset::Beginning,
+                _ if is_meant(&element) => Offset::Beginning,
                 Offset::Offset(offset) => Offset::Offset(offset),
                 _ => self.given.get(&name).map_or(Offset::Beginning, |offset| Offset::Offset(*offset)),
             };
@@ -151,8 +167,9 @@ impl<'a> Member<'a> {
         self.consumer.assign(&places).context("assigning partitions")
     }
 
-    /// A topic is gone, and so is what was known of it.
-    pub(super) fn leave(&mut self, topic: &str) {
+    /// A topic was deleted, and what was known of it means nothing any more.
+    pub(super) fn forget(&mut self, topic: &str) {
+        self.gone.insert(topic.to_owned());
         self.starts.retain(|(name, _), _| name != topic);
         self.left.retain(|(name, _), _| name != topic);
         self.given.retain(|(name, _), _| name != topic);
