@@ -108,7 +108,7 @@ fn an_upgrade_keeps_what_waits_or_is_refused(home: &Home) {
     let before = mosquitto(home);
     let refused = home.run(&["up"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    let flag = format!("sosstack up --stack {} --accept-data-loss", home.stack);
+    let flag = format!("sosstack up --accept-data-loss --stack {}", home.stack);
     for words in ["which SQLite persistence does not read", "mosquitto.persistence: file in the stack file", &flag] {
         assert!(refused.stderr.contains(words), "{words}: {refused:?}");
     }

@@ -113,7 +113,7 @@ fn a_stack_of_others_is_left_alone() {
     let mut command = home.command(&["prune", "--yes"]);
     let pruned = Finished::from(command.env("XDG_CACHE_HOME", home.path().join("cache")).output().unwrap());
     assert_eq!(pruned.code, Some(0), "{pruned:?}");
-    let remedy = format!("sosstack down --stack {} --volumes", home.stack);
+    let remedy = format!("sosstack down --volumes --stack {}", home.stack);
     assert!(pruned.stderr.contains("it may be another user's") && pruned.stderr.contains(&remedy), "{pruned:?}");
     docker(&["volume", "inspect", &volume]);
     home.ok(&["down", "--volumes", "--yes"]);
