@@ -64,8 +64,8 @@ log_timestamp_format %Y-%m-%dT%H:%M:%S%z
 /// Saving on every change (`autosave_on_changes` with 1) loses nothing, and took 5.8 s instead of 0.2 s for 5,000 queued
 /// messages, more with every message queued before.
 ///
-/// SQLite has what was acknowledged only where it is told not to gather writes, by default for 5 s. `persistence true`
-/// would mean the file, beside which the plugin refuses to load.
+/// SQLite is told not to gather writes, by default for 5 s: it commits once in each turn of the server's loop, just after
+/// that turn's acknowledgements. `persistence true` would mean the file, beside which the plugin refuses to load.
 fn persistence(stack: &Stack, target: &Target, data: &Path) -> String {
     let data = data.display();
     match target.persistence(stack) {
