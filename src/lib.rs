@@ -22,6 +22,7 @@
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
 //! | [`message`], [`stream`], [`place`], [`pattern`], [`duration`] | the envelope; what readers tell, and to whom; places, patterns and durations, as people write them |
 //! | [`publish`], [`reading`], [`filter`] | sending with a ledger; the merged stream; what is wanted |
+//! | [`bridge`] | what becomes of an MQTT message in Kafka |
 //! | [`export`], [`verify`] | the same stack as files for others, pure but for the directory; whether what came of them works |
 //! | [`event`], [`ui`] | what work reports, and the only code that prints |
 //! | [`failure`], [`about`], [`shutdown`], [`memory`], [`paths`], [`memo`], [`endpoints`], [`contexts`] | exit codes; remedies, and whom a command is about; signals; the allocator; files; what a stack remembers; addresses |
@@ -29,6 +30,7 @@
 
 pub mod about;
 pub mod address;
+pub mod bridge;
 pub mod cli;
 pub mod commands;
 pub mod config;
