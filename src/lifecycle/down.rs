@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::up::all;
+use super::all::all;
 use crate::event::{self, Event, Report};
 use crate::memo::Memo;
 use crate::paths::Paths;
