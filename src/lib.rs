@@ -56,6 +56,7 @@ pub mod publish;
 pub mod reading;
 pub mod runtime;
 pub mod secrets;
+pub mod sending;
 pub mod shutdown;
 pub mod similar;
 pub mod stack;

@@ -26,8 +26,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::either::Either;
 use tokio_util::io::poll_read_buf;
 
-use super::access::{self, Access};
-use super::connection::Transport;
+use super::access::{self, Access, Transport};
 use super::hung_up::HungUp;
 
 /// The protocol's own limit; a smaller one makes Mosquitto drop what is larger without a word.

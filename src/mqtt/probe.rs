@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish};
 
-use super::access::{Access, is_refused_login};
-use super::connection::{Connection, Login, Transport};
+use super::access::{Access, Login, Transport, is_refused_login};
+use super::connection::Connection;
 use super::link::{Link, Session};
 use super::subscribe::Subscription;
 use crate::endpoints::Endpoints;
