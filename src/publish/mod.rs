@@ -1,11 +1,13 @@
 //! Publishing: from a payload, lines or envelopes to acknowledged messages, or to the numbers of those that are not.
 //!
 //! [`input`] makes [`Outgoing`] messages in batches, the publishers of [`crate::kafka::produce`] and
-//! [`crate::mqtt::publish`] send them, and the [`ledger`] knows what became of each.
+//! [`crate::mqtt::publish`] send them, and the [`ledger`] knows what became of each. [`send()`] is the whole way: the engine
+//! of `pub`, and of whoever else has messages.
 
 pub mod input;
 pub mod ledger;
 mod rate;
+mod send;
 
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use crate::message::Properties;
 
 pub use ledger::Ledger;
 pub use rate::Rate;
+pub use send::{Sent, Supply, Terms, send};
 
 /// Names with their values in order; None is Kafka's null. A name of Kafka may be any bytes.
 pub type OwnedHeaders = Vec<(Vec<u8>, Option<Vec<u8>>)>;
