@@ -21,7 +21,7 @@
 //! | [`secrets`] | accounts, the local certificate authority |
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
 //! | [`message`], [`stream`], [`place`], [`pattern`], [`duration`] | the envelope; what readers tell, and to whom; places, patterns and durations, as people write them |
-//! | [`publish`], [`reading`], [`filter`] | sending with a ledger; the merged stream; what is wanted |
+//! | [`publish`], [`reading`], [`filter`], [`reach`] | the engines of pub, sub and tail: sending with a ledger, the merged stream; what is wanted; whose brokers |
 //! | [`bridge`] | what becomes of an MQTT message in Kafka |
 //! | [`export`], [`verify`] | the same stack as files for others, pure but for the directory; whether what came of them works |
 //! | [`event`], [`ui`] | what work reports, and the only code that prints |
@@ -53,6 +53,7 @@ pub mod paths;
 pub mod pattern;
 pub mod place;
 pub mod publish;
+pub mod reach;
 pub mod reading;
 pub mod runtime;
 pub mod secrets;

@@ -84,6 +84,26 @@ impl Ui {
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(stdout_error)
     }
 
+    /// A result that is data, on stdout: as JSON where that is wanted, else as `text` makes it.
+    ///
+    /// # Errors
+    /// As for [`Ui::print`].
+    pub fn show<T: Serialize + ?Sized>(&self, result: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
+        if self.is_json() { Self::print_json(&result) } else { Self::print(&text(result)) }
+    }
+
+    /// A result that is worth a word, on stderr; where JSON is wanted, it is data.
+    ///
+    /// # Errors
+    /// As for [`Ui::print`].
+    pub fn conclude<T: Serialize + ?Sized>(&self, result: &T, words: impl FnOnce(&T) -> String) -> Result<()> {
+        if self.is_json() {
+            return Self::print_json(&result);
+        }
+        self.say(&words(result));
+        Ok(())
+    }
+
     /// One JSON document on stdout.
     ///
     /// # Errors
