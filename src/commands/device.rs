@@ -11,7 +11,6 @@ use serde_json::json;
 use super::Context;
 use crate::about::Remedy;
 use crate::cli::{DeviceAddArgs, DeviceCommand};
-use crate::config::mosquitto::reach;
 use crate::event::{Event, Report};
 use crate::failure::Failure;
 use crate::lifecycle::devices::{self, Changed, Fleet};
@@ -20,6 +19,7 @@ use crate::secrets::{Accounts, accounts::Enrolled};
 use crate::stack::Device;
 use crate::stack::device::SERVICE_USER;
 use crate::stack::device_list::{self, Format};
+use crate::stack::leaf::{self, Direction};
 use crate::ui::{Table, Ui};
 
 pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()> {
@@ -161,7 +161,9 @@ fn list_passwords(context: &Context, accounts: &Accounts) -> Result<()> {
 }
 
 fn show(context: &Context, id: &str, device: &Enrolled) -> Result<()> {
-    let (writes, reads) = reach(id, device.owner.as_deref());
+    let reached = leaf::of_device(id, device.owner.as_deref());
+    let (up, down): (Vec<_>, Vec<_>) = reached.partition(|(leaf, _)| leaf.direction == Direction::Up);
+    let [writes, reads] = [up, down].map(|leaves| leaves.into_iter().map(|(_, topic)| topic).collect::<Vec<_>>());
     if context.ui.is_json() {
         return Ui::print_json(&json!({ "id": id, "owner": device.owner, "writes": writes, "reads": reads }));
     }

@@ -13,6 +13,7 @@ use super::subscribe::Subscription;
 use crate::endpoints::Endpoints;
 use crate::secrets::Account;
 use crate::stack::device::PROBE_USER;
+use crate::stack::leaf;
 
 /// The server's own count of connected clients.
 const CLIENTS: &str = "$SYS/broker/clients/connected";
@@ -50,8 +51,10 @@ async fn a_stranger_is_refused(endpoints: &Endpoints, probe: &Account, patience:
     let login = Login { username: PROBE_USER.to_owned(), password: probe.password.clone() };
     let access = Access { login: Some(login), ..Access::service(endpoints) };
     let mut link = Link::open(&access, &Session::fresh(), patience).await?;
-    let topic = "device/sosstack-stranger/telemetry";
-    let foreign = Publish { pkid: 1, ..Publish::new(topic, QoS::AtLeastOnce, &b"{}"[..], None) };
+    let foreign = Publish {
+        pkid: 1,
+        ..Publish::new(leaf::TELEMETRY.topic("sosstack-stranger"), QoS::AtLeastOnce, &b"{}"[..], None)
+    };
     link.queue(&Packet::Publish(foreign))?;
     let answer = tokio::time::timeout(patience, link.next()).await.context("no answer to a publish")??;
     let Packet::PubAck(ack) = answer else { bail!("the answer to a publish is {answer:?}") };

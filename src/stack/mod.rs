@@ -7,6 +7,7 @@ mod compression;
 pub mod device;
 pub mod device_list;
 pub mod heap;
+pub mod leaf;
 pub mod load;
 mod merge;
 mod mosquitto;
