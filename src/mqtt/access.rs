@@ -14,7 +14,7 @@ use super::connection::{Login, Transport};
 use crate::endpoints::{Address, Endpoints};
 
 /// Where the server is, and who logs in.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Access {
     pub address: Address,
     /// TCP or TLS.

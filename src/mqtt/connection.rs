@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::access;
 use crate::endpoints::{Address, Endpoints};
+use crate::secrets::Secret;
 
 /// The protocol's own limit; a smaller one makes Mosquitto drop what is larger without a word.
 const LARGEST_PACKET: u32 = 268_435_455;
@@ -18,10 +19,10 @@ const LARGEST_PACKET: u32 = 268_435_455;
 const QUEUE: usize = 64;
 
 /// Who logs in.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Login {
     pub username: String,
-    pub password: String,
+    pub password: Secret,
 }
 
 impl Login {
@@ -115,7 +116,7 @@ fn options(address: &Address, transport: &Transport, login: &Login, patience: Du
     };
     let mut options = MqttOptions::new(id, host, address.port);
     options
-        .set_credentials(&login.username, &login.password)
+        .set_credentials(&login.username, login.password.reveal())
         .set_keep_alive(Duration::from_secs(30))
         .set_connection_timeout(patience.as_secs().max(1))
         .set_max_packet_size(Some(LARGEST_PACKET))

@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::event::{Event, Report};
+use crate::secrets::Secret;
 use crate::stack::Stack;
 use checks::Check;
 use kubectl::{Answer, Kubectl};
@@ -31,9 +32,10 @@ pub struct Finding {
 }
 
 /// A device whose login is tried; its password travels on stdin only.
+#[derive(Debug, Clone)]
 pub struct DeviceLogin {
     pub id: String,
-    pub password: String,
+    pub password: Secret,
 }
 
 /// Asks all questions at once and judges the answers.
