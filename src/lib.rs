@@ -14,7 +14,7 @@
 //! | [`stack`] | the model: seed data, the user's file, validation |
 //! | [`config`] | `Stack` → text of configuration files; pure |
 //! | [`workload`], [`target`] | what to run, as plain data, and where |
-//! | [`runtime`] | the one trait; Docker (only bollard user) and plain processes |
+//! | [`runtime`] | the trait that two real ones have: Docker (only bollard user) and plain processes |
 //! | [`observe`] | one look at a running stack, and what follows from it: quorum, replicas, health |
 //! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
 //! | [`doctor`] | what is wrong with this machine or a stack, and its remedy |
