@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::leavings::{self, Leavings};
 use super::lock::Lock;
-use crate::event::{Event, Report};
+use crate::event::{Event, Notice, Report};
 use crate::paths::{Paths, children, size};
 use crate::runtime::{Inventory, Runtime, RuntimeKind};
 use crate::secrets::Accounts;
@@ -151,7 +151,7 @@ async fn remove_leavings(
     let lock = match Lock::at_once(paths, name, "prune")? {
         Ok(lock) => lock,
         Err(holder) => {
-            report(Event::Note(format!("stack {name} is left alone: {holder} is working on it")));
+            report(Event::Noticed(Notice::LeftAlone { holder, stack: name.clone() }));
             return Ok(false);
         }
     };

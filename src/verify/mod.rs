@@ -12,7 +12,7 @@ use anyhow::Result;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use crate::event::{Event, Report};
+use crate::event::{Event, Notice, Report};
 use crate::secrets::Secret;
 use crate::stack::Stack;
 use checks::Check;
@@ -52,7 +52,7 @@ pub async fn verify(
     let pods = kubectl.pods().await?;
     let mut all = vec![findings::pods(stack, &pods)];
     let planned = checks::plan(stack, &pods, device);
-    report(Event::Note(format!("asking {} questions in namespace {}", planned.len(), stack.namespace)));
+    report(Event::Noticed(Notice::Asking { questions: planned.len(), namespace: stack.namespace.clone() }));
     let asked = planned.iter().map(async |check: &Check| kubectl.ask(check, patience).await);
     let answers: Vec<Answer> = join_all(asked).await;
     all.extend(findings::judge(stack, &planned, &answers, device.is_some()));
