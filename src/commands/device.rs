@@ -55,7 +55,7 @@ async fn look(context: &Context, command: &DeviceCommand) -> Result<()> {
                 SERVICE_USER => &accounts.service.password,
                 id => &accounts.find(id, &name)?.account.password,
             };
-            Ui::print(&format!("{password}\n"))
+            Ui::print(&format!("{}\n", password.reveal()))
         }
         DeviceCommand::Show { id, password: false } => show(context, id, accounts.find(id, &name)?),
         DeviceCommand::List { passwords: true } => list_passwords(context, &accounts),
@@ -146,16 +146,15 @@ fn list(context: &Context, accounts: &Accounts) -> Result<()> {
 /// Ids, user ids and passwords hold nothing that CSV would have to quote but, perhaps, quotes and commas.
 fn list_passwords(context: &Context, accounts: &Accounts) -> Result<()> {
     if context.ui.is_json() {
-        let devices = accounts
-            .devices
-            .iter()
-            .map(|(id, device)| json!({ "id": id, "owner": device.owner, "password": device.account.password }));
+        let devices = accounts.devices.iter().map(
+            |(id, device)| json!({ "id": id, "owner": device.owner, "password": device.account.password.reveal() }),
+        );
         return Ui::print_json(&devices.collect::<Vec<_>>());
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["id", "owner", "password"])?;
     for (id, device) in &accounts.devices {
-        writer.write_record([id, device.owner.as_deref().unwrap_or(""), &device.account.password])?;
+        writer.write_record([id, device.owner.as_deref().unwrap_or(""), device.account.password.reveal()])?;
     }
     Ui::print(&String::from_utf8(writer.into_inner().context("writing CSV")?)?)
 }

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::client::client_config;
 use crate::about::About;
 use crate::endpoints::Endpoints;
+use crate::secrets::Secret;
 
 /// Addresses of brokers, and how they are spoken to.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
     /// `host:port` of some brokers; they name the others.
     pub servers: Vec<String>,
@@ -23,10 +24,10 @@ pub struct Access {
 }
 
 /// Who logs in by SASL, and how.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     pub username: String,
-    pub password: String,
+    pub password: Secret,
     /// A variable or a file, for the message that it is wrong.
     pub password_from: String,
     pub mechanism: Mechanism,
@@ -87,7 +88,7 @@ impl Access {
             config
                 .set("sasl.mechanism", mechanism.as_str())
                 .set("sasl.username", username)
-                .set("sasl.password", password);
+                .set("sasl.password", password.reveal());
         }
         if let Some(tls) = &self.tls {
             if let Some(file) = &tls.ca_file {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::leavings::{self, Leavings};
 use super::lock::Lock;
-use crate::event::{Event, Report};
+use crate::event::{Event, Notice, Report};
 use crate::paths::{Paths, size};
 use crate::runtime::caches::{self, Unused};
 use crate::runtime::{Inventory, Runtime, RuntimeKind};
@@ -152,7 +152,7 @@ async fn remove_leavings(
     let lock = match Lock::at_once(paths, name, "prune")? {
         Ok(lock) => lock,
         Err(holder) => {
-            report(Event::Note(format!("stack {name} is left alone: {holder} is working on it")));
+            report(Event::Noticed(Notice::LeftAlone { holder, stack: name.clone() }));
             return Ok(false);
         }
     };

@@ -19,7 +19,7 @@ use super::seed::{self, Seeded};
 use super::watch;
 use super::{connect, down};
 use crate::endpoints::Endpoints;
-use crate::event::{Event, Report};
+use crate::event::{Event, Notice, Report};
 use crate::failure::Failure;
 use crate::kafka::admin::Admin;
 use crate::memo::Memo;
@@ -161,13 +161,12 @@ pub async fn up(up: &Up<'_>, prepared: Prepared, report: Report<'_>, shutdown: &
     }
     if prepared.inventory.instances.iter().any(|instance| instance.state.is_alive()) {
         if !made.is_empty() {
-            let command = up.stack.name.about().command("up");
-            report(Event::Note(format!("the stack goes on as far as it was changed; {command} does the rest")));
+            report(Event::Noticed(Notice::GoesOn { stack: up.stack.name.clone() }));
         }
         return result;
     }
     if !made.is_empty() {
-        report(Event::Note("undoing what this run made".to_owned()));
+        report(Event::Noticed(Notice::Undoing));
     }
     let finishes = || format!("undoing this run; {} finishes it", up.stack.name.about().command("down"));
     apply::undo(up, &made, &prepared.workloads).await.with_context(finishes)?;

@@ -11,12 +11,13 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::endpoints::{Address, Endpoints};
+use crate::secrets::Secret;
 
 /// Where the password of a server comes from that arguments name.
 pub const MQTT_PASSWORD: &str = "SOSSTACK_MQTT_PASSWORD";
 
 /// Where the server is, and who logs in.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Access {
     pub address: Address,
     /// TCP or TLS.
@@ -38,10 +39,10 @@ impl Access {
 }
 
 /// Who logs in.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Login {
     pub username: String,
-    pub password: String,
+    pub password: Secret,
 }
 
 impl Login {

@@ -89,7 +89,7 @@ fn options(address: &Address, transport: &Transport, login: &Login, patience: Du
     };
     let mut options = MqttOptions::new(id, host, address.port);
     options
-        .set_credentials(&login.username, &login.password)
+        .set_credentials(&login.username, login.password.reveal())
         .set_keep_alive(Duration::from_secs(30))
         .set_connection_timeout(patience.as_secs().max(1))
         .set_max_packet_size(Some(LARGEST_PACKET))

@@ -362,7 +362,8 @@ fn hello(access: &Access, session: &Session) -> Packet {
         properties: Some(properties),
     };
     let login = access.login.as_ref();
-    Packet::Connect(connect, None, login.map(|login| Credential::new(login.username.clone(), login.password.clone())))
+    let credential = login.map(|login| Credential::new(&login.username, login.password.reveal()));
+    Packet::Connect(connect, None, credential)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::link::{Link, Session};
 use super::subscribe::Subscription;
 use crate::endpoints::Endpoints;
-use crate::secrets::Account;
+use crate::secrets::{Account, Secret};
 use crate::stack::device::PROBE_USER;
 use crate::stack::leaf;
 
@@ -38,7 +38,7 @@ pub async fn prove(endpoints: &Endpoints, probe: &Account, patience: Duration) -
 }
 
 async fn a_wrong_password_is_refused(endpoints: &Endpoints, patience: Duration) -> Result<()> {
-    let wrong = Login { username: PROBE_USER.to_owned(), password: "not the password".to_owned() };
+    let wrong = Login { username: PROBE_USER.to_owned(), password: Secret::new("not the password") };
     match Connection::open(&endpoints.mqtt, &Transport::Tcp, &wrong, patience).await {
         Ok(_) => bail!("{} lets in anybody: a wrong password was accepted", endpoints.mqtt),
         Err(error) if is_refused_login(&error) => Ok(()),

@@ -3,6 +3,7 @@
 pub mod messages;
 mod progress;
 pub mod table;
+mod words;
 
 use std::io::{IsTerminal, Write};
 

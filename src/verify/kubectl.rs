@@ -77,7 +77,7 @@ impl Kubectl {
         let mut child = command.stdin(Stdio::piped()).spawn().context("running kubectl")?;
         if let Some(mut stdin) = child.stdin.take() {
             // A program that ended early says so by its status.
-            let _ = stdin.write_all(check.stdin.as_bytes()).await;
+            let _ = stdin.write_all(check.stdin.reveal().as_bytes()).await;
         }
         let output = child.wait_with_output().await.context("running kubectl")?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

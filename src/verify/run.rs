@@ -10,7 +10,7 @@ use super::checks::{Check, DeviceLogin};
 use super::findings::Finding;
 use super::kubectl::Kubectl;
 use super::{checks, findings};
-use crate::event::{Event, Report};
+use crate::event::{Event, Notice, Report};
 use crate::stack::Stack;
 
 /// Asks all questions at once and judges the answers.
@@ -27,7 +27,7 @@ pub async fn verify(
     let pods = kubectl.pods().await?;
     let mut all = vec![findings::pods(stack, &pods)];
     let planned = checks::plan(stack, &pods, device);
-    report(Event::Note(format!("asking {} questions in namespace {}", planned.len(), stack.namespace)));
+    report(Event::Noticed(Notice::Asking { questions: planned.len(), namespace: stack.namespace.clone() }));
     let asked = planned.iter().map(async |check: &Check| kubectl.ask(check, patience).await);
     let answers: Vec<Answer> = join_all(asked).await;
     all.extend(findings::judge(stack, &planned, &answers, device.is_some()));

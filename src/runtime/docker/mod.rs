@@ -29,7 +29,8 @@ use async_trait::async_trait;
 use bollard::query_parameters::{InspectContainerOptions, KillContainerOptionsBuilder, StopContainerOptionsBuilder};
 use futures_util::stream::BoxStream;
 
-use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, UnusedArchive, classes};
+use super::archives::{Archives, UnusedArchive};
+use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, classes};
 use crate::event::Report;
 use crate::shutdown::Shutdown;
 use crate::stack::{Role, Service, Stack, StackName};
@@ -105,6 +106,14 @@ impl Docker {
     /// When the file cannot be read or is no such archive.
     pub async fn load_images(&self, file: &Path) -> Result<Vec<String>> {
         images::load(&self.client, file).await
+    }
+
+    /// Which container publishes a port of this machine.
+    ///
+    /// # Errors
+    /// When the daemon does not answer.
+    pub(super) async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {
+        ports::owner(&self.client, port).await
     }
 
     /// Those of the images that are not on this machine, each once, sorted.
@@ -229,7 +238,10 @@ impl Runtime for Docker {
         let services: Vec<_> = existing.into_iter().filter(wanted).collect();
         logs::logs(&self.client, stack, &services, &query).await
     }
+}
 
+#[async_trait]
+impl Archives for Docker {
     async fn missing_archives(&self, stack: &StackName) -> Result<Vec<Role>> {
         let mut missing = Vec::new();
         for role in classes::ROLES {
@@ -250,9 +262,5 @@ impl Runtime for Docker {
 
     async fn remove_archive(&self, name: &str) -> Result<()> {
         archives::remove(&self.client, name).await
-    }
-
-    async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {
-        ports::owner(&self.client, port).await
     }
 }
