@@ -1,6 +1,7 @@
 //! One file a verb: from arguments to a call, and from the result to what is printed.
 
 mod archives;
+mod bridge;
 mod completions;
 mod config;
 mod context;
@@ -107,6 +108,7 @@ async fn dispatch(context: &Context, command: &Command) -> Result<()> {
         Command::Config(args) => config::run(context, args).await,
         Command::Export(command) => export::run(context, command).await,
         Command::Verify(command) => verify::run(context, command).await,
+        Command::Bridge(command) => bridge::run(context, command).await,
         Command::Stop(args) => stop::run(context, args).await,
         Command::Start(args) => start::run(context, args).await,
         Command::Restart(args) => restart::run(context, args).await,
