@@ -1,5 +1,6 @@
 //! The command line as types; nothing here does anything.
 
+pub mod bridge;
 pub mod clients;
 pub mod export;
 pub mod messages;
@@ -115,6 +116,9 @@ pub enum Command {
     /// Prove that an exported stack works where it runs
     #[command(subcommand)]
     Verify(export::VerifyCommand),
+    /// The bridge, which brings the devices' MQTT messages to Kafka
+    #[command(subcommand)]
+    Bridge(bridge::BridgeCommand),
     /// Stop services, keeping everything
     Stop(ServicesArgs),
     /// Start stopped services

@@ -1,6 +1,7 @@
 //! One file a verb: from arguments to a call, and from the result to what is printed.
 
 mod archives;
+mod bridge;
 mod completions;
 mod config;
 mod context;

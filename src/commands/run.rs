@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::{
-    Context, archives, completions, config, context, device, doctor, down, env, export, group, images, list, logs,
-    prune, publish, read, restart, seed, start, status, stop, topic, up, verify,
+    Context, archives, bridge, completions, config, context, device, doctor, down, env, export, group, images, list,
+    logs, prune, publish, read, restart, seed, start, status, stop, topic, up, verify,
 };
 use crate::cli::Command;
 
@@ -55,6 +55,7 @@ async fn dispatch(context: &Context, command: &Command) -> Result<()> {
         Command::Config(args) => config::run(context, args).await,
         Command::Export(command) => export::run(context, command).await,
         Command::Verify(command) => verify::run(context, command).await,
+        Command::Bridge(command) => bridge::run(context, command).await,
         Command::Stop(args) => stop::run(context, args).await,
         Command::Start(args) => start::run(context, args).await,
         Command::Restart(args) => restart::run(context, args).await,

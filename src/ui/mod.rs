@@ -167,9 +167,14 @@ fn text_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
     use std::fmt::Write;
     let (red, bold, dim) = (table::ERROR, table::BOLD, table::DIM);
     let mut text = format!("{red}error:{red:#} {error:#}\n");
-    if let Some(Failure::InvalidStackFile { problems }) = failure {
+    let invalid = match failure {
+        Some(Failure::InvalidStackFile { problems }) => Some(("the stack file is", problems)),
+        Some(Failure::InvalidRoutes { problems }) => Some(("the routes are", problems)),
+        _ => None,
+    };
+    if let Some((what, problems)) = invalid {
         let count = if problems.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", problems.len()) };
-        text = format!("{red}error:{red:#} the stack file is invalid ({count})\n");
+        text = format!("{red}error:{red:#} {what} invalid ({count})\n");
         for problem in problems {
             let _ = writeln!(text, "  {problem}");
         }
@@ -192,7 +197,9 @@ fn json_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
         "remedy": failure::remedy(error),
     });
     match failure {
-        Some(Failure::InvalidStackFile { problems }) => body["problems"] = serde_json::json!(problems),
+        Some(Failure::InvalidStackFile { problems } | Failure::InvalidRoutes { problems }) => {
+            body["problems"] = serde_json::json!(problems);
+        }
         Some(Failure::NotReady { evidence, .. }) => body["evidence"] = serde_json::json!(evidence),
         _ => {}
     }

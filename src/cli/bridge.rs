@@ -1,0 +1,34 @@
+//! The command line of `bridge`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+const SAMPLES: &str = "\
+Samples are read from stdin, one a line: an envelope as `sosstack sub -o json` prints it, of which only
+topic and value are needed, or a topic and its payload as `mosquitto_sub -v` prints them.
+
+The exit code is 0 whatever becomes of the samples, and 2 where the routes are invalid.";
+
+#[derive(Debug, Subcommand)]
+pub enum BridgeCommand {
+    /// Show what sample messages would become, without brokers; checks the routes first
+    Check(CheckArgs),
+    /// Evaluate jq for a bridge that is running, which starts this by itself
+    #[command(hide = true)]
+    Evaluate,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SAMPLES)]
+pub struct CheckArgs {
+    /// A routes file, merged over the built-in routes [default: the built-in routes alone]
+    #[arg(value_name = "ROUTES")]
+    pub routes: Option<PathBuf>,
+    /// Print the built-in routes instead, to begin a file with
+    #[arg(long, conflicts_with_all = ["routes", "schema"])]
+    pub built_in: bool,
+    /// Print the JSON Schema of a routes file instead
+    #[arg(long, conflicts_with = "routes")]
+    pub schema: bool,
+}

@@ -1,0 +1,18 @@
+//! `sosstack bridge`
+
+mod check;
+
+use anyhow::Result;
+
+use super::Context;
+use crate::bridge::jq::worker;
+use crate::cli::bridge::BridgeCommand;
+
+pub(super) async fn run(context: &Context, command: &BridgeCommand) -> Result<()> {
+    match command {
+        BridgeCommand::Check(args) => check::run(context, args).await,
+        BridgeCommand::Evaluate => {
+            context.shutdown.guard_blocking(|| worker::run(std::io::stdin(), std::io::stdout())).await
+        }
+    }
+}
