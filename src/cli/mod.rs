@@ -1,5 +1,7 @@
 //! The command line as types; nothing here does anything.
 
+pub mod bridge;
+pub mod bridge_journal;
 pub mod clients;
 pub mod export;
 pub mod messages;
@@ -102,6 +104,9 @@ pub enum Command {
     /// MQTT devices and their credentials
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// The bridge from MQTT to Kafka
+    #[command(subcommand)]
+    Bridge(bridge::BridgeCommand),
     /// Make the topics and devices that the stack names; changes nothing that is right already
     Seed(SeedArgs),
     /// Print the effective stack as YAML

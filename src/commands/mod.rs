@@ -1,6 +1,7 @@
 //! One file a verb: from arguments to a call, and from the result to what is printed.
 
 mod archives;
+mod bridge_journal;
 mod completions;
 mod config;
 mod context;
@@ -34,6 +35,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::about::{About, Remedy};
+use crate::cli::bridge::BridgeCommand;
 use crate::cli::{Command, Global};
 use crate::endpoints::Endpoints;
 use crate::failure::Failure;
@@ -103,6 +105,7 @@ async fn dispatch(context: &Context, command: &Command) -> Result<()> {
         Command::Group(args) => group::run(context, args).await,
         Command::Context(command) => context::run(context, command),
         Command::Device(command) => device::run(context, command).await,
+        Command::Bridge(BridgeCommand::Journal(command)) => bridge_journal::run(context, command).await,
         Command::Seed(args) => seed::run(context, args).await,
         Command::Config(args) => config::run(context, args).await,
         Command::Export(command) => export::run(context, command).await,

@@ -23,7 +23,11 @@
 //! crc32fast's, the lock the system's.
 
 mod codec;
+#[cfg(test)]
+mod crash_tests;
 mod cursor;
+#[cfg(test)]
+mod damage_tests;
 mod finding;
 mod frame;
 mod identity;

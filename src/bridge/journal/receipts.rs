@@ -204,13 +204,11 @@ fn replay(log: &Log, held: &mut Held) -> Result<Vec<Finding>> {
             let from = cursor.offset();
             match cursor.step()? {
                 Step::Entry { position, .. } if position <= delivered => {}
-                Step::Entry { body, .. } => match decode(body) {
-                    Some(change) => held.apply(change),
-                    None => {
-                        let range = from..cursor.offset();
-                        findings.push(damaged(&place, &view.path, &range, Kind::Unknown, Some(1)));
-                    }
-                },
+                Step::Entry { body, .. } => {
+                    let range = from..cursor.offset();
+                    let unknown = || damaged(&place, &view.path, &range, Kind::Unknown, Some(1));
+                    decode(body).map_or_else(|| findings.push(unknown()), |change| held.apply(change));
+                }
                 Step::Damaged(range) => findings.push(damaged(&place, &view.path, &range, Kind::Damaged, None)),
                 Step::End => break,
             }
