@@ -264,15 +264,6 @@ impl Journal {
     }
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        for log in &self.lanes {
-            log.begin_to_close();
-        }
-        self.receipts.begin_to_close();
-    }
-}
-
 async fn synced(mut progress: watch::Receiver<Progress>, position: u64) -> Result<()> {
     let reached = |progress: &Progress| progress.synced >= position || progress.is_closed;
     let progress = progress.wait_for(reached).await?;

@@ -124,10 +124,6 @@ impl Receipts {
         self.log.shared().lock().bytes()
     }
 
-    pub(super) fn begin_to_close(&self) {
-        self.log.begin_to_close();
-    }
-
     pub(super) fn close(&self) {
         self.log.close();
     }
