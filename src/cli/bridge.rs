@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::bridge_journal::JournalCommand;
+
 const SAMPLES: &str = "\
 Samples are read from stdin, one a line: an envelope as `sosstack sub -o json` prints it, of which only
 topic and value are needed, or a topic and its payload as `mosquitto_sub -v` prints them.
@@ -14,6 +16,9 @@ The exit code is 0 whatever becomes of the samples, and 2 where the routes are i
 pub enum BridgeCommand {
     /// Show what sample messages would become, without brokers; checks the routes first
     Check(CheckArgs),
+    /// What the bridge keeps on disk until Kafka has it
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Evaluate jq for a bridge that is running, which starts this by itself
     #[command(hide = true)]
     Evaluate,
