@@ -85,13 +85,11 @@ impl Helper {
         self.start();
         let Some(running) = &mut self.running else { return Err("jq's helper process cannot be started".to_owned()) };
         if !running.is_ready {
-            match running.exchange(&[], Instant::now() + START, 64) {
-                Ok(_) => running.is_ready = true,
-                Err(_) => {
-                    self.running = None;
-                    return Err("jq's helper process did not start in time".to_owned());
-                }
+            if running.exchange(&[], Instant::now() + START, 64).is_err() {
+                self.running = None;
+                return Err("jq's helper process did not start in time".to_owned());
             }
+            running.is_ready = true;
         }
         let request = frame::request(program, variables, payload);
         let lost = match running.exchange(&request, Instant::now() + deadline, self.largest) {
@@ -174,7 +172,7 @@ impl Running {
     }
 
     fn read(&mut self, answer: &mut Vec<u8>) -> Result<End, Lost> {
-        let mut chunk = [0; 64 * 1024];
+        let mut chunk = [0; 16 * 1024];
         match would_block(self.answers.read(&mut chunk)).map_err(|_| Lost::Died)? {
             None => Ok(End::Open),
             Some(0) => Ok(End::Closed),

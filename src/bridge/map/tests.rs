@@ -303,7 +303,6 @@ fn an_emergency_needs_no_jq() {
 /// Not a test: `cargo test --release --lib bridge::map::tests::speed -- --ignored --nocapture`.
 #[test]
 #[ignore = "a figure, not a test"]
-#[expect(clippy::print_stdout, reason = "it is what it is for")]
 fn speed() {
     let mapper = mapper("", 1_000_000);
     let telemetry =

@@ -251,18 +251,19 @@ impl Checks<'_> {
     /// Each press and trigger becomes an emergency, by whichever route takes it.
     fn presses(&mut self, routes: &[(Route, &Written)], merged: &Merged) {
         for press in PRESSES {
-            let mut those = routes.iter().filter(|(route, _)| overlap(route.filter.mqtt(), press));
-            let judged = those.find_map(|(route, written)| match route.emergency {
-                false => Some(Some(*written)),
-                true => covers(route.filter.mqtt(), press).then_some(None),
-            });
-            match judged {
-                Some(None) => {}
-                Some(Some(written)) => {
+            let mut is_settled = false;
+            for (route, written) in routes.iter().filter(|(route, _)| overlap(route.filter.mqtt(), press)) {
+                if !route.emergency {
                     let words = format!("{press} must become an emergency, whatever stands in it: say emergency: true");
                     self.of_route(written, "emergency", words);
                 }
-                None => self.nobody_takes(press, merged),
+                is_settled = !route.emergency || covers(route.filter.mqtt(), press);
+                if is_settled {
+                    break;
+                }
+            }
+            if !is_settled {
+                self.nobody_takes(press, merged);
             }
         }
     }
@@ -294,9 +295,8 @@ fn lane(spec: &RouteSpec, is_emergency: bool) -> Lane {
     match spec.lane {
         Some(LaneSpec::Emergencies) => Lane::Emergencies,
         Some(LaneSpec::Alerts) => Lane::Alerts,
-        Some(LaneSpec::Rest) => Lane::Rest,
         None if is_emergency => Lane::Emergencies,
-        None => Lane::Rest,
+        Some(LaneSpec::Rest) | None => Lane::Rest,
     }
 }
 
