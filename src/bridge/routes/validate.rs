@@ -263,29 +263,21 @@ impl Checks<'_> {
                 }
             }
             if !is_settled {
-                self.nobody_takes(press, merged);
+                self.nobody_takes(press, merged, routes);
             }
         }
     }
 
-    fn nobody_takes(&mut self, press: &str, merged: &Merged) {
-        let taker = |written: &&Written| {
-            let route = &written.spec;
-            let name = if press == PRESSES[0] { "press" } else { "trigger" };
-            route.name == name && written.path.is_some()
-        };
+    fn nobody_takes(&mut self, press: &str, merged: &Merged, routes: &[(Route, &Written)]) {
+        let name = if press == PRESSES[0] { "press" } else { "trigger" };
         let words = format!("no route takes all of {press}, which must become an emergency");
-        match merged.routes.iter().find(taker) {
-            // Something else is wrong with it, which was said.
-            Some(written)
-                if self
-                    .found
-                    .iter()
-                    .any(|problem| written.path.as_ref().is_some_and(|path| problem.path.starts_with(path))) => {}
-            Some(written) => {
-                let field = if is_off(written) { "enabled" } else { "filter" };
-                self.of_route(written, field, words);
+        match merged.routes.iter().find(|written| written.spec.name == name && written.path.is_some()) {
+            Some(written) if is_off(written) => self.of_route(written, "enabled", words),
+            Some(written) if routes.iter().any(|(route, _)| &*route.name == name) => {
+                self.of_route(written, "filter", words);
             }
+            // Something is wrong with it, which was said.
+            Some(_) => {}
             None => self.add("routes", words),
         }
     }
