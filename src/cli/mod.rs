@@ -22,7 +22,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0          done
   1          the operation failed
-  2          usage, or an invalid stack file
+  2          usage, or an invalid stack file or routes file
   3          no runtime can run the stack here
   4          not ready by the deadline
   130, 143   interrupted by Ctrl-C or SIGTERM";
