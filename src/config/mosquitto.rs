@@ -29,10 +29,11 @@ pub fn mosquitto_conf(stack: &Stack, target: &Target, config: &Path, data: &Path
 ///
 /// Standard error, since standard output is buffered and shows log lines when 4 KiB are full.
 pub fn general(stack: &Stack, target: &Target, passwords: &Path, acl: &Path, data: &Path) -> String {
-    let Mosquitto { max_queued_messages, max_inflight_messages, max_keepalive, .. } = stack.mosquitto;
+    let Mosquitto { max_queued_messages, max_inflight_messages, .. } = stack.mosquitto;
     let persistence = persistence(stack, target, data);
     // 0 is no number for all versions, while none at all means no limit to each of them.
-    let keepalive = if max_keepalive == 0 { String::new() } else { format!("max_keepalive {max_keepalive}\n") };
+    let limit = stack.mosquitto.keep_alive_limit();
+    let keepalive = limit.map(|limit| format!("max_keepalive {limit}\n")).unwrap_or_default();
     let mut text = format!(
         "allow_anonymous false
 password_file {}
