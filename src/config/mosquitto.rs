@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::secrets::{Account, Accounts};
 use crate::stack::device::{BRIDGE_USER, PROBE_USER, SERVICE_USER};
 use crate::stack::leaf::{self, Direction, Leaf, Under};
+use crate::stack::ports::PortName;
 use crate::stack::{Mosquitto, Persistence, Stack};
 use crate::target::Target;
 
@@ -108,9 +109,9 @@ pub fn guarded_command(stack: &Stack, target: &Target, config: &Path, data: &Pat
 
 /// The listener with TLS of a pod that has a certificate.
 pub fn tls_conf(stack: &Stack, config: &Path) -> String {
-    let (max_connections, config) = (stack.mosquitto.max_connections, config.display());
+    let (port, max_connections, config) = (PortName::Mqtts.number(), stack.mosquitto.max_connections, config.display());
     format!(
-        "listener 8883\nmax_connections {max_connections}\ncertfile {config}/tls.crt\nkeyfile {config}/tls.key\ntls_version tlsv1.2\n"
+        "listener {port}\nmax_connections {max_connections}\ncertfile {config}/tls.crt\nkeyfile {config}/tls.key\ntls_version tlsv1.2\n"
     )
 }
 
@@ -120,9 +121,10 @@ pub fn tls_conf(stack: &Stack, config: &Path) -> String {
 /// The session stays (`cleansession false`), so that what is published while the peer is away arrives later;
 /// `try_private` keeps messages from coming back to the broker that sent them.
 pub fn bridge_conf(peer: &str) -> String {
+    let port = PortName::Mqtt.number();
     format!(
         "connection peer
-address {peer}:1883
+address {peer}:{port}
 topic # both 1
 remote_clientid mqtt-1
 remote_username {BRIDGE_USER}
@@ -147,13 +149,13 @@ pub enum Kind {
 
 /// One listener. `certificates` holds `server.crt` and `server.key`.
 pub fn listener(stack: &Stack, target: &Target, kind: Kind, certificates: &Path) -> String {
-    let (container, host) = match kind {
-        Kind::Mqtt => (1883, stack.ports.mqtt()),
-        Kind::Mqtts => (8883, stack.ports.mqtts()),
-        Kind::MqttWs => (9001, stack.ports.mqtt_ws()),
+    let (name, host) = match kind {
+        Kind::Mqtt => (PortName::Mqtt, stack.ports.mqtt()),
+        Kind::Mqtts => (PortName::Mqtts, stack.ports.mqtts()),
+        Kind::MqttWs => (PortName::MqttWs, stack.ports.mqtt_ws()),
     };
     let address = match target {
-        Target::Docker | Target::Kubernetes => u16::to_string(&container),
+        Target::Docker | Target::Kubernetes => name.number().to_string(),
         Target::Process(_) => format!("{host} 127.0.0.1"),
     };
     let mut text = format!("\nlistener {address}\nmax_connections {}\n", stack.mosquitto.max_connections);
