@@ -16,6 +16,7 @@ use crate::kafka::access::{Mechanism, Tls};
 use crate::mqtt::access::{Login, Transport};
 use crate::paths::{Paths, ensure_private_dir, write_atomic};
 use crate::secrets::Secret;
+use crate::stack::ports::PortName;
 use crate::{kafka, mqtt};
 
 pub use crate::mqtt::access::MQTT_PASSWORD;
@@ -220,8 +221,8 @@ impl Server {
             return Err(Failure::Usage { cause, remedy: Remedy::words(format!("put it into {MQTT_PASSWORD}")) });
         }
         let (tls, port) = match url.scheme() {
-            "mqtt" => (false, 1883),
-            "mqtts" => (true, 8883),
+            "mqtt" => (false, PortName::Mqtt.number()),
+            "mqtts" => (true, PortName::Mqtts.number()),
             other => return Err(refuse(format!("{other}:// is not MQTT over TCP or TLS"))),
         };
         let host =

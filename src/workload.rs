@@ -4,6 +4,9 @@
 //! exports print it.
 
 pub mod build;
+pub mod kafka;
+pub mod parts;
+pub mod zookeeper;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +22,7 @@ pub struct Workload {
     pub service: Service,
     /// Container image; not used by plain processes.
     pub image: String,
-    /// Program and arguments; no shell is involved and no secret is among them.
+    /// Program and arguments. No secret is among them, and outside of pods no shell is involved.
     pub command: Vec<String>,
     /// Numeric user and group of the process in a container, and owner of its files.
     pub user: u32,
