@@ -32,8 +32,9 @@
 //! | [`message`], [`filter`] | the envelope; which messages are wanted |
 //! | [`stream`], [`sending`] | what readers tell, and to whom; messages on their way to publishers, and what became of each |
 //! | [`address`], [`place`] | topics and filters, places in a topic, as people write them |
-//! | [`failure`], [`about`], [`event`], [`shutdown`] | exit codes; remedies, and whom a command is about; what work reports; signals |
-//! | [`endpoints`], [`duration`], [`pattern`], [`similar`], [`memory`] | how a stack is reached; durations, patterns and slips as people type them; the allocator |
+//! | [`event`], [`endpoints`] | what work reports; how a stack is reached |
+//! | [`failure`], [`about`], [`shutdown`] | exit codes; remedies, and whom a command is about; signals |
+//! | [`duration`], [`pattern`], [`similar`], [`memory`] | durations, patterns and slips, as people type them; the allocator |
 
 pub mod about;
 pub mod address;

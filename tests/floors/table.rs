@@ -3,10 +3,24 @@
 /// The rooms, the lowest floor first. A room uses rooms of lower floors and of its own, without a circle. Rooms that are
 /// to come have their floor already.
 pub const FLOORS: [&[&str]; 10] = [
-    &["about", "duration", "endpoints", "event", "failure", "memory", "pattern", "shutdown", "similar"],
-    &["address", "filter", "memo", "message", "paths", "place", "secrets", "sending", "stack", "stream", "target"],
+    &["about", "duration", "failure", "memory", "pattern", "shutdown", "similar"],
+    &[
+        "address",
+        "endpoints",
+        "event",
+        "filter",
+        "memo",
+        "message",
+        "paths",
+        "place",
+        "secrets",
+        "sending",
+        "stack",
+        "stream",
+        "target",
+    ],
     &["config", "kafka", "mqtt", "workload", "zookeeper"],
-    &["contexts", "publish", "reading", "runtime"],
+    &["contexts", "publish", "reach", "reading", "runtime"],
     &["lifecycle", "observe"],
     &["bridge", "chaos", "doctor", "export", "exporter", "ledger", "simulate", "trace", "verify"],
     &["web"],
