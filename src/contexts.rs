@@ -23,8 +23,8 @@ pub use crate::mqtt::access::MQTT_PASSWORD;
 
 /// The name that stands for the local stack.
 pub const LOCAL: &str = "local";
-/// Where the password of brokers comes from that arguments name, as [`MQTT_PASSWORD`] for MQTT. A context has variables of its own, which end in its
-/// name: a password must not go to whichever context happens to be in use.
+/// Where the password of brokers comes from that arguments name, as [`MQTT_PASSWORD`] for MQTT. A context has variables
+/// of its own, which end in its name: a password must not go to whichever context happens to be in use.
 pub const KAFKA_PASSWORD: &str = "SOSSTACK_KAFKA_PASSWORD";
 
 /// Where a cluster is, and who logs in.
