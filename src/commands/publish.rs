@@ -26,8 +26,9 @@ use crate::ui::Ui;
 
 /// Batches between stdin and a publisher.
 const QUEUE: usize = 16;
-/// How long publishers may take to end after an interruption.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long publishers may take to end after an interruption: longer than they wait for acknowledgements, or nobody
+/// would name what is under way.
+const FAREWELL: Duration = Duration::from_millis(1500);
 /// How long lines wait for others to travel with.
 const LINGER: Duration = Duration::from_millis(20);
 
