@@ -21,6 +21,7 @@ pub mod produce;
 mod refusal;
 mod topics;
 mod troubles;
+mod views;
 
 use std::time::Duration;
 

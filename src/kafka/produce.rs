@@ -20,7 +20,7 @@ use super::blocking::blocking;
 use super::limits::{LARGE, Limits};
 use super::names::unknown_names;
 use super::native::add_header;
-use super::{let_go, unknown_topic};
+use super::{let_go, unknown_topic, views};
 use crate::publish::{Batches, Ledger, Outgoing, next_batch};
 
 /// How long a full queue is given to drain before it is tried again.
@@ -288,6 +288,7 @@ impl Run {
         if let Some(known) = self.refused_topics.get(topic) {
             return known.clone();
         }
+        views::add_missing(&mut self.cluster, &self.access, [&**topic]);
         let names = || self.cluster.topics.iter().map(|topic| topic.name.as_str());
         let problem = self.cluster.topic(topic).is_none().then(|| {
             let failure = unknown_topic(&self.access.about, topic, names());
