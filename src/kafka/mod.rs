@@ -8,6 +8,7 @@ mod ends;
 mod follow;
 mod group;
 pub mod groups;
+mod lanes;
 mod limits;
 mod member;
 mod names;
