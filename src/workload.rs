@@ -96,6 +96,26 @@ impl Workload {
     }
 }
 
+#[cfg(test)]
+impl Workload {
+    /// Of these files alone, for tests.
+    pub(crate) fn of_files(service: Service, files: Vec<ConfigFile>) -> Self {
+        Self {
+            service,
+            image: "image".to_owned(),
+            command: vec!["run".to_owned()],
+            user: 1,
+            files,
+            volumes: Vec::new(),
+            scratch: Vec::new(),
+            ports: Vec::new(),
+            aliases: Vec::new(),
+            memory: 0,
+            stop_grace: Duration::from_secs(1),
+        }
+    }
+}
+
 /// [`Workload::live_hash`] of a workload with these files.
 pub fn live_hash(files: &[ConfigFile]) -> String {
     let live: Vec<_> = files.iter().filter(|file| file.live).map(|f| (&f.path, &f.contents)).collect();

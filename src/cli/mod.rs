@@ -393,6 +393,9 @@ pub struct DownArgs {
     /// Do not ask
     #[arg(long, short = 'y', requires = "volumes")]
     pub yes: bool,
+    /// Also a stack that another user of the same Docker made
+    #[arg(long)]
+    pub not_mine: bool,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

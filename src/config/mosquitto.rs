@@ -28,7 +28,8 @@ pub fn mosquitto_conf(stack: &Stack, target: &Target, config: &Path, data: &Path
 
 /// Everything but the listeners: the files that say who may do what, and the database's folder.
 ///
-/// Standard error, since standard output is buffered and shows log lines when 4 KiB are full.
+/// Standard error, since standard output is buffered and shows log lines when 4 KiB are full. Packets as large as MQTT
+/// has them, as with 2.0: 2.1 takes 2,000,000 bytes by default.
 pub fn general(stack: &Stack, target: &Target, passwords: &Path, acl: &Path, data: &Path) -> String {
     let Mosquitto { max_queued_messages, max_inflight_messages, .. } = stack.mosquitto;
     let persistence = persistence(stack, target, data);
@@ -44,6 +45,7 @@ acl_file {}
 
 max_queued_messages {max_queued_messages}
 max_inflight_messages {max_inflight_messages}
+max_packet_size 268435455
 {keepalive}set_tcp_nodelay true
 sys_interval 1
 

@@ -166,7 +166,9 @@ impl Link {
             self.output.truncate(before);
             match error {
                 CodecError::OutgoingPacketTooLarge { pkt_size, max } => {
-                    anyhow!("it takes a packet of {pkt_size} bytes, and the server takes {max} at most")
+                    anyhow!(
+                        "it takes a packet of {pkt_size} bytes, and the server takes {max} at most (max_packet_size)"
+                    )
                 }
                 CodecError::PayloadTooLong => anyhow!("an MQTT packet has {LARGEST_PACKET} bytes at most"),
                 error => anyhow!("it does not fit MQTT: {error}"),

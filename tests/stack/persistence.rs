@@ -27,6 +27,7 @@ fn what_mosquitto_keeps_outlasts_kills_and_upgrades() {
     too_long_a_keep_alive_is_named(&home);
     an_upgrade_keeps_what_waits_or_is_refused(&home);
     the_promised_keep_alive_is_granted(&home);
+    no_message_is_too_large_for_a_version(&home);
     with_sqlite_a_kill_loses_nothing(&home);
     going_back_is_refused_too(&home);
 }
@@ -139,6 +140,13 @@ fn an_upgrade_keeps_what_waits_or_is_refused(home: &Home) {
     newer(home, "");
     home.ok(&["up", "--accept-data-loss"]);
     assert_eq!(home.json(&["up"])["was_up"], true, "the choice is made once");
+}
+
+/// By default 2.1 takes 2,000,000 bytes, and 2.0 as much as a packet may have.
+fn no_message_is_too_large_for_a_version(home: &Home) {
+    let large = home.path().join("large");
+    std::fs::write(&large, vec![b'x'; 3_000_000]).unwrap();
+    home.ok(&["pub", "device/kept/alert", &format!("@{}", large.display()), "--qos", "1"]);
 }
 
 /// Mosquitto is killed when everything was acknowledged. Killed in the midst of publishing it was seen to lose one and
