@@ -13,7 +13,7 @@ use crate::about::{About, Remedy};
 use crate::endpoints::Address;
 use crate::failure::Failure;
 use crate::kafka::access::{Mechanism, Tls};
-use crate::mqtt::connection::{Login, Transport};
+use crate::mqtt::access::{Login, Transport};
 use crate::paths::{Paths, ensure_private_dir, write_atomic};
 use crate::secrets::Secret;
 use crate::{kafka, mqtt};

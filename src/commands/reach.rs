@@ -11,7 +11,7 @@ use crate::contexts::{Cluster, Contexts, LOCAL, MQTT_PASSWORD};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::kafka::produce::Codec;
-use crate::mqtt::connection::Login;
+use crate::mqtt::access::Login;
 use crate::secrets::Accounts;
 use crate::stack::Compression;
 use crate::{kafka, mqtt};
