@@ -18,12 +18,13 @@ use crate::paths::{Paths, ensure_private_dir, write_atomic};
 use crate::secrets::Secret;
 use crate::{kafka, mqtt};
 
+pub use crate::mqtt::access::MQTT_PASSWORD;
+
 /// The name that stands for the local stack.
 pub const LOCAL: &str = "local";
-/// Where the passwords of a cluster come from that arguments name. A context has variables of its own, which end in its
+/// Where the password of brokers comes from that arguments name, as [`MQTT_PASSWORD`] for MQTT. A context has variables of its own, which end in its
 /// name: a password must not go to whichever context happens to be in use.
 pub const KAFKA_PASSWORD: &str = "SOSSTACK_KAFKA_PASSWORD";
-pub const MQTT_PASSWORD: &str = "SOSSTACK_MQTT_PASSWORD";
 
 /// Where a cluster is, and who logs in.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -20,8 +20,8 @@ use crate::kafka::produce::{self, Pace};
 use crate::message::mqtt;
 use crate::mqtt::publish;
 use crate::publish::input::{Input, Routes, Source, Template};
-use crate::publish::ledger::render_refused;
-use crate::publish::{Batches, Ledger, next_batch};
+use crate::sending::ledger::render_refused;
+use crate::sending::{Batches, Ledger, next_batch};
 use crate::ui::Ui;
 
 /// Batches between stdin and a publisher.

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 
+use super::client::client_config;
 use crate::about::About;
 use crate::endpoints::Endpoints;
 use crate::secrets::Secret;
@@ -34,17 +34,15 @@ pub struct Login {
 }
 
 /// How a password is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
-    /// The password itself: in the clear without TLS
+    /// The password itself: in the clear without TLS.
     #[default]
     Plain,
     #[serde(rename = "scram-sha-256")]
-    #[value(name = "scram-sha-256")]
     ScramSha256,
     #[serde(rename = "scram-sha-512")]
-    #[value(name = "scram-sha-512")]
     ScramSha512,
 }
 
@@ -76,7 +74,7 @@ impl Access {
 
     /// Settings of every client: connect again soon, and be quiet (events and errors tell).
     pub(super) fn config(&self) -> ClientConfig {
-        let mut config = super::client_config();
+        let mut config = client_config();
         config
             .set("bootstrap.servers", self.servers.join(","))
             .set("client.id", "sosstack")

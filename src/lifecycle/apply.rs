@@ -3,9 +3,10 @@
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
 
+use super::all::all;
 use super::down;
 use super::plan::Step;
-use super::up::{Up, all};
+use super::request::Up;
 use crate::event::{self, Event, Notice, Outcome, Report, Step as Work};
 use crate::runtime::{Created, Inventory, State};
 use crate::shutdown::Shutdown;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::up::all;
+use super::all::all;
 use crate::event::{self, Event, Notice, Outcome, Report, Step};
 use crate::memo::Memo;
 use crate::paths::Paths;

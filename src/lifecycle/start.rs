@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::all::all;
 use super::ready::Proof;
 use super::{connect, down, evidence, rescue, up};
 use crate::event::{self, Outcome, Report, Step};
@@ -39,7 +40,7 @@ pub async fn start(start: &Start<'_>, report: Report<'_>, shutdown: &Shutdown) -
             let is_paused = in_state(service, State::Paused);
             if is_paused { runtime.resume(name, *service).await } else { runtime.start(name, *service).await }
         };
-        up::all(stopped.iter().map(begin)).await?;
+        all(stopped.iter().map(begin)).await?;
         anyhow::Ok(((), Outcome::Started { count: stopped.len(), of: start.services.len() }))
     })
     .await?;

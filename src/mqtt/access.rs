@@ -13,6 +13,9 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use crate::endpoints::{Address, Endpoints};
 use crate::secrets::Secret;
 
+/// Where the password of a server comes from that arguments name.
+pub const MQTT_PASSWORD: &str = "SOSSTACK_MQTT_PASSWORD";
+
 /// Where the server is, and who logs in.
 #[derive(Debug, Clone)]
 pub struct Access {

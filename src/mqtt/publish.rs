@@ -21,8 +21,8 @@ use super::hung_up::HungUp;
 use super::link::{Link, Session};
 use super::properties::of_outgoing;
 use crate::event::{Event, Notice, Report};
-use crate::publish::ledger::Ranges;
-use crate::publish::{Batches, Ledger, Outgoing, next_batch};
+use crate::sending::ledger::Ranges;
+use crate::sending::{Batches, Ledger, Outgoing, next_batch};
 
 /// Messages in flight, at most; the server may allow fewer.
 const WINDOW: u16 = 1000;

@@ -4,6 +4,7 @@
 //! Narrow on purpose: what a workload needs done, not what Docker offers.
 
 pub mod archives;
+pub mod caches;
 pub mod choose;
 mod classes;
 pub mod docker;
@@ -16,7 +17,7 @@ use anyhow::Result;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use self::archives::Archives;
 use crate::about::Remedy;
@@ -27,6 +28,8 @@ use crate::stack::{Service, Stack, StackName};
 use crate::target::Target;
 use crate::workload::{ConfigFile, PublishedPort, Workload};
 
+pub use crate::target::RuntimeKind;
+
 /// How labels and records are written. A sosstack leaves alone what a newer one wrote in another way.
 pub const FORMAT: u32 = 1;
 
@@ -35,23 +38,6 @@ fn newer(stack: &StackName, format: u32) -> Failure {
     Failure::Failed {
         cause: format!("stack {stack} was made by a newer sosstack (format {format}; this one knows {FORMAT})"),
         remedy: Remedy::words("update sosstack; nothing was changed"),
-    }
-}
-
-/// Which runtime.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RuntimeKind {
-    Docker,
-    Process,
-}
-
-impl RuntimeKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Process => "process",
-        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::{Profile, Stack, StackName, merge, validate};
 use crate::about::Remedy;
 use crate::failure::Failure;
 
+pub use super::place::Place;
 pub use super::spec::RuntimeChoice;
 
 /// What a stack file is called where none is named.
@@ -25,14 +26,6 @@ pub struct Overrides {
     pub port_offset: Option<u16>,
     pub profile: Option<Profile>,
     pub place: Place,
-}
-
-/// What the built-in stack is meant for. What the file says holds for both.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Place {
-    #[default]
-    Laptop,
-    Cluster,
 }
 
 /// The effective stack.

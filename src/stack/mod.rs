@@ -11,6 +11,7 @@ pub mod load;
 mod merge;
 mod mosquitto;
 pub mod name;
+mod place;
 pub mod ports;
 mod positions;
 mod profile;

@@ -10,7 +10,6 @@ use std::io::{IsTerminal, Write};
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::cli::{Global, Output};
 use crate::event::Event;
 use crate::failure::{self, Failure};
 use crate::shutdown::Shutdown;
@@ -28,29 +27,36 @@ pub fn stdout_error(error: std::io::Error) -> anyhow::Error {
     if error.kind() == std::io::ErrorKind::BrokenPipe { ClosedStdout.into() } else { error.into() }
 }
 
+/// What the user asked of the way we talk.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Nothing on stderr but errors.
+    pub quiet: bool,
+    /// Results, and the error that ends the run, as JSON.
+    pub json: bool,
+}
+
 /// How this run talks to its user.
 pub struct Ui {
-    quiet: bool,
-    output: Output,
+    manner: Manner,
     progress: Progress,
 }
 
 impl Ui {
-    pub fn new(global: &Global) -> Self {
-        let json = global.output == Output::Json;
-        let progress = if global.quiet {
+    pub fn new(manner: Manner) -> Self {
+        let progress = if manner.quiet {
             Progress::silent()
-        } else if std::io::stderr().is_terminal() && !json {
+        } else if std::io::stderr().is_terminal() && !manner.json {
             Progress::bars()
         } else {
             Progress::lines()
         };
-        Self { quiet: global.quiet, output: global.output, progress }
+        Self { manner, progress }
     }
 
     /// Whether results are wanted as JSON.
     pub fn is_json(&self) -> bool {
-        self.output == Output::Json
+        self.manner.json
     }
 
     /// Whether a person watches stdout.
@@ -65,7 +71,7 @@ impl Ui {
 
     /// A line for the user on stderr; nothing under `--quiet`.
     pub fn say(&self, line: &str) {
-        if !self.quiet {
+        if !self.manner.quiet {
             self.progress.line(line);
         }
     }

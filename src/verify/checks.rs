@@ -1,7 +1,6 @@
 //! What is asked, as data: a program in a container, and what it is given on stdin.
 
-use super::DeviceLogin;
-use super::kubectl::Pod;
+use super::answers::Pod;
 use crate::export::kubernetes::Component;
 use crate::secrets::Secret;
 use crate::stack::Stack;
@@ -17,6 +16,13 @@ pub enum Question {
     Topics,
     /// Logins and access rules of one Mosquitto, and messages from there to the other.
     Mqtt,
+}
+
+/// A device whose login is tried; its password travels on stdin only.
+#[derive(Debug, Clone)]
+pub struct DeviceLogin {
+    pub id: String,
+    pub password: Secret,
 }
 
 /// One program that runs in a container.

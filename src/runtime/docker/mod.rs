@@ -4,6 +4,7 @@ mod answers;
 mod archives;
 mod connect;
 mod create;
+mod grace;
 pub mod images;
 mod inventory;
 mod labels;
@@ -25,15 +26,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
-use bollard::errors::Error;
 use bollard::query_parameters::{InspectContainerOptions, KillContainerOptionsBuilder, StopContainerOptionsBuilder};
 use futures_util::stream::BoxStream;
 
 use super::archives::{Archives, UnusedArchive};
 use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, classes};
-use crate::about::Remedy;
 use crate::event::Report;
-use crate::failure::Failure;
 use crate::shutdown::Shutdown;
 use crate::stack::{Role, Service, Stack, StackName};
 use crate::target::Target;
@@ -192,7 +190,7 @@ impl Runtime for Docker {
 
     async fn stop(&self, stack: &StackName, service: Service, grace: Duration) -> Result<()> {
         let name = names::container(stack, service);
-        let seconds = whole_seconds(grace);
+        let seconds = grace::whole_seconds(grace);
         let options = StopContainerOptionsBuilder::new().t(seconds).build();
         let client = self.client.clone();
         // The answer comes when the container has ended.
@@ -265,19 +263,4 @@ impl Archives for Docker {
     async fn remove_archive(&self, name: &str) -> Result<()> {
         archives::remove(&self.client, name).await
     }
-}
-
-/// Docker counts graces in whole seconds.
-fn whole_seconds(grace: Duration) -> i32 {
-    i32::try_from(grace.as_millis().div_ceil(1000)).unwrap_or(i32::MAX)
-}
-
-/// A start loses the race for a port that was free when it was looked at.
-fn port_taken(error: &Error, service: Service) -> Option<Failure> {
-    let words = answers::words(error);
-    let taken = ["port is already allocated", "address already in use"].iter().any(|mark| words.contains(mark));
-    taken.then(|| Failure::PortTaken {
-        cause: format!("a port of {service} is in use: {words}"),
-        remedy: Remedy::words("end what holds it, or move the whole stack: --port-offset 100"),
-    })
 }
