@@ -28,6 +28,7 @@ use tokio_util::io::poll_read_buf;
 
 use super::access::{self, Access, Transport};
 use super::hung_up::HungUp;
+use crate::endpoints::Address;
 
 /// The protocol's own limit; a smaller one makes Mosquitto drop what is larger without a word.
 const LARGEST_PACKET: u32 = 268_435_455;
@@ -105,12 +106,7 @@ impl Link {
 
     async fn connect(access: &Access, session: &Session) -> Result<Self> {
         let address = &access.address;
-        let tcp =
-            TcpStream::connect((address.host.as_str(), address.port)).await.map_err(|error| match error.kind() {
-                io::ErrorKind::ConnectionRefused => anyhow!("nothing listens on {address}"),
-                _ => anyhow!("connection to {address}: {error}"),
-            })?;
-        tcp.set_nodelay(true).with_context(|| format!("connection to {address}"))?;
+        let tcp = tcp(address).await?;
         let stream = match &access.transport {
             Transport::Tcp => Either::Left(tcp),
             Transport::Tls { ca_file } => {
@@ -119,7 +115,6 @@ impl Link {
                 let secured = connector.connect(name, tcp).await;
                 Either::Right(Box::new(secured.map_err(|error| anyhow!("TLS with {address} failed: {error}"))?))
             }
-            Transport::WebSocket => bail!("MQTT over WebSocket is for browsers: use mqtt:// or mqtts://"),
         };
         let mut link = Self {
             stream,
@@ -342,6 +337,20 @@ impl Link {
     }
 }
 
+/// A connection on which nothing was said yet.
+///
+/// # Errors
+/// Why the server cannot be reached.
+pub(super) async fn tcp(address: &Address) -> Result<TcpStream> {
+    let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
+    let stream = stream.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => anyhow!("nothing listens on {address}"),
+        _ => anyhow!("connection to {address}: {error}"),
+    })?;
+    stream.set_nodelay(true).with_context(|| format!("connection to {address}"))?;
+    Ok(stream)
+}
+
 /// How long silence may last. The server's own keep alive, in seconds, is kept to with time to spare; 0 is none.
 fn quiet(server_keep_alive: Option<u16>) -> Duration {
     match server_keep_alive {
@@ -350,7 +359,7 @@ fn quiet(server_keep_alive: Option<u16>) -> Duration {
     }
 }
 
-fn hello(access: &Access, session: &Session) -> Packet {
+pub(super) fn hello(access: &Access, session: &Session) -> Packet {
     let properties = ConnectProperties {
         session_expiry_interval: Some(session.expiry),
         receive_maximum: Some(RECEIVE_MAXIMUM),

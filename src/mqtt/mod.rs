@@ -2,7 +2,6 @@
 
 pub mod access;
 mod backoff;
-pub mod connection;
 pub mod filters;
 mod flight;
 mod hung_up;
@@ -12,3 +11,4 @@ pub mod probe;
 mod properties;
 pub mod publish;
 pub mod subscribe;
+mod websocket;
