@@ -11,7 +11,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`stack`] | the model: seed data, the user's file, validation |
+//! | [`stack`] | the model: seed data, the user's file, validation; each fact once: ports, names, images, sizes, naming rules, MQTT topics |
 //! | [`config`] | `Stack` → text of configuration files; pure |
 //! | [`workload`], [`target`] | what to run, as plain data, and where |
 //! | [`runtime`] | the one trait; Docker (only bollard user) and plain processes |
