@@ -212,7 +212,11 @@ impl Server {
     fn parse(text: &str) -> Result<Self, Failure> {
         let refuse = |cause: String| Failure::Usage {
             cause,
-            remedy: Remedy::words("write mqtt://USER@HOST:1883 or mqtts://USER@HOST:8883"),
+            remedy: Remedy::words(format!(
+                "write mqtt://USER@HOST:{} or mqtts://USER@HOST:{}",
+                PortName::Mqtt.number(),
+                PortName::Mqtts.number()
+            )),
         };
         let url = Url::parse(text).map_err(|error| refuse(format!("{text:?} is not a URL: {error}")))?;
         if url.password().is_some() {

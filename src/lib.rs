@@ -27,7 +27,7 @@
 //! | [`config`] | `Stack` → text of configuration files; pure |
 //! | [`workload`] | what to run, as plain data |
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
-//! | [`stack`] | the model: seed data, the user's file, validation |
+//! | [`stack`] | the model: seed data, the user's file, validation; each fact once: ports, names, images, sizes, naming rules, MQTT topics |
 //! | [`target`], [`paths`], [`memo`], [`secrets`] | where a stack runs; this user's files; what a stack remembers; accounts, the local certificate authority; the type that does not print |
 //! | [`message`], [`filter`] | the envelope; which messages are wanted |
 //! | [`stream`], [`sending`] | what readers tell, and to whom; messages on their way to publishers, and what became of each |

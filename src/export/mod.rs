@@ -6,6 +6,7 @@ pub mod compose;
 pub mod directory;
 pub mod kubernetes;
 pub mod secrets;
+mod topics;
 
 /// One file of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]

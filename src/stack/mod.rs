@@ -2,6 +2,9 @@
 //!
 //! [`load::load`] reads seed data and the user's file, merges them and refuses what cannot work, so that
 //! a [`Stack`] is complete and valid.
+//!
+//! What is so whatever the file says stands here once, for configuration, runtimes, exports and checks alike: [`ports`],
+//! [`names`], [`image`], [`sizes`], [`rules`], and in [`leaf`] the topics of devices.
 
 mod compression;
 pub mod device;
