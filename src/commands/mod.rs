@@ -24,7 +24,6 @@ mod start;
 mod status;
 mod stop;
 mod topic;
-mod topic_change;
 mod up;
 mod verify;
 

@@ -1,13 +1,23 @@
 //! `sosstack stop`
 
 use anyhow::Result;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{Context, selected};
 use crate::cli::ServicesArgs;
 use crate::event;
 use crate::lifecycle::down;
+use crate::stack::{Service, StackName};
 use crate::ui::Ui;
+
+/// The result of `stop`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Outcome {
+    stack: StackName,
+    #[schemars(with = "Vec<String>")]
+    stopped: Vec<Service>,
+}
 
 pub(super) async fn run(context: &Context, args: &ServicesArgs) -> Result<()> {
     let name = context.load(None, None)?.stack.name;
@@ -20,7 +30,7 @@ pub(super) async fn run(context: &Context, args: &ServicesArgs) -> Result<()> {
     })
     .await?;
     if context.ui.is_json() {
-        Ui::print_json(&json!({ "stack": name, "stopped": services }))?;
+        Ui::print_json(&Outcome { stack: name, stopped: services })?;
     }
     Ok(())
 }

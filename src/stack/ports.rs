@@ -1,5 +1,6 @@
 //! Host ports, all on 127.0.0.1. Services of one role take consecutive ports from the first.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The first port of each kind, before the offset.
@@ -48,7 +49,7 @@ impl Ports {
 }
 
 /// What a published port is for; its name in labels, records and `status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PortName {
     Zookeeper,

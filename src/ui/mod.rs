@@ -7,8 +7,10 @@ pub mod table;
 use std::io::{IsTerminal, Write};
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::about::Remedy;
 use crate::cli::{Global, Output};
 use crate::event::Event;
 use crate::failure::{self, Failure};
@@ -178,16 +180,33 @@ fn text_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
     text
 }
 
+/// What stands on stderr where JSON is wanted and the command failed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ErrorDocument<'a> {
+    error: ErrorBody<'a>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct ErrorBody<'a> {
+    code: &'static str,
+    message: String,
+    remedy: Option<Remedy>,
+    /// Of an invalid stack file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<&'a [String]>,
+    /// The last log lines of the services to blame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<&'a [String]>,
+}
+
 fn json_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
-    let mut body = serde_json::json!({
-        "code": failure.map_or("failed", Failure::code),
-        "message": format!("{error:#}"),
-        "remedy": failure::remedy(error),
-    });
-    match failure {
-        Some(Failure::InvalidStackFile { problems }) => body["problems"] = serde_json::json!(problems),
-        Some(Failure::NotReady { evidence, .. }) => body["evidence"] = serde_json::json!(evidence),
-        _ => {}
-    }
-    format!("{}\n", serde_json::json!({ "error": body }))
+    let (problems, evidence) = match failure {
+        Some(Failure::InvalidStackFile { problems }) => (Some(problems.as_slice()), None),
+        Some(Failure::NotReady { evidence, .. }) => (None, Some(evidence.as_slice())),
+        _ => (None, None),
+    };
+    let code = failure.map_or("failed", Failure::code);
+    let (message, remedy) = (format!("{error:#}"), failure::remedy(error));
+    let document = ErrorDocument { error: ErrorBody { code, message, remedy, problems, evidence } };
+    serde_json::to_string(&document).map_or_else(|error| error.to_string(), |json| json + "\n")
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::future::join_all;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::event::{Event, Report};
@@ -18,7 +19,7 @@ use checks::Check;
 use kubectl::{Answer, Kubectl};
 
 /// What came of asking about one part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// Such as "ZooKeeper quorum".
     pub part: &'static str,
@@ -28,6 +29,26 @@ pub struct Finding {
     /// What to type where it is not ok; else empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub remedy: String,
+}
+
+/// What came of asking about all of them; `sosstack verify k8s --output json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Verified {
+    pub namespace: String,
+    /// Whether every part works.
+    pub ok: bool,
+    pub checks: Vec<Finding>,
+}
+
+impl Verified {
+    pub fn of(namespace: &str, checks: Vec<Finding>) -> Self {
+        Self { namespace: namespace.to_owned(), ok: checks.iter().all(|check| check.ok), checks }
+    }
+
+    /// What does not work.
+    pub fn failed(&self) -> impl Iterator<Item = &Finding> {
+        self.checks.iter().filter(|check| !check.ok)
+    }
 }
 
 /// A device whose login is tried; its password travels on stdin only.
