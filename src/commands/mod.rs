@@ -6,6 +6,8 @@ mod config;
 mod context;
 mod device;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod down;
 mod env;
 mod export;
