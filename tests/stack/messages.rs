@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::harness::{Finished, Home, On, eventually};
 use crate::{
-    changes, elsewhere, envelope, frozen, groups, guarded, outages, publishing, reading, terminal, walkthrough,
+    changes, elsewhere, engines, envelope, frozen, groups, guarded, outages, publishing, reading, terminal, walkthrough,
 };
 
 /// Long enough for a busy machine; nothing waits that long when all is well.
@@ -51,6 +51,7 @@ fn up_and_through(home: &Home) {
     walkthrough::the_walk_through_works_as_written(home);
     publishing::every_line_is_acknowledged_or_named(home);
     reading::messages_are_found_and_told(home);
+    engines::others_can_call_them(home);
     terminal::a_terminal_is_written_for(home);
     groups::groups_are_read_shown_and_reset(home);
     changes::readers_keep_up_with_topics(home);
