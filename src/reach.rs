@@ -7,7 +7,7 @@ use crate::contexts::Cluster;
 use crate::endpoints::Endpoints;
 use crate::failure::Failure;
 use crate::kafka::produce::Codec;
-use crate::mqtt::connection::Login;
+use crate::mqtt::access::Login;
 use crate::paths::Paths;
 use crate::secrets::Accounts;
 use crate::stack::{Compression, Stack};

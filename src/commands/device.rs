@@ -12,7 +12,6 @@ use serde::Serialize;
 use super::Context;
 use crate::about::Remedy;
 use crate::cli::{DeviceAddArgs, DeviceCommand};
-use crate::config::mosquitto::reach;
 use crate::event::{Event, Report};
 use crate::failure::Failure;
 use crate::lifecycle::devices::{self, Changed, Fleet};
@@ -21,6 +20,7 @@ use crate::secrets::{Accounts, accounts::Enrolled};
 use crate::stack::Device;
 use crate::stack::device::SERVICE_USER;
 use crate::stack::device_list::{self, Format};
+use crate::stack::leaf::{self, Direction};
 use crate::ui::{Table, Ui};
 
 pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()> {
@@ -56,7 +56,7 @@ async fn look(context: &Context, command: &DeviceCommand) -> Result<()> {
                 SERVICE_USER => &accounts.service.password,
                 id => &accounts.find(id, &name)?.account.password,
             };
-            Ui::print(&format!("{password}\n"))
+            Ui::print(&format!("{}\n", password.reveal()))
         }
         DeviceCommand::Show { id, password: false } => show(context, id, accounts.find(id, &name)?),
         DeviceCommand::List { passwords: true } => list_passwords(context, &accounts),
@@ -155,7 +155,7 @@ fn rows<'a>(accounts: &'a Accounts, passwords: bool) -> Vec<Row<'a>> {
     let row = |(id, device): (&'a String, &'a Enrolled)| Row {
         id,
         owner: device.owner.as_deref(),
-        password: passwords.then_some(device.account.password.as_str()),
+        password: passwords.then(|| device.account.password.reveal()),
     };
     accounts.devices.iter().map(row).collect()
 }
@@ -186,7 +186,9 @@ fn list_passwords(context: &Context, accounts: &Accounts) -> Result<()> {
 
 fn show(context: &Context, id: &str, device: &Enrolled) -> Result<()> {
     let owner = device.owner.as_deref();
-    let (writes, reads) = reach(id, owner);
+    let reached = leaf::of_device(id, owner);
+    let (up, down): (Vec<_>, Vec<_>) = reached.partition(|(leaf, _)| leaf.direction == Direction::Up);
+    let [writes, reads] = [up, down].map(|leaves| leaves.into_iter().map(|(_, topic)| topic).collect());
     context.ui.show(&Shown { id, owner, writes, reads }, |device| {
         let mut text = format!("device  {}\nowner   {}\n", device.id, device.owner.unwrap_or("nobody"));
         for (word, topics) in [("writes", &device.writes), ("reads", &device.reads)] {

@@ -10,12 +10,21 @@ use serde_json::Value;
 use super::{context, device, down, env, images, publish, start, stop};
 use crate::cli::Cli;
 use crate::lifecycle::{devices, group_reset, placed, prune, seed, stacks, status, topic_change};
-use crate::{doctor, export, observe, runtime, ui, verify};
+use crate::{bridge, doctor, export, observe, runtime, ui, verify};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/output.md");
 /// Commands whose output others document, or that have none.
-const ELSEWHERE: [&str; 8] =
-    ["sub", "config", "completions", "make-archives", "context add", "context use", "context remove", "tail"];
+const ELSEWHERE: [&str; 9] = [
+    "sub",
+    "tail",
+    "config",
+    "completions",
+    "make-archives",
+    "context add",
+    "context use",
+    "context remove",
+    "bridge evaluate",
+];
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +67,8 @@ fn results() -> Vec<(&'static str, Form, Schema)> {
         ("device show", Object, schema::<device::Shown<'_>>()),
         ("device add, device remove, device rotate", Object, schema::<devices::Changed>()),
         ("seed", Object, schema::<seed::Seeded>()),
+        ("bridge check", Lines, schema::<bridge::check::Outcome>()),
+        ("bridge journal inspect", Object, schema::<bridge::journal::Inspection>()),
         ("export k8s, export compose", Object, schema::<export::directory::Written>()),
         ("export secrets", Object, schema::<export::secret_file::Written>()),
         ("verify k8s", Object, schema::<verify::Verified>()),

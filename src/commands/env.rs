@@ -49,7 +49,7 @@ impl Variables {
             mqtt_host: endpoints.mqtt.host.clone(),
             mqtt_port: endpoints.mqtt.port.to_string(),
             mqtt_username: endpoints.username.clone(),
-            mqtt_password: endpoints.password.clone(),
+            mqtt_password: endpoints.password.reveal().to_owned(),
             mqtt_ca_file: endpoints.ca_file.display().to_string(),
         }
     }

@@ -17,8 +17,8 @@ use crate::failure::Failure;
 use crate::filter::Query;
 use crate::message::mqtt;
 use crate::publish::input::{Input, Source, Template};
-use crate::publish::ledger::render_refused;
 use crate::publish::{self, Sent, Supply, Terms};
+use crate::sending::ledger::render_refused;
 
 /// How long lines wait for others to travel with.
 const LINGER: Duration = Duration::from_millis(20);

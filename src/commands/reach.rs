@@ -10,6 +10,7 @@ use crate::cli::clients::{ClusterArgs, KafkaArgs};
 use crate::contexts::{Cluster, Contexts, LOCAL, MQTT_PASSWORD};
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::kafka::access::Mechanism;
 use crate::reach::Reach;
 
 /// The brokers that the arguments name, else those of the context in use, else the local stack's:
@@ -42,7 +43,7 @@ pub(super) fn kafka_cluster(bootstrap: &[String], args: &KafkaArgs) -> Cluster {
     Cluster {
         bootstrap: bootstrap.to_vec(),
         kafka_user: args.kafka_user.clone(),
-        kafka_sasl: args.kafka_sasl.unwrap_or_default(),
+        kafka_sasl: args.kafka_sasl.map(Mechanism::from).unwrap_or_default(),
         kafka_tls: args.kafka_tls,
         kafka_cert: args.kafka_cert.clone(),
         kafka_key: args.kafka_key.clone(),
@@ -77,7 +78,7 @@ fn options(args: &ClusterArgs) -> String {
     let mut text = String::new();
     let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let bootstrap = (!args.bootstrap.is_empty()).then(|| args.bootstrap.join(","));
-    let sasl = args.kafka.kafka_sasl.map(|mechanism| mechanism.as_str().to_lowercase());
+    let sasl = args.kafka.kafka_sasl.map(|mechanism| Mechanism::from(mechanism).as_str().to_lowercase());
     let named = [
         ("bootstrap", bootstrap),
         ("kafka-user", args.kafka.kafka_user.clone()),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Context, selected};
 use crate::cli::ServicesArgs;
-use crate::event;
+use crate::event::{self, Step};
 use crate::lifecycle::down;
 use crate::stack::{Service, StackName};
 use crate::ui::Ui;
@@ -24,9 +24,9 @@ pub(super) async fn run(context: &Context, args: &ServicesArgs) -> Result<()> {
     let _lock = context.lock(&name, "stop").await?;
     let (_, found) = context.shutdown.guard(context.running()).await?;
     let services = selected(&found.inventory, &args.services)?;
-    event::step(&|event| context.ui.report(event), "Stopping services", async {
+    event::step(&|event| context.ui.report(event), Step::StopServices, async {
         down::stop_in_order(&*found.runtime, &context.paths, &name, &services).await?;
-        anyhow::Ok(((), format!("{} stopped", services.len())))
+        anyhow::Ok(((), event::Outcome::Stopped { count: services.len() }))
     })
     .await?;
     if context.ui.is_json() {

@@ -27,7 +27,7 @@ pub async fn read(
     let follows = query.follow;
     let mut lines = shutdown.guard(runtime.logs(&stack.name, query)).await?;
     let limit = stack.mosquitto.max_keepalive;
-    let mut mosquitto = keep_alive::Log::new(limit);
+    let mut mosquitto = keep_alive::Log::new(stack.mosquitto.keep_alive_limit());
     let mut told = HashSet::new();
     loop {
         let line = tokio::select! {

@@ -1,5 +1,6 @@
 //! Up, down, status, ready, seed. Speaks only to the runtime trait and to the three protocols.
 
+mod all;
 mod apply;
 pub mod connect;
 pub mod credentials;
@@ -19,6 +20,7 @@ mod poll;
 pub mod ports;
 pub mod prune;
 pub mod ready;
+mod request;
 mod rescue;
 pub mod seed;
 pub mod stacks;

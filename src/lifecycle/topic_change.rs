@@ -12,7 +12,8 @@ use crate::event::{Event, Report};
 use crate::failure::Failure;
 use crate::kafka::admin::{Admin, Cluster, TopicRequest, TopicState};
 use crate::kafka::unknown_topic;
-use crate::stack::{Stack, topic_name_problem, topic_problems};
+use crate::stack::rules::new_topic_problem;
+use crate::stack::{Stack, topic_problems};
 
 /// Partitions of a new topic that does not say.
 const PARTITIONS: u16 = 3;
@@ -151,7 +152,7 @@ fn existing<'a>(target: &Target<'a>, name: &str) -> Result<&'a TopicState> {
 fn checked(target: &Target<'_>, wish: &Wish<'_>, reset: &[String]) -> Result<BTreeMap<String, String>> {
     let config: BTreeMap<String, String> = wish.config.iter().cloned().collect();
     let problems = if target.about.is_elsewhere() {
-        let problem = topic_name_problem(wish.name);
+        let problem = new_topic_problem(wish.name);
         problem.map(|problem| format!("{:?} is not a valid topic name: {problem}", wish.name)).into_iter().collect()
     } else {
         topic_problems(wish.name, wish.partitions, &config, target.stack)

@@ -8,12 +8,12 @@ use tokio::sync::mpsc::{channel, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::input::{Input, Routes};
-use super::ledger::Ranges;
-use super::{Batch, Batches, Ledger, next_batch};
 use crate::event::Report;
 use crate::kafka::produce::{self, Pace};
 use crate::mqtt::publish;
 use crate::reach::Reach;
+use crate::sending::ledger::Ranges;
+use crate::sending::{Batch, Batches, Ledger, next_batch};
 use crate::shutdown::Shutdown;
 
 /// Batches between whoever has messages and a publisher.

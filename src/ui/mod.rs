@@ -3,6 +3,7 @@
 pub mod messages;
 mod progress;
 pub mod table;
+mod words;
 
 use std::io::{IsTerminal, Write};
 
@@ -11,7 +12,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::about::Remedy;
-use crate::cli::{Global, Output};
 use crate::event::Event;
 use crate::failure::{self, Failure};
 use crate::shutdown::Shutdown;
@@ -29,29 +29,36 @@ pub fn stdout_error(error: std::io::Error) -> anyhow::Error {
     if error.kind() == std::io::ErrorKind::BrokenPipe { ClosedStdout.into() } else { error.into() }
 }
 
+/// What the user asked of the way we talk.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Nothing on stderr but errors.
+    pub quiet: bool,
+    /// Results, and the error that ends the run, as JSON.
+    pub json: bool,
+}
+
 /// How this run talks to its user.
 pub struct Ui {
-    quiet: bool,
-    output: Output,
+    manner: Manner,
     progress: Progress,
 }
 
 impl Ui {
-    pub fn new(global: &Global) -> Self {
-        let json = global.output == Output::Json;
-        let progress = if global.quiet {
+    pub fn new(manner: Manner) -> Self {
+        let progress = if manner.quiet {
             Progress::silent()
-        } else if std::io::stderr().is_terminal() && !json {
+        } else if std::io::stderr().is_terminal() && !manner.json {
             Progress::bars()
         } else {
             Progress::lines()
         };
-        Self { quiet: global.quiet, output: global.output, progress }
+        Self { manner, progress }
     }
 
     /// Whether results are wanted as JSON.
     pub fn is_json(&self) -> bool {
-        self.output == Output::Json
+        self.manner.json
     }
 
     /// Whether a person watches stdout.
@@ -66,7 +73,7 @@ impl Ui {
 
     /// A line for the user on stderr; nothing under `--quiet`.
     pub fn say(&self, line: &str) {
-        if !self.quiet {
+        if !self.manner.quiet {
             self.progress.line(line);
         }
     }
@@ -162,9 +169,14 @@ fn text_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
     use std::fmt::Write;
     let (red, bold, dim) = (table::ERROR, table::BOLD, table::DIM);
     let mut text = format!("{red}error:{red:#} {error:#}\n");
-    if let Some(Failure::InvalidStackFile { problems }) = failure {
+    let invalid = match failure {
+        Some(Failure::InvalidStackFile { problems }) => Some(("the stack file is", problems)),
+        Some(Failure::InvalidRoutes { problems }) => Some(("the routes are", problems)),
+        _ => None,
+    };
+    if let Some((what, problems)) = invalid {
         let count = if problems.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", problems.len()) };
-        text = format!("{red}error:{red:#} the stack file is invalid ({count})\n");
+        text = format!("{red}error:{red:#} {what} invalid ({count})\n");
         for problem in problems {
             let _ = writeln!(text, "  {problem}");
         }
@@ -201,7 +213,9 @@ struct ErrorBody<'a> {
 
 fn json_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
     let (problems, evidence) = match failure {
-        Some(Failure::InvalidStackFile { problems }) => (Some(problems.as_slice()), None),
+        Some(Failure::InvalidStackFile { problems } | Failure::InvalidRoutes { problems }) => {
+            (Some(problems.as_slice()), None)
+        }
         Some(Failure::NotReady { evidence, .. }) => (None, Some(evidence.as_slice())),
         _ => (None, None),
     };

@@ -2,11 +2,46 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Finding;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::answers::{Answer, Pod};
 use super::checks::{Check, Question};
-use super::kubectl::{Answer, Pod};
 use crate::export::kubernetes::Component;
 use crate::stack::Stack;
+
+/// What came of asking about one part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Finding {
+    /// Such as "ZooKeeper quorum".
+    pub part: &'static str,
+    pub ok: bool,
+    /// What was found, in a line.
+    pub detail: String,
+    /// What to type where it is not ok; else empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub remedy: String,
+}
+
+/// What came of asking about all of them; `sosstack verify k8s --output json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Verified {
+    pub namespace: String,
+    /// Whether every part works.
+    pub ok: bool,
+    pub checks: Vec<Finding>,
+}
+
+impl Verified {
+    pub fn of(namespace: &str, checks: Vec<Finding>) -> Self {
+        Self { namespace: namespace.to_owned(), ok: checks.iter().all(|check| check.ok), checks }
+    }
+
+    /// What does not work.
+    pub fn failed(&self) -> impl Iterator<Item = &Finding> {
+        self.checks.iter().filter(|check| !check.ok)
+    }
+}
 
 fn good(part: &'static str, detail: String) -> Finding {
     Finding { part, ok: true, detail, remedy: String::new() }

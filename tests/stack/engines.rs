@@ -9,11 +9,13 @@ use sosstack::address::Address;
 use sosstack::endpoints;
 use sosstack::filter::{Filter, Wishes};
 use sosstack::kafka::{self, produce::Codec};
-use sosstack::mqtt::{self, connection::Login, connection::Transport};
+use sosstack::mqtt::{self, access::Login, access::Transport};
 use sosstack::place::{From, Until};
-use sosstack::publish::{Outgoing, Supply, Terms, send};
+use sosstack::publish::{Supply, Terms, send};
 use sosstack::reach::Reach;
 use sosstack::reading::{Heard, Limits, Session, Watch};
+use sosstack::secrets::Secret;
+use sosstack::sending::Outgoing;
 use sosstack::shutdown::Shutdown;
 
 use crate::harness::Home;
@@ -22,8 +24,8 @@ use crate::messages::PATIENCE;
 fn reach(home: &Home) -> Reach {
     let environment = home.environment();
     let about = About::this_machine();
-    let login =
-        Login { username: environment["MQTT_USERNAME"].clone(), password: environment["MQTT_PASSWORD"].clone() };
+    let password = Secret::new(environment["MQTT_PASSWORD"].clone());
+    let login = Login { username: environment["MQTT_USERNAME"].clone(), password };
     let address =
         endpoints::Address { host: environment["MQTT_HOST"].clone(), port: environment["MQTT_PORT"].parse().unwrap() };
     let servers = environment["KAFKA_BROKERS"].split(',').map(str::to_owned).collect();
@@ -58,8 +60,7 @@ pub fn others_can_call_them(home: &Home) {
 /// Of both brokers in one stream, filtered, up to a number; what is refused is named by its number.
 async fn messages_are_sent_and_heard(reach: &Reach) {
     let (report, shutdown) = (|_| {}, Shutdown::default());
-    let addresses =
-        [Address::Kafka("notification.push".to_owned()), Address::Mqtt("device/engine/telemetry".to_owned())];
+    let addresses = [Address::Kafka("test.engines".to_owned()), Address::Mqtt("device/engine/telemetry".to_owned())];
     let watch = Watch {
         addresses: &addresses,
         kafka: reach.kafka.as_ref(),
@@ -85,12 +86,12 @@ async fn messages_are_sent_and_heard(reach: &Reach) {
     });
     let limits = Limits { count: Some(3), timeout: Some(PATIENCE), ..Limits::default() };
     let session = Session::open(&watch, filter, limits, sink, &report, &shutdown).await.unwrap();
-    assert_eq!(session.names(), ["notification.push", "device/engine/telemetry"]);
+    assert_eq!(session.names(), ["test.engines", "device/engine/telemetry"]);
     let supply = Supply::Messages {
         kafka: vec![
-            outgoing(1, "notification.push", "wanted 1"),
+            outgoing(1, "test.engines", "wanted 1"),
             outgoing(2, "no.such.topic", "wanted 2"),
-            outgoing(3, "notification.push", "something else"),
+            outgoing(3, "test.engines", "something else"),
         ],
         mqtt: vec![
             outgoing(4, "device/engine/telemetry", "wanted 4"),
@@ -109,7 +110,7 @@ async fn messages_are_sent_and_heard(reach: &Reach) {
     let expected = [
         ("device/engine/telemetry", "wanted 4"),
         ("device/engine/telemetry", "wanted 5"),
-        ("notification.push", "wanted 1"),
+        ("test.engines", "wanted 1"),
     ];
     assert_eq!(heard, expected.map(|(topic, value)| (topic.to_owned(), value.as_bytes().to_vec())));
 }

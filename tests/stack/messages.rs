@@ -43,7 +43,7 @@ fn messages_get_through_whatever_they_are_in_docker() {
 }
 
 fn up_and_through(home: &Home) {
-    let own = ["test.filters", "test.transactions", "test.terminal"];
+    let own = ["test.filters", "test.transactions", "test.terminal", "test.engines"];
     let topics = own.map(|name| format!("{{ name: {name}, partitions: 3 }}")).join(", ");
     // A broker holds several copies of what it takes, and one message is large.
     home.write_stack_file(&format!("{{ topics: [{topics}], kafka: {{ heap: 512M }} }}"));
