@@ -136,3 +136,33 @@ fn the_documented_mqtt_topics_are_those_that_devices_have() {
     });
     assert_eq!(rows, expected);
 }
+
+/// A result put together by hand has no schema, and docs/output.md cannot be held against it.
+#[test]
+fn no_json_is_put_together_by_hand() {
+    let found = lines_with(&Regex::new(r"\bjson!").unwrap(), "");
+    assert!(found.is_empty(), "make a struct of it:\n{}", found.join("\n"));
+}
+
+/// What runs for a while, or in a thread of its own, is an engine, and others than the command line want to call it.
+#[test]
+fn commands_hold_no_engine() {
+    let engine = Regex::new(r"\bthread::|\bspawn\b|\bspawn_blocking|\bmpsc\b|\boneshot\b|CancellationToken").unwrap();
+    // Starts this program once more.
+    let mut found = lines_with(&engine, "commands/");
+    found.retain(|line| !line.starts_with("src/commands/archives.rs"));
+    assert!(found.is_empty(), "move it to its room:\n{}", found.join("\n"));
+}
+
+fn lines_with(what: &Regex, under: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    for path in sources(&root) {
+        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        if name.starts_with(under) {
+            let lines = code(&path).into_iter().filter(|(_, line)| what.is_match(line));
+            found.extend(lines.map(|(number, line)| format!("src/{name}:{number}: {}", line.trim())));
+        }
+    }
+    found
+}

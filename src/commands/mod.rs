@@ -7,11 +7,12 @@ mod config;
 mod context;
 mod device;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod down;
 mod env;
 mod export;
 mod export_compose;
-mod export_written;
 mod group;
 mod images;
 mod list;
@@ -27,7 +28,6 @@ mod start;
 mod status;
 mod stop;
 mod topic;
-mod topic_change;
 mod up;
 mod verify;
 

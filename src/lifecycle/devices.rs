@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::up::Up;
 use super::{connect, credentials, live, poll};
@@ -30,8 +32,8 @@ pub struct Fleet<'a> {
     pub running: Option<&'a Up<'a>>,
 }
 
-/// What a change of accounts came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a change of accounts came to; `sosstack device add --output json`, `remove` and `rotate`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Changed {
     /// Devices (or the backend) whose login changed, in the order in which they were named.
     pub changed: Vec<String>,

@@ -14,6 +14,7 @@ mod daemon;
 mod devices;
 mod disk;
 mod elsewhere;
+mod engines;
 mod envelope;
 mod faults;
 mod frozen;
