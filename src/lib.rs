@@ -23,6 +23,7 @@
 //! | [`message`], [`stream`], [`place`], [`pattern`], [`duration`] | the envelope; what readers tell, and to whom; places, patterns and durations, as people write them |
 //! | [`publish`], [`reading`], [`filter`] | sending with a ledger; the merged stream; what is wanted |
 //! | [`bridge`] | what becomes of an MQTT message in Kafka |
+//! | [`simulate`], [`ledger`] | believable devices; what was acknowledged to them, and whether Kafka has it |
 //! | [`export`], [`verify`] | the same stack as files for others, pure but for the directory; whether what came of them works |
 //! | [`event`], [`ui`] | what work reports, and the only code that prints |
 //! | [`failure`], [`about`], [`shutdown`], [`memory`], [`paths`], [`memo`], [`endpoints`], [`contexts`] | exit codes; remedies, and whom a command is about; signals; the allocator; files; what a stack remembers; addresses |
@@ -43,6 +44,7 @@ pub mod export;
 pub mod failure;
 pub mod filter;
 pub mod kafka;
+pub mod ledger;
 pub mod lifecycle;
 pub mod memo;
 pub mod memory;
@@ -58,6 +60,7 @@ pub mod runtime;
 pub mod secrets;
 pub mod shutdown;
 pub mod similar;
+pub mod simulate;
 pub mod stack;
 pub mod stream;
 pub mod target;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::paths::{ensure_private_dir, write_atomic};
 use crate::runtime::RuntimeKind;
-use crate::stack::{Persistence, Profile, Service};
+use crate::stack::{Persistence, Profile, Service, Simulated};
 
 const FILE: &str = "stack.json";
 
@@ -44,6 +44,9 @@ pub struct Memo {
     /// Topics that may choose a leader out of sync until lost brokers are back, and what they said of it before.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unclean: BTreeMap<String, Option<String>>,
+    /// Devices that a simulation was about to enrol: one that was killed left them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulated: Option<Simulated>,
 }
 
 impl Memo {

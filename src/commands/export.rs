@@ -14,7 +14,7 @@ use crate::export::directory::{self, Written};
 use crate::export::kubernetes::settings::{Settings, Storage, namespace_problem};
 use crate::export::{kubernetes, secrets};
 use crate::failure::Failure;
-use crate::lifecycle::credentials;
+use crate::lifecycle::{credentials, simulated};
 use crate::paths::write_atomic;
 use crate::runtime::choose;
 use crate::secrets::{Accounts, ClusterSecrets};
@@ -89,6 +89,7 @@ async fn write_secrets(context: &Context, args: &SecretsArgs) -> Result<()> {
     }
     // The accounts of the local stack, made now where there are none: each export is the same.
     let accounts = Accounts::ensure(&dir, &stack.devices)?;
+    let accounts = simulated::without(&context.paths, &stack.name, accounts)?;
     let mut secrets = secrets::secrets(&stack, &accounts, &ClusterSecrets::ensure(&dir)?)?;
     let names: Vec<String> = secrets.iter().filter_map(|secret| secret.metadata.name.clone()).collect();
     if args.commands {

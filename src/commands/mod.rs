@@ -12,6 +12,7 @@ mod export;
 mod export_compose;
 mod group;
 mod images;
+mod ledger;
 mod list;
 mod logs;
 mod prune;
@@ -20,6 +21,7 @@ mod reach;
 mod read;
 mod restart;
 mod seed;
+mod simulate;
 mod start;
 mod status;
 mod stop;
@@ -83,6 +85,7 @@ fn ends_in_order(command: &Command) -> bool {
             | Command::Sub(_)
             | Command::Tail(_)
             | Command::Logs(_)
+            | Command::Simulate(_)
             | Command::Status(_)
             | Command::Images(_)
             | Command::MakeArchives
@@ -103,6 +106,8 @@ async fn dispatch(context: &Context, command: &Command) -> Result<()> {
         Command::Group(args) => group::run(context, args).await,
         Command::Context(command) => context::run(context, command),
         Command::Device(command) => device::run(context, command).await,
+        Command::Simulate(args) => simulate::run(context, args).await,
+        Command::Ledger(command) => ledger::run(context, command).await,
         Command::Seed(args) => seed::run(context, args).await,
         Command::Config(args) => config::run(context, args).await,
         Command::Export(command) => export::run(context, command).await,

@@ -64,6 +64,11 @@ impl Reach {
         Ok(Self { about: endpoints.about, kafka, mqtt: Some(mqtt), codec })
     }
 
+    /// Which other cluster than the local stack the arguments or the context in use name.
+    pub(super) fn elsewhere(context: &Context, args: &ClusterArgs) -> Result<Option<About>> {
+        Ok(elsewhere(context, args)?.map(|elsewhere| elsewhere.about))
+    }
+
     /// The failure of whoever needs Kafka where none is named.
     pub(super) fn no_kafka() -> anyhow::Error {
         nowhere("Kafka cluster", "--bootstrap HOST:PORT names one")

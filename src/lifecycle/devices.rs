@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::up::Up;
-use super::{connect, credentials, live, poll};
+use super::{connect, credentials, live, poll, simulated};
 use crate::about::Remedy;
 use crate::endpoints::Endpoints;
 use crate::event::{self, Event, Report};
@@ -94,7 +94,8 @@ pub async fn rotate(fleet: &Fleet<'_>, users: &[String], report: Report<'_>) -> 
 }
 
 /// The accounts as they are, also in a running Mosquitto: what a command that was killed began is finished first.
-async fn accounts(fleet: &Fleet<'_>) -> Result<Accounts> {
+pub(super) async fn accounts(fleet: &Fleet<'_>) -> Result<Accounts> {
+    simulated::sweep(fleet.paths, fleet.name)?;
     let accounts = Accounts::read(&fleet.paths.stack(fleet.name))?;
     let Some(up) = fleet.running else { return accounts.ok_or_else(|| connect::not_running(fleet.name)) };
     live::ensure_ours(up).await?;

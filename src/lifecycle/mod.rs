@@ -18,6 +18,7 @@ pub mod prune;
 pub mod ready;
 mod rescue;
 pub mod seed;
+pub mod simulated;
 pub mod start;
 pub mod status;
 pub mod topics;

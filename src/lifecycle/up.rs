@@ -17,6 +17,7 @@ use super::ports;
 use super::ready::{self, Proof, Unready};
 use super::rescue;
 use super::seed::{self, Seeded};
+use super::simulated;
 use super::watch;
 use super::{connect, down};
 use crate::endpoints::Endpoints;
@@ -121,6 +122,7 @@ async fn render(up: &Up<'_>, known: Option<Inventory>) -> Result<Prepared> {
     if down::finish_stopping(*runtime, paths, &stack.name).await? {
         inventory = runtime.inventory(&stack.name).await?;
     }
+    simulated::sweep(paths, &stack.name)?;
     let accounts = Accounts::ensure(&dir, &stack.devices)?;
     let authority = Authority::ensure(&dir, &stack.name)?;
     let certificate = ServerCertificate::ensure(&dir, &authority, &certificate_names(stack))?;
@@ -152,6 +154,7 @@ pub async fn differing(up: &Up<'_>) -> Result<Vec<Service>> {
 /// When Mosquitto cannot be reloaded, or the brokers refuse or do not answer in time.
 pub async fn seed(up: &Up<'_>, report: Report<'_>) -> Result<Seeded> {
     live::ensure_ours(up).await?;
+    simulated::sweep(up.paths, &up.stack.name)?;
     live::load(up, &Accounts::ensure(&up.paths.stack(&up.stack.name), &up.stack.devices)?).await?;
     let inventory = up.runtime.inventory(&up.stack.name).await?;
     let endpoints = connect::endpoints(up.stack, &inventory, up.paths)?;

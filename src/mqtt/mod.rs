@@ -11,4 +11,5 @@ pub mod link;
 pub mod probe;
 mod properties;
 pub mod publish;
+pub mod sender;
 pub mod subscribe;

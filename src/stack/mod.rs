@@ -16,6 +16,7 @@ mod positions;
 mod profile;
 pub mod service;
 mod shape;
+mod simulated;
 mod spec;
 pub mod topic;
 mod validate;
@@ -33,6 +34,7 @@ pub use name::StackName;
 pub use ports::Ports;
 pub use profile::Profile;
 pub use service::{Role, Service};
+pub use simulated::Simulated;
 pub use topic::Topic;
 pub use validate::{topic_name_problem, topic_problems};
 
