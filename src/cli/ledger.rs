@@ -23,7 +23,7 @@ came after a later one of the same device and topic. What is lost at QoS 0 is co
 pub struct LedgerVerifyArgs {
     /// What simulate --ledger has written
     #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    pub ledger: PathBuf,
     /// How long to wait for messages that are missing, after the last one that was found
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub timeout: Duration,

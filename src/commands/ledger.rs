@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context, command: &LedgerCommand) -> Result<()
 }
 
 async fn verify(context: &Context, args: &LedgerVerifyArgs) -> Result<()> {
-    let file = args.file.clone();
+    let file = args.ledger.clone();
     let (header, torn, case) = context.shutdown.guard_blocking(move || open(&file)).await?;
     if torn {
         context.ui.report(Event::Note("the last line is torn: whatever wrote the ledger was killed".to_owned()));
@@ -37,7 +37,7 @@ async fn verify(context: &Context, args: &LedgerVerifyArgs) -> Result<()> {
     let search = Search { access, started: header.started, cluster: header.cluster.as_deref(), timeout: args.timeout };
     let case = search::search(&search, case, &|event| context.ui.report(event)).await?;
     let verdict = case.verdict(args.late);
-    let kinds = examples(&args.file, &verdict)?;
+    let kinds = examples(&args.ledger, &verdict)?;
     if context.ui.is_json() {
         Ui::print_json(&document(&header, &verdict, &kinds))?;
     } else {

@@ -100,10 +100,10 @@ async fn with_devices(context: &Context, access: &Access, mut request: Request) 
         simulated::dismiss(&fleet, enrolled, report).await
     };
     if let Err(error) = dismissed.await {
-        let list = stack.name.about().command("device list");
+        let up = stack.name.about().command("up");
         context
             .ui
-            .report(Event::Warning(format!("the simulated devices are still there ({error:#}); {list} removes them")));
+            .report(Event::Warning(format!("the simulated devices are still there ({error:#}); {up} removes them, as does every command that changes devices")));
     }
     played
 }
