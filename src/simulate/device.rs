@@ -127,7 +127,7 @@ impl Device {
                 Ok(()) => break,
                 Err(lost) => lost,
             };
-            if shared.leave.is_cancelled() || !self.resume(lost.downcast().ok(), shared).await {
+            if shared.leave.is_cancelled() || !self.resume(lost.downcast().ok(), &mut orders, shared).await {
                 break;
             }
         }
@@ -138,7 +138,7 @@ impl Device {
     /// That it is online, due now.
     fn announce(&mut self, online: Planned, shared: &Shared) {
         shared.tally().waiting += 1;
-        self.waiting.push_front(Due { message: online, intended: Instant::now() });
+        self.waiting.push_back(Due { message: online, intended: Instant::now() });
     }
 
     /// Until all is done, or the connection is lost.
@@ -230,7 +230,12 @@ impl Device {
     }
 
     /// Connects again for as long as it takes; false when told to leave. What is in flight is sent again.
-    async fn resume(&mut self, dropped: Option<Dropped>, shared: &Shared) -> bool {
+    async fn resume(
+        &mut self,
+        dropped: Option<Dropped>,
+        orders: &mut UnboundedReceiver<Order>,
+        shared: &Shared,
+    ) -> bool {
         shared.tally().reconnects += 1;
         self.mqtt.drop_connection();
         loop {
@@ -249,7 +254,16 @@ impl Device {
         }
         let online = match dropped {
             Some(Dropped(online)) => online,
-            None => shared.plan().status(self.number, "online", shared.clock.began.elapsed()),
+            None => {
+                // Those come first that the plan has counted already, or the topic's order would be another one.
+                while let Ok(order) = orders.try_recv() {
+                    match order {
+                        Order::Send(due) => self.waiting.push_back(due),
+                        Order::Reconnect(online) => self.announce(online, shared),
+                    }
+                }
+                shared.plan().status(self.number, "online", shared.clock.began.elapsed())
+            }
         };
         self.announce(online, shared);
         true
