@@ -252,21 +252,24 @@ impl Device {
                 () = shared.leave.cancelled() => return false,
             }
         }
-        let online = match dropped {
-            Some(Dropped(online)) => online,
-            None => {
-                // Those come first that the plan has counted already, or the topic's order would be another one.
-                while let Ok(order) = orders.try_recv() {
-                    match order {
-                        Order::Send(due) => self.waiting.push_back(due),
-                        Order::Reconnect(online) => self.announce(online, shared),
-                    }
-                }
-                shared.plan().status(self.number, "online", shared.clock.began.elapsed())
-            }
+        let online = if let Some(Dropped(online)) = dropped {
+            online
+        } else {
+            self.count_first(orders, shared);
+            shared.plan().status(self.number, "online", shared.clock.began.elapsed())
         };
         self.announce(online, shared);
         true
+    }
+
+    /// Takes what the plan has counted already before it counts something else, or a topic's order would be another one.
+    fn count_first(&mut self, orders: &mut UnboundedReceiver<Order>, shared: &Shared) {
+        while let Ok(order) = orders.try_recv() {
+            match order {
+                Order::Send(due) => self.waiting.push_back(due),
+                Order::Reconnect(online) => self.announce(online, shared),
+            }
+        }
     }
 
     /// Enters what was not sent, and what was not acknowledged.
