@@ -38,6 +38,11 @@ impl Paths {
         self.stack(name).join(SIMULATION_LOCK)
     }
 
+    /// The journal of a stack's bridges.
+    pub fn bridge(&self, name: &StackName) -> PathBuf {
+        self.stack(name).join("bridge")
+    }
+
     /// The lock that commands changing a stack hold. Outside its directory, which `down` removes.
     pub fn lock(&self, name: &StackName) -> PathBuf {
         self.data.join("stacks").join(format!("{name}.lock"))

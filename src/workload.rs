@@ -4,6 +4,9 @@
 //! exports print it.
 
 pub mod build;
+pub mod kafka;
+pub mod parts;
+pub mod zookeeper;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +22,7 @@ pub struct Workload {
     pub service: Service,
     /// Container image; not used by plain processes.
     pub image: String,
-    /// Program and arguments; no shell is involved and no secret is among them.
+    /// Program and arguments. No secret is among them, and outside of pods no shell is involved.
     pub command: Vec<String>,
     /// Numeric user and group of the process in a container, and owner of its files.
     pub user: u32,
@@ -40,7 +43,7 @@ pub struct Workload {
 }
 
 /// A file that a service reads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigFile {
     /// Absolute, as the service sees it.
     pub path: PathBuf,
@@ -49,6 +52,13 @@ pub struct ConfigFile {
     pub secret: bool,
     /// Reloaded by SIGHUP, so a change asks for no restart and is no part of the hash.
     pub live: bool,
+}
+
+impl std::fmt::Debug for ConfigFile {
+    /// Without the contents: they may be a key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConfigFile").field("path", &self.path).field("secret", &self.secret).finish_non_exhaustive()
+    }
 }
 
 /// A named place for data.

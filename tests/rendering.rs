@@ -8,12 +8,15 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use sosstack::secrets::{Accounts, ServerCertificate};
+use sosstack::endpoints::{Address, Endpoints};
+use sosstack::secrets::{Accounts, ClusterSecrets, Secret, ServerCertificate};
 use sosstack::stack::load::{Overrides, load};
 use sosstack::stack::{Service, Stack};
 use sosstack::target::{Layout, Target};
+use sosstack::verify::{self, DeviceLogin};
 use sosstack::workload::Workload;
 use sosstack::workload::build::{Secrets, workloads};
+use sosstack::{kafka, mqtt};
 
 const PASSWORD: &str = "not-a-secret";
 
@@ -144,7 +147,8 @@ fn keep_alive_and_compression_are_settings() {
         let lines = lines_of(text, &Target::Docker, Service::mosquitto());
         lines.into_iter().find(|line| line.starts_with("max_keepalive"))
     };
-    assert_eq!(keepalive("mosquitto: {max_keepalive: 1200}").as_deref(), Some("max_keepalive 1200"));
+    assert_eq!(keepalive("mosquitto: {max_keepalive: 1200}").as_deref(), Some("max_keepalive 1210"));
+    assert_eq!(keepalive("mosquitto: {max_keepalive: 65530}").as_deref(), Some("max_keepalive 65535"));
     assert_eq!(keepalive("mosquitto: {max_keepalive: 0}"), None);
     let producer = lines_of("kafka: {compression: producer}", &Target::Kubernetes, Service::kafka(0));
     assert!(producer.contains(&"compression.type=producer".to_owned()), "{producer:?}");
@@ -173,6 +177,46 @@ fn secrets_are_in_files_for_their_owner_only() {
                 assert!(!private || file.secret, "{}", file.path.display());
             }
         }
+    }
+}
+
+/// Whatever ends up in a log by `{:?}`.
+#[test]
+fn what_holds_a_secret_does_not_print_it() {
+    let (stack, address) = (stack(""), |port| Address { host: "127.0.0.1".to_owned(), port });
+    let secrets = secrets(&stack);
+    let (accounts, password) = (&secrets.accounts, Secret::new(PASSWORD));
+    let endpoints = Endpoints {
+        about: stack.name.about(),
+        kafka: Vec::new(),
+        zookeeper: Vec::new(),
+        mqtt: address(1883),
+        mqtts: address(8883),
+        mqtt_ws: address(9001),
+        username: "sos_service".to_owned(),
+        password: accounts.service.password.clone(),
+        ca_file: "ca.pem".into(),
+    };
+    let login = kafka::access::Login {
+        username: "backend".to_owned(),
+        password: password.clone(),
+        password_from: "a file".to_owned(),
+        mechanism: kafka::access::Mechanism::Plain,
+    };
+    let kafka = kafka::access::Access { login: Some(login), ..kafka::access::Access::of_stack(&endpoints) };
+    let device = DeviceLogin { id: "device-12345".to_owned(), password: password.clone() };
+    let checks = verify::checks::plan(&stack, &[], Some(&device));
+    assert!(checks.iter().any(|check| check.stdin.reveal().contains(PASSWORD)), "a device's login is tried");
+    let peer: ClusterSecrets = serde_json::from_value(serde_json::json!({ "peer_password": PASSWORD })).unwrap();
+    let all = [
+        format!("{secrets:?}"),
+        format!("{:?}", workloads(&stack, &processes(), &secrets)),
+        format!("{endpoints:?} {:?} {kafka:?}", mqtt::access::Access::service(&endpoints)),
+        format!("{device:?} {checks:?} {peer:?} {password:?}"),
+    ];
+    for text in all {
+        assert!(!text.contains(PASSWORD) && !text.contains("KEY"), "{text}");
+        assert!(!text.contains(&accounts.service.hash()), "{text}");
     }
 }
 

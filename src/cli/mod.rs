@@ -1,9 +1,12 @@
 //! The command line as types; nothing here does anything.
 
+pub mod bridge;
+pub mod bridge_journal;
 pub mod clients;
 pub mod export;
 pub mod ledger;
 pub mod messages;
+mod profile;
 pub mod simulate;
 
 use std::path::PathBuf;
@@ -12,14 +15,16 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration::parse as duration;
-use crate::stack::{Profile, StackName};
+use crate::stack::StackName;
+
+pub use profile::ProfileArg;
 
 /// Exit codes, shown at the end of every long help.
 const EXIT_CODES: &str = "\
 Exit codes:
   0          done
   1          the operation failed
-  2          usage, or an invalid stack file
+  2          usage, or an invalid stack file or routes file
   3          no runtime can run the stack here
   4          not ready by the deadline
   130, 143   interrupted by Ctrl-C or SIGTERM";
@@ -119,6 +124,9 @@ pub enum Command {
     /// Prove that an exported stack works where it runs
     #[command(subcommand)]
     Verify(export::VerifyCommand),
+    /// The bridge, which brings the devices' MQTT messages to Kafka
+    #[command(subcommand)]
+    Bridge(bridge::BridgeCommand),
     /// Stop services, keeping everything
     Stop(ServicesArgs),
     /// Start stopped services
@@ -153,24 +161,6 @@ pub enum RuntimeArg {
     Docker,
     /// Plain processes, with Java and Mosquitto of this machine
     Process,
-}
-
-/// What the services are sized for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProfileArg {
-    /// Small heaps, and code that starts fast
-    Laptop,
-    /// Large heaps, and code that runs fast once it is warm
-    Full,
-}
-
-impl From<ProfileArg> for Profile {
-    fn from(argument: ProfileArg) -> Self {
-        match argument {
-            ProfileArg::Laptop => Self::Laptop,
-            ProfileArg::Full => Self::Full,
-        }
-    }
 }
 
 #[derive(Debug, Args)]

@@ -6,15 +6,16 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
+use super::export_written::say_written;
 use super::{Context, export_compose};
 use crate::about::Remedy;
 use crate::cli::export::{ExportCommand, K8sArgs, SecretsArgs};
 use crate::event::Event;
-use crate::export::directory::{self, Written};
+use crate::export::directory;
 use crate::export::kubernetes::settings::{Settings, Storage, namespace_problem};
 use crate::export::{kubernetes, secrets};
 use crate::failure::Failure;
-use crate::lifecycle::{credentials, simulated};
+use crate::lifecycle::{credentials, leftover};
 use crate::paths::write_atomic;
 use crate::runtime::choose;
 use crate::secrets::{Accounts, ClusterSecrets};
@@ -51,17 +52,6 @@ fn manifests(context: &Context, args: &K8sArgs) -> Result<()> {
     Ok(())
 }
 
-/// Says what writing came to; whether that was all, as a machine wants to know it.
-pub(super) fn say_written(context: &Context, out: &Path, written: &Written) -> Result<bool> {
-    if context.ui.is_json() {
-        let Written { changed, unchanged, removed } = written;
-        Ui::print_json(&json!({ "out": out, "changed": changed, "unchanged": unchanged, "removed": removed }))?;
-        return Ok(true);
-    }
-    context.ui.say(&format!("{}: {}", out.display(), written.in_words()));
-    Ok(false)
-}
-
 fn settings(args: &K8sArgs) -> Settings {
     Settings {
         storage_class: args.storage_class.clone(),
@@ -89,7 +79,7 @@ async fn write_secrets(context: &Context, args: &SecretsArgs) -> Result<()> {
     }
     // The accounts of the local stack, made now where there are none: each export is the same.
     let accounts = Accounts::ensure(&dir, &stack.devices)?;
-    let accounts = simulated::without(&context.paths, &stack.name, accounts)?;
+    let accounts = leftover::without(&context.paths, &stack.name, accounts)?;
     let mut secrets = secrets::secrets(&stack, &accounts, &ClusterSecrets::ensure(&dir)?)?;
     let names: Vec<String> = secrets.iter().filter_map(|secret| secret.metadata.name.clone()).collect();
     if args.commands {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Context;
-use super::reach::Reach;
+use super::reach;
 use crate::about::About;
 use crate::cli::ledger::{LedgerCommand, LedgerVerifyArgs};
 use crate::event::Event;
@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::ledger::search::{self, Search};
 use crate::ledger::verdict::{Case, OfQos, Verdict};
 use crate::ledger::{Entry, Header, read};
+use crate::reach::Reach;
 use crate::ui::{Table, Ui};
 
 pub(super) async fn run(context: &Context, command: &LedgerCommand) -> Result<()> {
@@ -32,7 +33,7 @@ async fn verify(context: &Context, args: &LedgerVerifyArgs) -> Result<()> {
     if torn {
         context.ui.report(Event::Note("the last line is torn: whatever wrote the ledger was killed".to_owned()));
     }
-    let reach = Reach::resolve(context, &args.cluster, None).await?;
+    let reach = reach::resolve(context, &args.cluster, None).await?;
     let access = reach.kafka.as_ref().ok_or_else(Reach::no_kafka)?;
     let search = Search { access, started: header.started, cluster: header.cluster.as_deref(), timeout: args.timeout };
     let case = search::search(&search, case, &|event| context.ui.report(event)).await?;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
-use super::reach::Reach;
+use super::reach;
 use crate::about::{About, Remedy};
 use crate::cli::simulate::SimulateArgs;
 use crate::contexts::LOCAL;
@@ -18,15 +18,15 @@ use crate::ledger::book;
 use crate::lifecycle::devices::Fleet;
 use crate::lifecycle::simulated;
 use crate::lifecycle::up::Up;
-use crate::mqtt::access::Access;
-use crate::mqtt::connection::Login;
+use crate::mqtt::access::{Access, Login};
+use crate::reach::Reach;
 use crate::simulate::{self, Outcome, Request};
 use crate::stack::Simulated;
 use crate::stream::PATIENCE;
 use crate::ui::{Table, Ui};
 
 pub(super) async fn run(context: &Context, args: &SimulateArgs) -> Result<()> {
-    if let Some(about) = Reach::elsewhere(context, &args.cluster)?
+    if let Some(about) = reach::named_elsewhere(context, &args.cluster)?
         && !args.real_emergencies
     {
         return Err(refuse(&about).into());
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, args: &SimulateArgs) -> Result<()> {
     if let Some(file) = &args.ledger {
         book::ensure_new(file)?;
     }
-    let reach = Reach::resolve(context, &args.cluster, None).await?;
+    let reach = reach::resolve(context, &args.cluster, None).await?;
     let access = reach.mqtt.clone().ok_or_else(Reach::no_mqtt)?;
     let simulated = Simulated { seed: args.seed, devices: args.devices };
     let cluster = match &reach.kafka {

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use crate::secrets::{Account, Accounts};
 use crate::stack::device::{BRIDGE_USER, PROBE_USER, SERVICE_USER};
+use crate::stack::leaf::{self, Direction, Leaf, Under};
+use crate::stack::ports::PortName;
 use crate::stack::{Mosquitto, Persistence, Stack};
 use crate::target::Target;
 
@@ -28,10 +30,11 @@ pub fn mosquitto_conf(stack: &Stack, target: &Target, config: &Path, data: &Path
 ///
 /// Standard error, since standard output is buffered and shows log lines when 4 KiB are full.
 pub fn general(stack: &Stack, target: &Target, passwords: &Path, acl: &Path, data: &Path) -> String {
-    let Mosquitto { max_queued_messages, max_inflight_messages, max_keepalive, .. } = stack.mosquitto;
+    let Mosquitto { max_queued_messages, max_inflight_messages, .. } = stack.mosquitto;
     let persistence = persistence(stack, target, data);
     // 0 is no number for all versions, while none at all means no limit to each of them.
-    let keepalive = if max_keepalive == 0 { String::new() } else { format!("max_keepalive {max_keepalive}\n") };
+    let limit = stack.mosquitto.keep_alive_limit();
+    let keepalive = limit.map(|limit| format!("max_keepalive {limit}\n")).unwrap_or_default();
     let mut text = format!(
         "allow_anonymous false
 password_file {}
@@ -106,9 +109,9 @@ pub fn guarded_command(stack: &Stack, target: &Target, config: &Path, data: &Pat
 
 /// The listener with TLS of a pod that has a certificate.
 pub fn tls_conf(stack: &Stack, config: &Path) -> String {
-    let (max_connections, config) = (stack.mosquitto.max_connections, config.display());
+    let (port, max_connections, config) = (PortName::Mqtts.number(), stack.mosquitto.max_connections, config.display());
     format!(
-        "listener 8883\nmax_connections {max_connections}\ncertfile {config}/tls.crt\nkeyfile {config}/tls.key\ntls_version tlsv1.2\n"
+        "listener {port}\nmax_connections {max_connections}\ncertfile {config}/tls.crt\nkeyfile {config}/tls.key\ntls_version tlsv1.2\n"
     )
 }
 
@@ -118,9 +121,10 @@ pub fn tls_conf(stack: &Stack, config: &Path) -> String {
 /// The session stays (`cleansession false`), so that what is published while the peer is away arrives later;
 /// `try_private` keeps messages from coming back to the broker that sent them.
 pub fn bridge_conf(peer: &str) -> String {
+    let port = PortName::Mqtt.number();
     format!(
         "connection peer
-address {peer}:1883
+address {peer}:{port}
 topic # both 1
 remote_clientid mqtt-1
 remote_username {BRIDGE_USER}
@@ -145,13 +149,13 @@ pub enum Kind {
 
 /// One listener. `certificates` holds `server.crt` and `server.key`.
 pub fn listener(stack: &Stack, target: &Target, kind: Kind, certificates: &Path) -> String {
-    let (container, host) = match kind {
-        Kind::Mqtt => (1883, stack.ports.mqtt()),
-        Kind::Mqtts => (8883, stack.ports.mqtts()),
-        Kind::MqttWs => (9001, stack.ports.mqtt_ws()),
+    let (name, host) = match kind {
+        Kind::Mqtt => (PortName::Mqtt, stack.ports.mqtt()),
+        Kind::Mqtts => (PortName::Mqtts, stack.ports.mqtts()),
+        Kind::MqttWs => (PortName::MqttWs, stack.ports.mqtt_ws()),
     };
     let address = match target {
-        Target::Docker | Target::Kubernetes => u16::to_string(&container),
+        Target::Docker | Target::Kubernetes => name.number().to_string(),
         Target::Process(_) => format!("{host} 127.0.0.1"),
     };
     let mut text = format!("\nlistener {address}\nmax_connections {}\n", stack.mosquitto.max_connections);
@@ -197,55 +201,29 @@ pub fn owner_acl(id: &str, owner: Option<&str>) -> String {
     let mut text = String::new();
     if let Some(owner) = owner {
         writeln!(text, "\nuser {id}").expect("writing to a string succeeds");
-        for (access, topic) in owner_topics(owner) {
-            writeln!(text, "topic {access} {topic}").expect("as above");
+        for leaf in leaf::under(Under::Owner) {
+            writeln!(text, "topic {} {}", access(leaf), leaf.topic(owner)).expect("as above");
         }
     }
     text
 }
 
-/// What every device may do under its own id.
+/// What every device may do under its own id, which is its user name.
 pub fn pattern_acl() -> String {
     let mut text = String::new();
-    for (access, filter) in DEVICE_LEAVES {
-        writeln!(text, "pattern {access} {filter}").expect("writing to a string succeeds");
+    for leaf in leaf::under(Under::Device) {
+        writeln!(text, "pattern {} {}", access(leaf), leaf.topic("%u")).expect("writing to a string succeeds");
     }
     text
 }
 
-/// The topics that a device writes and those that it reads, as the access control list grants them.
-pub fn reach(id: &str, owner: Option<&str>) -> (Vec<String>, Vec<String>) {
-    let own = DEVICE_LEAVES.iter().map(|(access, filter)| (*access, filter.replace("%u", id)));
-    let of_owner = owner.into_iter().flat_map(owner_topics);
-    let (writes, reads): (Vec<_>, Vec<_>) = own.chain(of_owner).partition(|(access, _)| *access == "write");
-    let topics = |granted: Vec<(_, String)>| granted.into_iter().map(|(_, topic)| topic).collect();
-    (topics(writes), topics(reads))
+/// What a device may do with a topic of its own or its owner's.
+fn access(leaf: Leaf) -> &'static str {
+    match leaf.direction {
+        Direction::Up => "write",
+        Direction::Down => "read",
+    }
 }
-
-/// What all devices of one user may do under the user's id.
-fn owner_topics(owner: &str) -> [(&'static str, String); 4] {
-    [
-        ("write", format!("emergency/{owner}/trigger")),
-        ("read", format!("emergency/{owner}/status")),
-        ("write", format!("geofence/{owner}/enter")),
-        ("write", format!("geofence/{owner}/exit")),
-    ]
-}
-
-/// Up is what a device writes, down what it reads (never both: it could forge its own commands).
-const DEVICE_LEAVES: [(&str, &str); 11] = [
-    ("write", "device/%u/telemetry"),
-    ("write", "device/%u/location"),
-    ("write", "device/%u/alert"),
-    ("write", "device/%u/status"),
-    ("read", "device/%u/command"),
-    ("read", "device/%u/config"),
-    ("write", "wearable/%u/heartrate"),
-    ("write", "wearable/%u/activity"),
-    ("write", "wearable/%u/fall"),
-    ("write", "panic/%u/press"),
-    ("write", "panic/%u/battery"),
-];
 
 #[cfg(test)]
 mod tests {

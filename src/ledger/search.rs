@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::verdict::{Case, Record};
-use crate::event::{Event, Report};
+use crate::event::{Event, Outcome, Report, Step, Waiting};
 use crate::kafka::access::Access;
 use crate::kafka::admin::{Admin, TopicState};
 use crate::kafka::consume;
@@ -31,7 +31,6 @@ const MARGIN: i64 = 60_000;
 const LOOK: Duration = Duration::from_millis(100);
 /// Partitions of which nothing comes for so long are at their end, whatever offsets they say that they have.
 const QUIET: Duration = Duration::from_secs(2);
-const STEP: &str = "Reading Kafka";
 
 /// What is looked for, and how patiently.
 pub struct Search<'a> {
@@ -92,7 +91,7 @@ pub async fn search(search: &Search<'_>, case: Case, report: Report<'_>) -> Resu
     let heard = Arc::new(Mutex::new(heard));
     let stop = CancellationToken::new();
     let (mut ended, _) = consume::read(search.access, plan(search, &names), ears(&heard), stop.clone()).await?;
-    report(Event::StepStarted { step: STEP.to_owned() });
+    report(Event::StepStarted { step: Step::SearchKafka });
     let read = tokio::select! {
         end = &mut ended => end.context("the Kafka reader ended early")?,
         read = until_read(search, &admin, &topics, &heard, report) => read,
@@ -101,8 +100,12 @@ pub async fn search(search: &Search<'_>, case: Case, report: Report<'_>) -> Resu
     // The reader's thread hears it within a moment; what it tells meanwhile is not waited for.
     let case = std::mem::take(&mut lock(&heard).case);
     report(match &read {
-        Ok(()) => Event::StepFinished { step: STEP.to_owned(), result: names.join(", "), took: now.elapsed() },
-        Err(_) => Event::StepFailed { step: STEP.to_owned() },
+        Ok(()) => Event::StepFinished {
+            step: Step::SearchKafka,
+            outcome: Outcome::Read { topics: names },
+            took: now.elapsed(),
+        },
+        Err(_) => Event::StepFailed { step: Step::SearchKafka },
     });
     read.map(|()| case)
 }
@@ -197,7 +200,7 @@ fn tell(heard: &Mutex<Heard>, report: Report<'_>) {
     for words in notices {
         report(Event::Warning(words));
     }
-    report(Event::StepWaits { step: STEP.to_owned(), on: format!("{missing} messages were not found yet") });
+    report(Event::StepWaits { step: Step::SearchKafka, on: Waiting::Missing { messages: missing } });
 }
 
 async fn ends(admin: &Admin, topics: &[TopicState]) -> Result<Vec<End>> {

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::up::Up;
-use super::{connect, credentials, live, poll, simulated};
+use super::{connect, credentials, leftover, live, poll};
 use crate::about::Remedy;
 use crate::endpoints::Endpoints;
-use crate::event::{self, Event, Report};
+use crate::event::{self, Event, Notice, Outcome, Report, Step};
 use crate::failure::Failure;
-use crate::mqtt::access::is_refused_login;
-use crate::mqtt::connection::{Connection, Login, Transport};
+use crate::mqtt::access::{Login, Transport, is_refused_login};
+use crate::mqtt::connection::Connection;
 use crate::paths::Paths;
 use crate::secrets::Accounts;
 use crate::stack::device::SERVICE_USER;
@@ -95,7 +95,7 @@ pub async fn rotate(fleet: &Fleet<'_>, users: &[String], report: Report<'_>) -> 
 
 /// The accounts as they are, also in a running Mosquitto: what a command that was killed began is finished first.
 pub(super) async fn accounts(fleet: &Fleet<'_>) -> Result<Accounts> {
-    simulated::sweep(fleet.paths, fleet.name)?;
+    leftover::sweep(fleet.paths, fleet.name)?;
     let accounts = Accounts::read(&fleet.paths.stack(fleet.name))?;
     let Some(up) = fleet.running else { return accounts.ok_or_else(|| connect::not_running(fleet.name)) };
     live::ensure_ours(up).await?;
@@ -134,18 +134,15 @@ async fn carry_out(fleet: &Fleet<'_>, change: &Change, mut changed: Changed, rep
         change.after.write(&dir)?;
     }
     let Some(up) = fleet.running else {
-        report(Event::Note(format!(
-            "the stack does not run here; {} tells a cluster",
-            fleet.name.about().command("export secrets")
-        )));
+        report(Event::Noticed(Notice::RunsElsewhere { stack: fleet.name.clone() }));
         return Ok(changed);
     };
-    let done = event::step(report, "Mosquitto", async {
+    let done = event::step(report, Step::ReloadLogins, async {
         let live = live::load(up, &change.after).await?;
         if let (true, Some((login, wanted))) = (live, change.proof(&changed)) {
             until(up, &login, wanted).await?;
         }
-        anyhow::Ok((live, if live { "knows" } else { "does not run; it will know" }.to_owned()))
+        anyhow::Ok((live, Outcome::LoginsReloaded { live }))
     });
     match done.await {
         Ok(live) => {
@@ -176,7 +173,7 @@ async fn until(up: &Up<'_>, login: &Login, wanted: Wanted) -> Result<()> {
     let inventory = up.runtime.inventory(&up.stack.name).await?;
     let endpoints: Endpoints = connect::endpoints(up.stack, &inventory, up.paths)?;
     let deadline = Instant::now() + TAKES_EFFECT;
-    let asked = poll::until("Mosquitto", deadline, &|_| {}, async || {
+    let asked = poll::until(&Step::ReloadLogins, deadline, &|_| {}, async || {
         match (Connection::open(&endpoints.mqtt, &Transport::Tcp, login, LOGIN).await, wanted) {
             (Ok(connection), Wanted::Accepted) => {
                 let _ = connection.close(LOGIN).await;

@@ -1,27 +1,19 @@
 //! Stopping and removing: Kafka before ZooKeeper, or brokers hang on a coordinator that is gone.
 
 use std::fs;
-use std::time::Duration;
 
 use anyhow::Result;
 
-use super::up::all;
-use crate::event::{self, Event, Report};
+use super::all::all;
+use crate::event::{self, Event, Notice, Outcome, Report, Step};
 use crate::memo::Memo;
 use crate::paths::{Paths, SIMULATION_LOCK};
 use crate::runtime::{Inventory, Runtime};
 use crate::secrets::ClusterSecrets;
 use crate::shutdown::Shutdown;
+use crate::stack::load::Place;
+use crate::stack::sizes::stop_grace;
 use crate::stack::{Role, Service, StackName};
-
-/// How long a service may take to end by itself. A broker with nowhere to move its leaders to gives
-/// up after three tries; a log that is not closed properly costs a recovery on the next start.
-fn grace(service: Service) -> Duration {
-    match service.role {
-        Role::Kafka => Duration::from_secs(30),
-        Role::Zookeeper | Role::Mosquitto => Duration::from_secs(10),
-    }
-}
 
 /// Stops services: Kafka and Mosquitto at once, then ZooKeeper.
 ///
@@ -31,7 +23,7 @@ pub async fn stop_in_order(runtime: &dyn Runtime, paths: &Paths, name: &StackNam
     let dir = paths.stack(name);
     // Helps only if this command is killed: a full disk must not keep it from making room.
     let _ = Memo::update(&dir, |memo| memo.stopping = services.to_vec());
-    let stop = |service: &Service| runtime.stop(name, *service, grace(*service));
+    let stop = |service: &Service| runtime.stop(name, *service, stop_grace(service.role, Place::Laptop));
     let (zookeeper, others): (Vec<&Service>, Vec<&Service>) =
         services.iter().partition(|service| service.role == Role::Zookeeper);
     all(others.into_iter().map(stop)).await?;
@@ -64,7 +56,7 @@ pub(super) async fn start_again(
     services: &[Service],
     report: Report<'_>,
 ) -> Result<()> {
-    report(Event::Note("starting again what ran".to_owned()));
+    report(Event::Noticed(Notice::StartingWhatRan));
     let ran = services.iter().filter(|service| before.is_alive(**service));
     all(ran.map(|service| runtime.start(name, *service))).await
 }
@@ -85,9 +77,9 @@ pub async fn down(
 ) -> Result<()> {
     let services: Vec<Service> = inventory.instances.iter().map(|instance| instance.service).collect();
     if !services.is_empty() {
-        event::step(report, "Stopping services", async {
+        event::step(report, Step::StopServices, async {
             stop_in_order(runtime, paths, name, &services).await?;
-            anyhow::Ok(((), format!("{} stopped", services.len())))
+            anyhow::Ok(((), Outcome::Stopped { count: services.len() }))
         })
         .await?;
     }
@@ -97,9 +89,9 @@ pub async fn down(
     }
     all(services.iter().map(|service| runtime.remove(name, *service))).await?;
     if volumes {
-        event::step(report, "Removing data", async {
+        event::step(report, Step::RemoveData, async {
             runtime.remove_volumes(name, &inventory.volumes).await?;
-            anyhow::Ok(((), format!("{} volumes", inventory.volumes.len())))
+            anyhow::Ok(((), Outcome::RemovedVolumes { count: inventory.volumes.len() }))
         })
         .await?;
         forget(paths, name, report);
@@ -110,11 +102,7 @@ pub async fn down(
 /// As [`forget_secrets`]; says so where logins stay.
 pub fn forget(paths: &Paths, name: &StackName, report: Report<'_>) {
     if forget_secrets(paths, name) {
-        let dir = paths.stack(name);
-        report(Event::Note(format!(
-            "logins are kept, since they were exported to a cluster; who needs them no more removes {}",
-            dir.display()
-        )));
+        report(Event::Noticed(Notice::LoginsKept { dir: paths.stack(name) }));
     }
 }
 

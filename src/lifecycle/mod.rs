@@ -1,5 +1,6 @@
 //! Up, down, status, ready, seed. Speaks only to the runtime trait and to the three protocols.
 
+mod all;
 mod apply;
 pub mod connect;
 pub mod credentials;
@@ -8,6 +9,7 @@ pub mod down;
 pub mod evidence;
 mod kept;
 mod leavings;
+pub mod leftover;
 mod live;
 pub mod lock;
 pub mod lost;
@@ -16,6 +18,7 @@ mod poll;
 pub mod ports;
 pub mod prune;
 pub mod ready;
+mod request;
 mod rescue;
 pub mod seed;
 pub mod simulated;

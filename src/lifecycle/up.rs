@@ -1,15 +1,15 @@
 //! Converges a stack: makes what is missing, changes what differs, and proves it ready.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
-use futures_util::future::join_all;
 
 use super::apply::{self, Made, apply, wake};
 use super::credentials::{self, Place};
 use super::evidence;
 use super::kept;
+use super::leftover;
 use super::live;
 use super::lost;
 use super::plan::{self, Step};
@@ -17,15 +17,13 @@ use super::ports;
 use super::ready::{self, Proof, Unready};
 use super::rescue;
 use super::seed::{self, Seeded};
-use super::simulated;
 use super::watch;
 use super::{connect, down};
 use crate::endpoints::Endpoints;
-use crate::event::{Event, Report};
+use crate::event::{Event, Notice, Report};
 use crate::failure::Failure;
 use crate::kafka::admin::Admin;
 use crate::memo::Memo;
-use crate::paths::Paths;
 use crate::runtime::{Inventory, Runtime};
 use crate::secrets::{Accounts, Authority, ServerCertificate};
 use crate::shutdown::Shutdown;
@@ -33,21 +31,7 @@ use crate::stack::{Persistence, Role, Service, Stack};
 use crate::workload::build::{Secrets, certificate_names, workloads};
 use crate::workload::{PublishedPort, Workload};
 
-/// What is to be brought up, where, and how patiently.
-pub struct Up<'a> {
-    pub stack: &'a Stack,
-    pub runtime: &'a dyn Runtime,
-    pub paths: &'a Paths,
-    /// From the first start of a service until everything must be proven ready.
-    pub timeout: Duration,
-    /// Keep what this run made although it was interrupted.
-    pub retain: bool,
-    /// Go on without data: with empty volumes where it was removed by hand, with an empty database where Mosquitto is to
-    /// keep its messages in another way.
-    pub accept_data_loss: bool,
-    /// Give the stack this data directory's credentials in place of those that it was made with.
-    pub replace_credentials: bool,
-}
+pub use super::request::Up;
 
 /// A stack that is ready.
 #[derive(Debug)]
@@ -122,7 +106,7 @@ async fn render(up: &Up<'_>, known: Option<Inventory>) -> Result<Prepared> {
     if down::finish_stopping(*runtime, paths, &stack.name).await? {
         inventory = runtime.inventory(&stack.name).await?;
     }
-    simulated::sweep(paths, &stack.name)?;
+    leftover::sweep(paths, &stack.name)?;
     let accounts = Accounts::ensure(&dir, &stack.devices)?;
     let authority = Authority::ensure(&dir, &stack.name)?;
     let certificate = ServerCertificate::ensure(&dir, &authority, &certificate_names(stack))?;
@@ -154,7 +138,7 @@ pub async fn differing(up: &Up<'_>) -> Result<Vec<Service>> {
 /// When Mosquitto cannot be reloaded, or the brokers refuse or do not answer in time.
 pub async fn seed(up: &Up<'_>, report: Report<'_>) -> Result<Seeded> {
     live::ensure_ours(up).await?;
-    simulated::sweep(up.paths, &up.stack.name)?;
+    leftover::sweep(up.paths, &up.stack.name)?;
     live::load(up, &Accounts::ensure(&up.paths.stack(&up.stack.name), &up.stack.devices)?).await?;
     let inventory = up.runtime.inventory(&up.stack.name).await?;
     let endpoints = connect::endpoints(up.stack, &inventory, up.paths)?;
@@ -180,13 +164,12 @@ pub async fn up(up: &Up<'_>, prepared: Prepared, report: Report<'_>, shutdown: &
     }
     if prepared.inventory.instances.iter().any(|instance| instance.state.is_alive()) {
         if !made.is_empty() {
-            let command = up.stack.name.about().command("up");
-            report(Event::Note(format!("the stack goes on as far as it was changed; {command} does the rest")));
+            report(Event::Noticed(Notice::GoesOn { stack: up.stack.name.clone() }));
         }
         return result;
     }
     if !made.is_empty() {
-        report(Event::Note("undoing what this run made".to_owned()));
+        report(Event::Noticed(Notice::Undoing));
     }
     let finishes = || format!("undoing this run; {} finishes it", up.stack.name.about().command("down"));
     apply::undo(up, &made, &prepared.workloads).await.with_context(finishes)?;
@@ -318,8 +301,4 @@ fn forget_secrets(up: &Up<'_>, prepared: &Prepared) {
             (memo.runtime, memo.daemon) = (None, None);
         }
     });
-}
-
-pub(super) async fn all(work: impl Iterator<Item = impl Future<Output = Result<()>>>) -> Result<()> {
-    join_all(work).await.into_iter().collect()
 }

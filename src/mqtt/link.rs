@@ -26,8 +26,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::either::Either;
 use tokio_util::io::poll_read_buf;
 
-use super::access::{self, Access};
-use super::connection::Transport;
+use super::access::{self, Access, Transport};
 use super::hung_up::HungUp;
 
 /// The protocol's own limit; a smaller one makes Mosquitto drop what is larger without a word.
@@ -36,8 +35,8 @@ const LARGEST_PACKET: u32 = 268_435_455;
 const CHUNK: usize = 64 * 1024;
 /// Messages that the server may send before the first is acknowledged.
 const RECEIVE_MAXIMUM: u16 = 1000;
-/// A reader that stands still, as behind a pager, is kept this long. Less than Mosquitto's own limit: 2.0.21 throws out a
-/// client that asks for exactly `max_keepalive` and sends something, within a second.
+/// A reader that stands still, as behind a pager, is kept this long. Less than the limit of most servers: Mosquitto 2.0.21
+/// throws out a client that asks for exactly `max_keepalive` and sends something, within a second.
 const KEEP_ALIVE: Duration = Duration::from_secs(240);
 /// A server that says nothing for so long is asked for a sign of life, and given half as long again to answer: far
 /// more often than it needs to hear of us, as nothing else tells that it stands still.
@@ -376,7 +375,8 @@ fn hello(access: &Access, session: &Session, will: Option<LastWill>) -> Packet {
         properties: Some(properties),
     };
     let login = access.login.as_ref();
-    Packet::Connect(connect, will, login.map(|login| Credential::new(login.username.clone(), login.password.clone())))
+    let credential = login.map(|login| Credential::new(&login.username, login.password.reveal()));
+    Packet::Connect(connect, will, credential)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a device publishes, where, and at which QoS.
 
 use crate::stack::Device;
+use crate::stack::leaf::{self, Under};
 
 /// The last part of a topic that a device writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,30 +26,33 @@ pub const LEAVES: usize = 12;
 impl Leaf {
     /// The QoS at which it is published.
     pub fn qos(self) -> u8 {
-        match self {
-            Self::Telemetry | Self::Location | Self::Heartrate | Self::Activity | Self::Battery => 0,
-            Self::Status | Self::Enter | Self::Exit => 1,
-            Self::Alert | Self::Fall | Self::Press | Self::Trigger => 2,
-        }
+        self.of_platform().qos
     }
 
     /// The topic of one device, or of the user to whom it belongs.
     pub fn topic(self, device: &Device) -> String {
-        let id = &device.id;
-        let owner = device.owner.as_deref().unwrap_or(id);
+        let leaf = self.of_platform();
+        let id = match leaf.under {
+            Under::Device => &device.id,
+            Under::Owner => device.owner.as_ref().unwrap_or(&device.id),
+        };
+        leaf.topic(id)
+    }
+
+    fn of_platform(self) -> leaf::Leaf {
         match self {
-            Self::Telemetry => format!("device/{id}/telemetry"),
-            Self::Location => format!("device/{id}/location"),
-            Self::Alert => format!("device/{id}/alert"),
-            Self::Status => format!("device/{id}/status"),
-            Self::Heartrate => format!("wearable/{id}/heartrate"),
-            Self::Activity => format!("wearable/{id}/activity"),
-            Self::Fall => format!("wearable/{id}/fall"),
-            Self::Press => format!("panic/{id}/press"),
-            Self::Battery => format!("panic/{id}/battery"),
-            Self::Trigger => format!("emergency/{owner}/trigger"),
-            Self::Enter => format!("geofence/{owner}/enter"),
-            Self::Exit => format!("geofence/{owner}/exit"),
+            Self::Telemetry => leaf::TELEMETRY,
+            Self::Location => leaf::LOCATION,
+            Self::Alert => leaf::ALERT,
+            Self::Status => leaf::STATUS,
+            Self::Heartrate => leaf::HEART_RATE,
+            Self::Activity => leaf::ACTIVITY,
+            Self::Fall => leaf::FALL,
+            Self::Press => leaf::PRESS,
+            Self::Battery => leaf::BATTERY,
+            Self::Trigger => leaf::TRIGGER,
+            Self::Enter => leaf::GEOFENCE_ENTER,
+            Self::Exit => leaf::GEOFENCE_EXIT,
         }
     }
 }
@@ -56,20 +60,21 @@ impl Leaf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::mosquitto::reach;
     use crate::stack::Simulated;
+    use crate::stack::leaf::{Direction, of_device};
 
     #[test]
-    fn a_device_may_write_to_each_of_its_topics() {
+    fn a_device_writes_to_each_topic_that_it_may() {
         use Leaf::*;
         let device = Simulated { seed: 7, devices: 1 }.device(0);
-        let (mut writes, _) = reach(&device.id, device.owner.as_deref());
         let all = [Telemetry, Location, Alert, Status, Heartrate, Activity, Fall, Press, Battery, Trigger, Enter, Exit];
         assert_eq!(all.len(), LEAVES);
         assert!(all.iter().zip(0..).all(|(leaf, index)| *leaf as usize == index), "each has a counter of its own");
+        let up = of_device(&device.id, device.owner.as_deref()).filter(|(leaf, _)| leaf.direction == Direction::Up);
+        let mut may: Vec<String> = up.map(|(_, topic)| topic).collect();
         let mut topics = all.map(|leaf| leaf.topic(&device)).to_vec();
-        writes.sort();
+        may.sort();
         topics.sort();
-        assert_eq!(topics, writes, "all that it may, and nothing else");
+        assert_eq!(topics, may, "all that it may, and nothing else");
     }
 }

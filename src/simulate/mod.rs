@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Event, Report};
+use crate::event::{self, Counters, Event, Report, Step, Waiting};
 use crate::ledger::book::Book;
 use crate::ledger::{Header, VERSION};
 use crate::mqtt::access::Access;
@@ -47,7 +47,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const BATCH: usize = 256;
 /// So many may wait while the server is away: about 200 MB. What comes then is never sent, and counted.
 const MOST_WAITING: u64 = 500_000;
-const STEP: &str = "Simulating";
 
 /// What is to be simulated.
 pub struct Request {
@@ -89,7 +88,7 @@ pub async fn run(request: &Request, stop: &CancellationToken, report: Report<'_>
         clock,
         leave: CancellationToken::new(),
     });
-    report(Event::StepStarted { step: STEP.to_owned() });
+    report(Event::StepStarted { step: Step::Simulate });
     let played = play(request, &shared, book.as_ref(), stop, report).await;
     // The last of the pens: the book closes when all are laid down.
     let tally = Arc::into_inner(shared).map(|shared| shared.tally.into_inner().unwrap_or_default());
@@ -102,10 +101,10 @@ pub async fn run(request: &Request, stop: &CancellationToken, report: Report<'_>
     };
     report(match &finished {
         Ok(outcome) => {
-            let result = format!("{} messages sent", outcome.sent);
-            Event::StepFinished { step: STEP.to_owned(), result, took: clock.began.elapsed() }
+            let sent = event::Outcome::Sent { messages: outcome.sent };
+            Event::StepFinished { step: Step::Simulate, outcome: sent, took: clock.began.elapsed() }
         }
-        Err(_) => Event::StepFailed { step: STEP.to_owned() },
+        Err(_) => Event::StepFailed { step: Step::Simulate },
     });
     finished
 }
@@ -155,7 +154,7 @@ async fn play(
         shared.tally().waiting += 1;
         let _ = order.send(Order::Send(device::Due { message: offline, intended: start + took }));
     }
-    say(report, "waiting for the last acknowledgements");
+    say(report, Waiting::Acknowledgements);
     let patience = if stop.is_cancelled() { FAREWELL } else { ENDING };
     tokio::select! {
         _ = timeout(patience, all(&mut fleet.tasks)) => {}
@@ -184,7 +183,7 @@ async fn connect(request: &Request, report: Report<'_>) -> Result<Vec<Device>> {
     while let Some(device) = timeout(PATIENCE, connecting.next()).await.context("connecting devices")? {
         connected.push(device?);
         if connected.len().is_multiple_of(AT_ONCE) {
-            say(report, &format!("{} of {count} devices connected", connected.len()));
+            say(report, Waiting::Connections { made: connected.len(), of: count });
         }
     }
     Ok(connected)
@@ -256,22 +255,24 @@ fn hand_out(orders: &[UnboundedSender<Order>], start: Instant, shared: &Shared) 
 
 fn look(start: Instant, shared: &Shared, report: Report<'_>) {
     let due = shared.plan().due_by(start.elapsed());
-    let words = {
+    let counters = {
         let mut tally = shared.tally();
         let waiting = tally.waiting + due;
         tally.most_waiting = tally.most_waiting.max(waiting);
-        let acknowledged: u64 = tally.qos.iter().map(|qos| qos.acknowledged).sum();
-        let promised: u64 = tally.qos.iter().skip(1).map(|qos| qos.sent).sum();
         let sent = tally.sent();
-        #[expect(clippy::cast_precision_loss, reason = "a rate is read by people")]
-        let rate = sent as f64 / start.elapsed().as_secs_f64();
-        format!("{sent} sent, {rate:.0}/s; {acknowledged} of {promised} at QoS 1 and 2 acknowledged; {waiting} waiting")
+        Counters {
+            sent,
+            rate: sent * 1000 / u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1),
+            acknowledged: tally.qos.iter().map(|qos| qos.acknowledged).sum(),
+            of: tally.qos.iter().skip(1).map(|qos| qos.sent).sum(),
+            waiting,
+        }
     };
-    say(report, &words);
+    say(report, Waiting::Simulation(counters));
 }
 
-fn say(report: Report<'_>, words: &str) {
-    report(Event::StepWaits { step: STEP.to_owned(), on: words.to_owned() });
+fn say(report: Report<'_>, on: Waiting) {
+    report(Event::StepWaits { step: Step::Simulate, on });
 }
 
 fn outcome(request: &Request, tally: Tally, took: Duration, interrupted: bool) -> Outcome {

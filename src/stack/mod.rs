@@ -7,16 +7,22 @@ mod compression;
 pub mod device;
 pub mod device_list;
 pub mod heap;
+pub mod image;
+pub mod leaf;
 pub mod load;
 mod merge;
 mod mosquitto;
 pub mod name;
+pub mod names;
+mod place;
 pub mod ports;
-mod positions;
+pub(crate) mod positions;
 mod profile;
+pub mod rules;
 pub mod service;
-mod shape;
+pub(crate) mod shape;
 mod simulated;
+pub mod sizes;
 mod spec;
 pub mod topic;
 mod validate;
@@ -36,7 +42,7 @@ pub use profile::Profile;
 pub use service::{Role, Service};
 pub use simulated::Simulated;
 pub use topic::Topic;
-pub use validate::{topic_name_problem, topic_problems};
+pub use validate::topic_problems;
 
 /// The whole messaging layer of one platform.
 #[derive(Debug, Clone, PartialEq, Serialize)]
