@@ -176,7 +176,7 @@ fn the_ledger_convicts(home: &Home) {
     records.extend([records[at(2, 9)].clone(), records[at(2, 9)].clone()]);
     let dropped = BTreeSet::from([at(0, 5), at(0, 6), at(1, 8), at(2, 3)]);
     let kept = records.into_iter().enumerate().filter(|(index, _)| !dropped.contains(index)).map(|(_, record)| record);
-    let input = kept.map(|record| format!("{record}\n")).collect::<String>();
+    let input = kept.map(|record| record.to_string() + "\n").collect::<String>();
     let sent = feed(home, &["pub", "--envelope"], input.as_bytes());
     assert_eq!(sent.code, Some(0), "{sent:?}");
     std::fs::write(home.path().join("crime.jsonl"), &ledger).unwrap();
@@ -222,7 +222,7 @@ fn the_ledger_convicts(home: &Home) {
     let late = [("device.alerts", "d-1", "device/d-1/alert#5"), ("device.alerts", "d-1", "device/d-1/alert#6")];
     let late = late.into_iter().chain([("emergency.created", "e", "panic/d-1/press#3")]);
     let late =
-        late.map(|(topic, key, id)| format!("{}\n", record(topic, key, now, Place::Header(id)))).collect::<String>();
+        late.map(|(topic, key, id)| record(topic, key, now, Place::Header(id)).to_string() + "\n").collect::<String>();
     assert_eq!(feed(home, &["pub", "--envelope"], late.as_bytes()).code, Some(0));
     assert_eq!(ends_within(&mut waiting, Duration::from_secs(30)).code(), Some(1), "found, but not in order");
     let late = home.run(&[verify.as_slice(), ["--output", "json"].as_slice()].concat());
