@@ -19,6 +19,7 @@
 //! | [`doctor`] | what is wrong with this machine or a stack, and its remedy |
 //! | [`export`], [`verify`] | the same stack as files for others, pure but for the directory; whether what came of them works |
 //! | [`bridge`] | what becomes of an MQTT message in Kafka, and how it gets there without being lost |
+//! | [`simulate`], [`ledger`] | believable devices; what was acknowledged to them, and whether Kafka has it |
 //! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
 //! | [`observe`] | one look at a running stack, and what follows from it: quorum, replicas, health |
 //! | [`runtime`] | the trait that two real ones have: Docker (only bollard user) and plain processes |
@@ -51,6 +52,7 @@ pub mod export;
 pub mod failure;
 pub mod filter;
 pub mod kafka;
+pub mod ledger;
 pub mod lifecycle;
 pub mod memo;
 pub mod memory;
@@ -68,6 +70,7 @@ pub mod secrets;
 pub mod sending;
 pub mod shutdown;
 pub mod similar;
+pub mod simulate;
 pub mod stack;
 pub mod stream;
 pub mod target;

@@ -12,7 +12,7 @@ use crate::export::kubernetes::settings::{Settings, Storage, namespace_problem};
 use crate::export::secret_file::{self, Before};
 use crate::export::{directory, kubernetes, secrets};
 use crate::failure::Failure;
-use crate::lifecycle::credentials;
+use crate::lifecycle::{credentials, leftover};
 use crate::runtime::choose;
 use crate::secrets::{Accounts, ClusterSecrets};
 use crate::stack::Stack;
@@ -70,6 +70,7 @@ async fn write_secrets(context: &Context, args: &SecretsArgs) -> Result<()> {
     }
     // The accounts of the local stack, made now where there are none: each export is the same.
     let accounts = Accounts::ensure(&dir, &stack.devices)?;
+    let accounts = leftover::without(&context.paths, &stack.name, accounts)?;
     let all = secrets::secrets(&stack, &accounts, &ClusterSecrets::ensure(&dir)?)?;
     if args.commands {
         return Ui::print(&secret_file::commands(&stack, &all));

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::up::Up;
-use super::{connect, credentials, live, poll};
+use super::{connect, credentials, leftover, live, poll};
 use crate::about::Remedy;
 use crate::endpoints::Endpoints;
 use crate::event::{self, Event, Notice, Outcome, Report, Step};
@@ -96,7 +96,8 @@ pub async fn rotate(fleet: &Fleet<'_>, users: &[String], report: Report<'_>) -> 
 }
 
 /// The accounts as they are, also in a running Mosquitto: what a command that was killed began is finished first.
-async fn accounts(fleet: &Fleet<'_>) -> Result<Accounts> {
+pub(super) async fn accounts(fleet: &Fleet<'_>) -> Result<Accounts> {
+    leftover::sweep(fleet.paths, fleet.name)?;
     let accounts = Accounts::read(&fleet.paths.stack(fleet.name))?;
     let Some(up) = fleet.running else { return accounts.ok_or_else(|| connect::not_running(fleet.name)) };
     live::ensure_ours(up).await?;

@@ -54,7 +54,7 @@ pub(super) async fn login(access: &Access, patience: Duration) -> Result<()> {
 async fn ask(stream: &mut TcpStream, access: &Access) -> Result<Packet> {
     upgrade(stream, &access.address.to_string()).await?;
     let mut hello = BytesMut::new();
-    link::hello(access, &Session::fresh()).write(&mut hello, None)?;
+    link::hello(access, &Session::fresh(), None).write(&mut hello, None)?;
     stream.write_all(&frame(BINARY, &hello)).await?;
     let answer = answer(stream).await?;
     // Whoever just hangs up is a line in the server's log.

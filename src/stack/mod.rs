@@ -24,6 +24,7 @@ mod profile;
 pub mod rules;
 pub mod service;
 pub(crate) mod shape;
+mod simulated;
 pub mod sizes;
 mod spec;
 pub mod topic;
@@ -42,6 +43,7 @@ pub use name::StackName;
 pub use ports::Ports;
 pub use profile::Profile;
 pub use service::{Role, Service};
+pub use simulated::Simulated;
 pub use topic::Topic;
 pub use validate::topic_problems;
 

@@ -29,6 +29,7 @@ mod persistence;
 mod publishing;
 mod reading;
 mod side_by_side;
+mod simulate;
 mod terminal;
 mod walkthrough;
 mod whose;
