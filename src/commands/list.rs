@@ -5,10 +5,11 @@ use anyhow::Result;
 use super::Context;
 use crate::about::About;
 use crate::lifecycle::stacks::{self, Entry};
+use crate::runtime::docker;
 use crate::ui::Table;
 
 pub(super) async fn run(context: &Context) -> Result<()> {
-    let entries = stacks::list(&context.paths, &|event| context.ui.report(event)).await?;
+    let entries = stacks::list(&context.paths, docker::is_chosen(), &|event| context.ui.report(event)).await?;
     if entries.is_empty() && !context.ui.is_json() {
         context.ui.say(&format!("No stacks on this machine. To make one: {}", About::this_machine().command("up")));
         return Ok(());

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::event::{Event, Report};
 use crate::paths::Paths;
 use crate::runtime::choose::{self, Available};
-use crate::runtime::{Inventory, RuntimeKind, State, docker};
+use crate::runtime::{Inventory, RuntimeKind, State};
 use crate::stack::StackName;
 
 /// One stack; one element of `sosstack list --output json`.
@@ -48,15 +48,15 @@ impl Extent {
     }
 }
 
-/// Lists them by name. What cannot be asked or read is reported, and hides no other.
+/// Lists them by name; where the user chose a Docker daemon, it is missed if it does not answer. What cannot be asked or read is reported, and hides no other.
 ///
 /// # Errors
 /// When a runtime does not tell its stacks.
-pub async fn list(paths: &Paths, report: Report<'_>) -> Result<Vec<Entry>> {
+pub async fn list(paths: &Paths, docker_is_chosen: bool, report: Report<'_>) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let Available { runtimes, without_docker } = choose::available(paths, None).await?;
     // Where no daemon is named and none answers there is no Docker; one that is named may have stacks.
-    if let Some(error) = without_docker.filter(|_| docker::is_chosen()) {
+    if let Some(error) = without_docker.filter(|_| docker_is_chosen) {
         report(Event::Warning(format!("stacks in Docker are not listed: {error:#}")));
     }
     for runtime in runtimes {
