@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Context;
 use crate::about::Remedy;
-use crate::doctor::{self, Finding, Verdict};
+use crate::doctor::{Finding, Verdict, examine};
 use crate::failure::Failure;
 use crate::ui::table;
 
@@ -30,7 +30,7 @@ async fn findings(context: &Context) -> Result<Vec<Finding>> {
         return Ok(vec![Finding::of_error("stack file", &error, Remedy::words("correct it; docs/stack-file.md"))]);
     }
     let (stack, found) = context.existing().await?;
-    Ok(doctor::check(&stack, found.as_ref(), &context.paths).await)
+    Ok(examine::check(&stack, found.as_ref(), &context.paths).await)
 }
 
 fn shown(findings: &[Finding]) -> String {

@@ -48,7 +48,7 @@ impl Extent {
     }
 }
 
-/// Lists them by name. What cannot be asked or read is reported, and hides no other.
+/// Lists them by name; where the user chose a Docker daemon, it is missed if it does not answer. What cannot be asked or read is reported, and hides no other.
 ///
 /// # Errors
 /// When a runtime does not tell its stacks.
