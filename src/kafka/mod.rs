@@ -3,6 +3,7 @@
 pub mod access;
 pub mod admin;
 pub mod blocking;
+pub mod cluster;
 pub mod consume;
 mod ends;
 mod follow;
@@ -19,6 +20,7 @@ pub mod plan;
 pub mod probe;
 pub mod produce;
 mod refusal;
+pub mod sender;
 mod topics;
 mod troubles;
 

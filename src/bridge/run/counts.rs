@@ -1,0 +1,45 @@
+//! Numbers that are looked at now and then, for metrics and for whoever watches a terminal.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::happening::Happening;
+use super::lane::Lane;
+use super::metrics::Metrics;
+use crate::bridge::journal::Usage;
+use crate::bridge::record::Lane as Kind;
+
+/// What was told of each lane.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    spilling: [bool; Kind::ALL.len()],
+}
+
+impl Gauges {
+    /// Sets every gauge, and tells of lanes that begin to go through the journal or have caught up.
+    pub fn set(
+        &mut self,
+        metrics: &Metrics,
+        usage: &Usage,
+        lanes: &[Lane; Kind::ALL.len()],
+        tell: &Arc<dyn Fn(Happening) + Send + Sync>,
+    ) {
+        let now = Timestamp::now().as_millisecond();
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        for ((lane, kind), stored) in lanes.iter().zip(Kind::ALL).zip(&usage.lanes) {
+            metrics.in_flight.get_or_create(&kind.into()).set(number(lane.in_flight() as u64));
+            metrics.journal_messages.get_or_create(&kind.into()).set(number(stored.records));
+            let oldest = [lane.oldest(), stored.oldest].into_iter().flatten().min();
+            let age = std::time::Duration::from_millis(oldest.map_or(0, |oldest| (now - oldest).max(0)).unsigned_abs());
+            metrics.journal_age.get_or_create(&kind.into()).set(age.as_secs_f64());
+            let told = &mut self.spilling[kind as usize];
+            if lane.is_spilling() != *told {
+                *told = lane.is_spilling();
+                tell(Happening::journaling(kind, *told));
+            }
+        }
+        metrics.journal_bytes.set(number(usage.bytes));
+        metrics.journal_limit.set(number(usage.limit));
+    }
+}
