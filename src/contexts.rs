@@ -13,16 +13,18 @@ use crate::about::{About, Remedy};
 use crate::endpoints::Address;
 use crate::failure::Failure;
 use crate::kafka::access::{Mechanism, Tls};
-use crate::mqtt::connection::{Login, Transport};
+use crate::mqtt::access::{Login, Transport};
 use crate::paths::{Paths, ensure_private_dir, write_atomic};
+use crate::secrets::Secret;
 use crate::{kafka, mqtt};
+
+pub use crate::mqtt::access::MQTT_PASSWORD;
 
 /// The name that stands for the local stack.
 pub const LOCAL: &str = "local";
-/// Where the passwords of a cluster come from that arguments name. A context has variables of its own, which end in its
+/// Where the password of brokers comes from that arguments name, as [`MQTT_PASSWORD`] for MQTT. A context has variables of its own, which end in its
 /// name: a password must not go to whichever context happens to be in use.
 pub const KAFKA_PASSWORD: &str = "SOSSTACK_KAFKA_PASSWORD";
-pub const MQTT_PASSWORD: &str = "SOSSTACK_MQTT_PASSWORD";
 
 /// Where a cluster is, and who logs in.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -239,7 +241,7 @@ fn is_this_machine(host: &str) -> bool {
 
 /// A password and where it came from, for the message that it is wrong.
 struct Password {
-    password: String,
+    password: Secret,
     from: String,
 }
 
@@ -256,7 +258,7 @@ fn variable_of(variable: &str, context: Option<&str>) -> String {
 fn password(variable: &str, context: Option<&str>, file: Option<&Path>, username: &str) -> Result<Password> {
     let variable = variable_of(variable, context);
     if let Ok(password) = std::env::var(&variable) {
-        return Ok(Password { password, from: variable });
+        return Ok(Password { password: Secret::new(password), from: variable });
     }
     let Some(file) = file else {
         bail!(Failure::Usage {
@@ -273,7 +275,7 @@ fn password(variable: &str, context: Option<&str>, file: Option<&Path>, username
         });
     }
     let text = fs::read_to_string(file).with_context(reading)?;
-    Ok(Password { password: text.trim_end_matches(['\r', '\n']).to_owned(), from: file.display().to_string() })
+    Ok(Password { password: Secret::new(text.trim_end_matches(['\r', '\n'])), from: file.display().to_string() })
 }
 
 #[cfg(test)]
@@ -303,7 +305,7 @@ mod tests {
         let read = |file| password("SOSSTACK_NO_SUCH", None, file, "u");
         assert!(read(Some(&path)).err().unwrap().to_string().contains("others may read"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(read(Some(&path)).unwrap().password, "secret");
+        assert_eq!(read(Some(&path)).unwrap().password, Secret::new("secret"));
         assert!(read(None).is_err());
     }
 

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use crate::about::About;
+use crate::secrets::Secret;
 
 /// How to reach one stack, from this machine or from a container on its network.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
     /// Whose they are.
     pub about: About,
@@ -18,7 +19,7 @@ pub struct Endpoints {
     pub mqtt_ws: Address,
     /// The backend's login.
     pub username: String,
-    pub password: String,
+    pub password: Secret,
     /// PEM file of the authority that signed the certificate on 8883.
     pub ca_file: PathBuf,
 }
@@ -33,17 +34,5 @@ pub struct Address {
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-impl std::fmt::Debug for Endpoints {
-    /// Leaves the password out: this may end up in a log.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Endpoints")
-            .field("kafka", &self.kafka)
-            .field("zookeeper", &self.zookeeper)
-            .field("mqtt", &self.mqtt)
-            .field("username", &self.username)
-            .finish_non_exhaustive()
     }
 }

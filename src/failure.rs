@@ -18,6 +18,10 @@ pub enum Failure {
     #[error("{}", .problems.join("\n"))]
     InvalidStackFile { problems: Vec<String> },
 
+    /// The bridge's routes are wrong; every problem is listed, one a line.
+    #[error("{}", .problems.join("\n"))]
+    InvalidRoutes { problems: Vec<String> },
+
     /// Neither Docker nor plain processes can run the stack here.
     #[error("{cause}")]
     NoRuntime { cause: String, remedy: Remedy },
@@ -72,7 +76,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::PortTaken { .. } | Self::NotRunning { .. } | Self::Busy { .. } | Self::Failed { .. } => 1,
-            Self::Usage { .. } | Self::InvalidStackFile { .. } => 2,
+            Self::Usage { .. } | Self::InvalidStackFile { .. } | Self::InvalidRoutes { .. } => 2,
             Self::NoRuntime { .. } => 3,
             Self::NotReady { .. } => 4,
             Self::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(130),
@@ -84,6 +88,7 @@ impl Failure {
         match self {
             Self::Usage { .. } => "usage",
             Self::InvalidStackFile { .. } => "invalid_stack_file",
+            Self::InvalidRoutes { .. } => "invalid_routes",
             Self::NoRuntime { .. } => "no_runtime",
             Self::PortTaken { .. } => "port_taken",
             Self::NotRunning { .. } => "not_running",
@@ -104,7 +109,7 @@ impl Failure {
             | Self::NotReady { remedy, .. }
             | Self::Busy { remedy, .. }
             | Self::Failed { remedy, .. } => Some(remedy),
-            Self::InvalidStackFile { .. } | Self::Interrupted { .. } => None,
+            Self::InvalidStackFile { .. } | Self::InvalidRoutes { .. } | Self::Interrupted { .. } => None,
         }
     }
 }

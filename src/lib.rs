@@ -14,14 +14,14 @@
 //! | [`stack`] | the model: seed data, the user's file, validation |
 //! | [`config`] | `Stack` → text of configuration files; pure |
 //! | [`workload`], [`target`] | what to run, as plain data, and where |
-//! | [`runtime`] | the one trait; Docker (only bollard user) and plain processes |
+//! | [`runtime`] | the trait that two real ones have: Docker (only bollard user) and plain processes |
 //! | [`observe`] | one look at a running stack, and what follows from it: quorum, replicas, health |
 //! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
 //! | [`doctor`] | what is wrong with this machine or a stack, and its remedy |
-//! | [`secrets`] | accounts, the local certificate authority |
+//! | [`secrets`] | accounts, the local certificate authority; the type that does not print |
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
 //! | [`message`], [`stream`], [`place`], [`pattern`], [`duration`] | the envelope; what readers tell, and to whom; places, patterns and durations, as people write them |
-//! | [`publish`], [`reading`], [`filter`] | sending with a ledger; the merged stream; what is wanted |
+//! | [`publish`], [`reading`], [`filter`], [`reach`] | the engines of pub, sub and tail: sending with a ledger, the merged stream; what is wanted; whose brokers |
 //! | [`bridge`] | what becomes of an MQTT message in Kafka |
 //! | [`export`], [`verify`] | the same stack as files for others, pure but for the directory; whether what came of them works |
 //! | [`event`], [`ui`] | what work reports, and the only code that prints |
@@ -53,9 +53,11 @@ pub mod paths;
 pub mod pattern;
 pub mod place;
 pub mod publish;
+pub mod reach;
 pub mod reading;
 pub mod runtime;
 pub mod secrets;
+pub mod sending;
 pub mod shutdown;
 pub mod similar;
 pub mod stack;

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sosstack::cli::Cli;
+use sosstack::cli::{Cli, Global, Output};
 use sosstack::commands::{self, Context};
 use sosstack::failure::Failure;
 use sosstack::paths::Paths;
 use sosstack::shutdown::Shutdown;
-use sosstack::ui::{ClosedStdout, Ui};
+use sosstack::ui::{ClosedStdout, Manner, Ui};
 
 /// For librdkafka above all, whose threads free what others allocated: by its feature `override` the C code
 /// linked here takes it too. A sixth less CPU while reading a topic than with glibc's (`benches/clients.sh`).
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            Ui::new(&cli.global).fail(&anyhow::Error::new(error).context("starting threads"));
+            ui(&cli.global).fail(&anyhow::Error::new(error).context("starting threads"));
             return ExitCode::FAILURE;
         }
     };
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> ExitCode {
-    let ui = Ui::new(&cli.global);
+    let ui = ui(&cli.global);
     let (paths, shutdown) = match Paths::of_this_user().and_then(|paths| Ok((paths, Shutdown::listen()?))) {
         Ok(parts) => parts,
         Err(error) => {
@@ -48,4 +48,8 @@ async fn run(cli: Cli) -> ExitCode {
             error.downcast_ref::<Failure>().map_or(ExitCode::FAILURE, |failure| failure.exit_code().into())
         }
     }
+}
+
+fn ui(global: &Global) -> Ui {
+    Ui::new(Manner { quiet: global.quiet, json: global.output == Output::Json })
 }

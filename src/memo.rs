@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::paths::{ensure_private_dir, write_atomic};
-use crate::runtime::RuntimeKind;
 use crate::stack::{Persistence, Profile, Service};
+use crate::target::RuntimeKind;
 
 const FILE: &str = "stack.json";
 

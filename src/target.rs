@@ -2,7 +2,26 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::stack::{Persistence, Role, SQLITE_PLUGIN, Service, Stack};
+
+/// What runs a stack on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuntimeKind {
+    Docker,
+    Process,
+}
+
+impl RuntimeKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Process => "process",
+        }
+    }
+}
 
 /// The closed set of places; an enum, so that a new one breaks every `match` that must know it.
 #[derive(Debug, Clone, PartialEq, Eq)]

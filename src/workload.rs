@@ -40,7 +40,7 @@ pub struct Workload {
 }
 
 /// A file that a service reads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigFile {
     /// Absolute, as the service sees it.
     pub path: PathBuf,
@@ -49,6 +49,13 @@ pub struct ConfigFile {
     pub secret: bool,
     /// Reloaded by SIGHUP, so a change asks for no restart and is no part of the hash.
     pub live: bool,
+}
+
+impl std::fmt::Debug for ConfigFile {
+    /// Without the contents: they may be a key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConfigFile").field("path", &self.path).field("secret", &self.secret).finish_non_exhaustive()
+    }
 }
 
 /// A named place for data.

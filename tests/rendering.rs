@@ -8,12 +8,15 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use sosstack::secrets::{Accounts, ServerCertificate};
+use sosstack::endpoints::{Address, Endpoints};
+use sosstack::secrets::{Accounts, ClusterSecrets, Secret, ServerCertificate};
 use sosstack::stack::load::{Overrides, load};
 use sosstack::stack::{Service, Stack};
 use sosstack::target::{Layout, Target};
+use sosstack::verify::{self, DeviceLogin};
 use sosstack::workload::Workload;
 use sosstack::workload::build::{Secrets, workloads};
+use sosstack::{kafka, mqtt};
 
 const PASSWORD: &str = "not-a-secret";
 
@@ -173,6 +176,46 @@ fn secrets_are_in_files_for_their_owner_only() {
                 assert!(!private || file.secret, "{}", file.path.display());
             }
         }
+    }
+}
+
+/// Whatever ends up in a log by `{:?}`.
+#[test]
+fn what_holds_a_secret_does_not_print_it() {
+    let (stack, address) = (stack(""), |port| Address { host: "127.0.0.1".to_owned(), port });
+    let secrets = secrets(&stack);
+    let (accounts, password) = (&secrets.accounts, Secret::new(PASSWORD));
+    let endpoints = Endpoints {
+        about: stack.name.about(),
+        kafka: Vec::new(),
+        zookeeper: Vec::new(),
+        mqtt: address(1883),
+        mqtts: address(8883),
+        mqtt_ws: address(9001),
+        username: "sos_service".to_owned(),
+        password: accounts.service.password.clone(),
+        ca_file: "ca.pem".into(),
+    };
+    let login = kafka::access::Login {
+        username: "backend".to_owned(),
+        password: password.clone(),
+        password_from: "a file".to_owned(),
+        mechanism: kafka::access::Mechanism::Plain,
+    };
+    let kafka = kafka::access::Access { login: Some(login), ..kafka::access::Access::of_stack(&endpoints) };
+    let device = DeviceLogin { id: "device-12345".to_owned(), password: password.clone() };
+    let checks = verify::checks::plan(&stack, &[], Some(&device));
+    assert!(checks.iter().any(|check| check.stdin.reveal().contains(PASSWORD)), "a device's login is tried");
+    let peer: ClusterSecrets = serde_json::from_value(serde_json::json!({ "peer_password": PASSWORD })).unwrap();
+    let all = [
+        format!("{secrets:?}"),
+        format!("{:?}", workloads(&stack, &processes(), &secrets)),
+        format!("{endpoints:?} {:?} {kafka:?}", mqtt::access::Access::service(&endpoints)),
+        format!("{device:?} {checks:?} {peer:?} {password:?}"),
+    ];
+    for text in all {
+        assert!(!text.contains(PASSWORD) && !text.contains("KEY"), "{text}");
+        assert!(!text.contains(&accounts.service.hash()), "{text}");
     }
 }
 

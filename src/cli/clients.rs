@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::kafka::access::Mechanism;
 use crate::place::From;
@@ -37,7 +37,7 @@ pub struct KafkaArgs {
     pub kafka_user: Option<String>,
     /// How the password is proven [default: plain]
     #[arg(long, value_name = "MECHANISM", global = true, requires = "kafka_user")]
-    pub kafka_sasl: Option<Mechanism>,
+    pub kafka_sasl: Option<MechanismArg>,
     /// Over TLS; without --ca, authorities that the system knows are trusted
     #[arg(long, global = true, requires = "bootstrap")]
     pub kafka_tls: bool,
@@ -47,6 +47,27 @@ pub struct KafkaArgs {
     /// The key of that certificate, as a PEM file
     #[arg(long, value_name = "FILE", global = true, requires = "kafka_cert")]
     pub kafka_key: Option<PathBuf>,
+}
+
+/// How a password is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MechanismArg {
+    /// The password itself: in the clear without TLS
+    Plain,
+    #[value(name = "scram-sha-256")]
+    ScramSha256,
+    #[value(name = "scram-sha-512")]
+    ScramSha512,
+}
+
+impl std::convert::From<MechanismArg> for Mechanism {
+    fn from(argument: MechanismArg) -> Self {
+        match argument {
+            MechanismArg::Plain => Self::Plain,
+            MechanismArg::ScramSha256 => Self::ScramSha256,
+            MechanismArg::ScramSha512 => Self::ScramSha512,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

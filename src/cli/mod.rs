@@ -1,8 +1,10 @@
 //! The command line as types; nothing here does anything.
 
+pub mod bridge;
 pub mod clients;
 pub mod export;
 pub mod messages;
+mod profile;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +12,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration::parse as duration;
-use crate::stack::{Profile, StackName};
+use crate::stack::StackName;
+
+pub use profile::ProfileArg;
 
 /// Exit codes, shown at the end of every long help.
 const EXIT_CODES: &str = "\
@@ -112,6 +116,9 @@ pub enum Command {
     /// Prove that an exported stack works where it runs
     #[command(subcommand)]
     Verify(export::VerifyCommand),
+    /// The bridge, which brings the devices' MQTT messages to Kafka
+    #[command(subcommand)]
+    Bridge(bridge::BridgeCommand),
     /// Stop services, keeping everything
     Stop(ServicesArgs),
     /// Start stopped services
@@ -146,24 +153,6 @@ pub enum RuntimeArg {
     Docker,
     /// Plain processes, with Java and Mosquitto of this machine
     Process,
-}
-
-/// What the services are sized for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProfileArg {
-    /// Small heaps, and code that starts fast
-    Laptop,
-    /// Large heaps, and code that runs fast once it is warm
-    Full,
-}
-
-impl From<ProfileArg> for Profile {
-    fn from(argument: ProfileArg) -> Self {
-        match argument {
-            ProfileArg::Laptop => Self::Laptop,
-            ProfileArg::Full => Self::Full,
-        }
-    }
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::Result;
 
 use super::Context;
-use crate::runtime::Runtime;
+use crate::runtime::archives::Archives;
 use crate::stack::StackName;
 
 /// Others go first: 19 is the lowest priority that there is.
@@ -15,15 +15,16 @@ const NICENESS: i32 = 19;
 pub(super) async fn run(context: &Context) -> Result<()> {
     let _ = rustix::process::nice(NICENESS);
     let (stack, found) = context.running().await?;
-    for role in found.runtime.missing_archives(&stack.name).await? {
-        found.runtime.make_archive(&stack.name, role).await?;
+    let archives: &dyn Archives = &*found.runtime;
+    for role in archives.missing_archives(&stack.name).await? {
+        archives.make_archive(&stack.name, role).await?;
     }
     Ok(())
 }
 
 /// Starts the work and leaves it alone: whether it succeeds only decides how fast the next start is.
-pub(super) async fn make_in_background(context: &Context, runtime: &dyn Runtime, stack: &StackName) {
-    let missing = runtime.missing_archives(stack).await.unwrap_or_default();
+pub(super) async fn make_in_background(context: &Context, archives: &dyn Archives, stack: &StackName) {
+    let missing = archives.missing_archives(stack).await.unwrap_or_default();
     let (false, Ok(program)) = (missing.is_empty(), std::env::current_exe()) else { return };
     let mut command = Command::new(program);
     command.args(["--quiet", "--stack", stack.as_str()]);

@@ -11,7 +11,6 @@ use serde_json::json;
 use super::Context;
 use crate::about::Remedy;
 use crate::cli::{DeviceAddArgs, DeviceCommand};
-use crate::config::mosquitto::reach;
 use crate::event::{Event, Report};
 use crate::failure::Failure;
 use crate::lifecycle::devices::{self, Changed, Fleet};
@@ -20,6 +19,7 @@ use crate::secrets::{Accounts, accounts::Enrolled};
 use crate::stack::Device;
 use crate::stack::device::SERVICE_USER;
 use crate::stack::device_list::{self, Format};
+use crate::stack::leaf::{self, Direction};
 use crate::ui::{Table, Ui};
 
 pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()> {
@@ -55,7 +55,7 @@ async fn look(context: &Context, command: &DeviceCommand) -> Result<()> {
                 SERVICE_USER => &accounts.service.password,
                 id => &accounts.find(id, &name)?.account.password,
             };
-            Ui::print(&format!("{password}\n"))
+            Ui::print(&format!("{}\n", password.reveal()))
         }
         DeviceCommand::Show { id, password: false } => show(context, id, accounts.find(id, &name)?),
         DeviceCommand::List { passwords: true } => list_passwords(context, &accounts),
@@ -146,22 +146,23 @@ fn list(context: &Context, accounts: &Accounts) -> Result<()> {
 /// Ids, user ids and passwords hold nothing that CSV would have to quote but, perhaps, quotes and commas.
 fn list_passwords(context: &Context, accounts: &Accounts) -> Result<()> {
     if context.ui.is_json() {
-        let devices = accounts
-            .devices
-            .iter()
-            .map(|(id, device)| json!({ "id": id, "owner": device.owner, "password": device.account.password }));
+        let devices = accounts.devices.iter().map(
+            |(id, device)| json!({ "id": id, "owner": device.owner, "password": device.account.password.reveal() }),
+        );
         return Ui::print_json(&devices.collect::<Vec<_>>());
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["id", "owner", "password"])?;
     for (id, device) in &accounts.devices {
-        writer.write_record([id, device.owner.as_deref().unwrap_or(""), &device.account.password])?;
+        writer.write_record([id, device.owner.as_deref().unwrap_or(""), device.account.password.reveal()])?;
     }
     Ui::print(&String::from_utf8(writer.into_inner().context("writing CSV")?)?)
 }
 
 fn show(context: &Context, id: &str, device: &Enrolled) -> Result<()> {
-    let (writes, reads) = reach(id, device.owner.as_deref());
+    let reached = leaf::of_device(id, device.owner.as_deref());
+    let (up, down): (Vec<_>, Vec<_>) = reached.partition(|(leaf, _)| leaf.direction == Direction::Up);
+    let [writes, reads] = [up, down].map(|leaves| leaves.into_iter().map(|(_, topic)| topic).collect::<Vec<_>>());
     if context.ui.is_json() {
         return Ui::print_json(&json!({ "id": id, "owner": device.owner, "writes": writes, "reads": reads }));
     }

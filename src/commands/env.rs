@@ -36,7 +36,7 @@ fn variables(endpoints: &Endpoints) -> [(&'static str, String); 10] {
         ("MQTT_HOST", endpoints.mqtt.host.clone()),
         ("MQTT_PORT", endpoints.mqtt.port.to_string()),
         ("MQTT_USERNAME", endpoints.username.clone()),
-        ("MQTT_PASSWORD", endpoints.password.clone()),
+        ("MQTT_PASSWORD", endpoints.password.reveal().to_owned()),
         ("MQTT_CA_FILE", endpoints.ca_file.display().to_string()),
     ]
 }

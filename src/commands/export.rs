@@ -6,11 +6,12 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
+use super::export_written::say_written;
 use super::{Context, export_compose};
 use crate::about::Remedy;
 use crate::cli::export::{ExportCommand, K8sArgs, SecretsArgs};
 use crate::event::Event;
-use crate::export::directory::{self, Written};
+use crate::export::directory;
 use crate::export::kubernetes::settings::{Settings, Storage, namespace_problem};
 use crate::export::{kubernetes, secrets};
 use crate::failure::Failure;
@@ -49,17 +50,6 @@ fn manifests(context: &Context, args: &K8sArgs) -> Result<()> {
         stack.name.about().command("verify k8s")
     ));
     Ok(())
-}
-
-/// Says what writing came to; whether that was all, as a machine wants to know it.
-pub(super) fn say_written(context: &Context, out: &Path, written: &Written) -> Result<bool> {
-    if context.ui.is_json() {
-        let Written { changed, unchanged, removed } = written;
-        Ui::print_json(&json!({ "out": out, "changed": changed, "unchanged": unchanged, "removed": removed }))?;
-        return Ok(true);
-    }
-    context.ui.say(&format!("{}: {}", out.display(), written.in_words()));
-    Ok(false)
 }
 
 fn settings(args: &K8sArgs) -> Settings {

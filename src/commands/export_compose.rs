@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Context, export};
+use super::Context;
+use super::export_written::say_written;
 use crate::cli::export::ExportComposeArgs;
 use crate::export::{compose, directory};
 use crate::ui::Ui;
@@ -15,7 +16,7 @@ pub(super) fn run(context: &Context, args: &ExportComposeArgs) -> Result<()> {
         return Ui::print(&compose::compose_yaml(&stack));
     }
     let written = directory::write(&args.out, &compose::render(&stack), compose::MARK)?;
-    if !export::say_written(context, &args.out, &written)? {
+    if !say_written(context, &args.out, &written)? {
         context.ui.say(&format!("Next: cd {} && docker compose up --wait", args.out.display()));
     }
     Ok(())

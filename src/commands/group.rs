@@ -3,20 +3,20 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::Context;
-use super::reach::Reach;
+use super::{Context, reach};
 use crate::about::{About, Remedy};
 use crate::cli::clients::{GroupArgs, GroupCommand, ResetArgs};
 use crate::failure::Failure;
 use crate::kafka::blocking::blocking;
 use crate::kafka::groups::{Group, Groups, Progress};
 use crate::kafka::unknown_topic;
+use crate::reach::Reach;
 use crate::similar::similar;
 use crate::stream::PATIENCE;
 use crate::ui::{Table, Ui};
 
 pub(super) async fn run(context: &Context, args: &GroupArgs) -> Result<()> {
-    let reach = Reach::resolve(context, &args.cluster, None).await?;
+    let reach = reach::resolve(context, &args.cluster, None).await?;
     let access = reach.kafka.ok_or_else(Reach::no_kafka)?;
     let is_json = context.ui.is_json();
     // What the brokers say is printed when all of it is known.

@@ -1,6 +1,7 @@
 //! One file a verb: from arguments to a call, and from the result to what is printed.
 
 mod archives;
+mod bridge;
 mod completions;
 mod config;
 mod context;
@@ -10,6 +11,7 @@ mod down;
 mod env;
 mod export;
 mod export_compose;
+mod export_written;
 mod group;
 mod images;
 mod list;
@@ -19,6 +21,7 @@ mod publish;
 mod reach;
 mod read;
 mod restart;
+mod run;
 mod seed;
 mod start;
 mod status;
@@ -34,7 +37,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::about::{About, Remedy};
-use crate::cli::{Command, Global};
+use crate::cli::Global;
 use crate::endpoints::Endpoints;
 use crate::failure::Failure;
 use crate::lifecycle::lock::Lock;
@@ -49,6 +52,8 @@ use crate::stack::load::{self, Loaded, Overrides, Place};
 use crate::stack::{Profile, Service, Stack, StackName};
 use crate::ui::Ui;
 
+pub use run::run;
+
 /// How long commands other than `up` wait for another one that works on the same stack.
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -58,65 +63,6 @@ pub struct Context {
     pub paths: Paths,
     pub ui: Ui,
     pub shutdown: Shutdown,
-}
-
-/// Runs one command; a signal ends it at once, unless it has an end of its own to come to.
-///
-/// # Errors
-/// Whatever stopped it; see [`Failure`] for those with a remedy.
-pub async fn run(context: &Context, command: &Command) -> Result<()> {
-    let work = dispatch(context, command);
-    if ends_in_order(command) { work.await } else { context.shutdown.guard(work).await }
-}
-
-/// Whether a command hears of signals itself: it undoes what it did, says what became of it, or was meant to go on
-/// until a signal comes.
-fn ends_in_order(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Up(_)
-            | Command::Start(_)
-            | Command::Stop(_)
-            | Command::Restart(_)
-            | Command::Down(_)
-            | Command::Pub(_)
-            | Command::Sub(_)
-            | Command::Tail(_)
-            | Command::Logs(_)
-            | Command::Status(_)
-            | Command::Images(_)
-            | Command::MakeArchives
-    )
-}
-
-async fn dispatch(context: &Context, command: &Command) -> Result<()> {
-    match command {
-        Command::Up(args) => up::run(context, args).await,
-        Command::Status(args) => status::run(context, args).await,
-        Command::Doctor => doctor::run(context).await,
-        Command::Logs(args) => logs::run(context, args).await,
-        Command::Env(args) => env::run(context, args).await,
-        Command::Pub(args) => publish::run(context, args).await,
-        Command::Sub(args) => read::subscribe(context, args).await,
-        Command::Tail(args) => read::tail(context, args).await,
-        Command::Topic(args) => topic::run(context, args).await,
-        Command::Group(args) => group::run(context, args).await,
-        Command::Context(command) => context::run(context, command),
-        Command::Device(command) => device::run(context, command).await,
-        Command::Seed(args) => seed::run(context, args).await,
-        Command::Config(args) => config::run(context, args).await,
-        Command::Export(command) => export::run(context, command).await,
-        Command::Verify(command) => verify::run(context, command).await,
-        Command::Stop(args) => stop::run(context, args).await,
-        Command::Start(args) => start::run(context, args).await,
-        Command::Restart(args) => restart::run(context, args).await,
-        Command::Down(args) => down::run(context, args).await,
-        Command::List => list::run(context).await,
-        Command::Images(command) => images::run(context, command).await,
-        Command::Prune(args) => prune::run(context, args).await,
-        Command::MakeArchives => archives::run(context).await,
-        Command::Completions { shell } => completions::run(*shell),
-    }
 }
 
 impl Context {

@@ -6,28 +6,20 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use serde_json::json;
-use tokio_util::sync::CancellationToken;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::Context;
-use super::reach::Reach;
+use super::{Context, reach};
 use crate::about::{About, Remedy};
 use crate::address::Address;
 use crate::cli::messages::PubArgs;
 use crate::failure::Failure;
 use crate::filter::Query;
-use crate::kafka::produce::{self, Pace};
 use crate::message::mqtt;
-use crate::mqtt::publish;
-use crate::publish::input::{Input, Routes, Source, Template};
-use crate::publish::ledger::render_refused;
-use crate::publish::{Batches, Ledger, next_batch};
-use crate::ui::Ui;
+use crate::publish::input::{Input, Source, Template};
+use crate::publish::{self, Sent, Supply, Terms};
+use crate::sending::ledger::render_refused;
 
-/// Batches between stdin and a publisher.
-const QUEUE: usize = 16;
-/// How long publishers may take to end after an interruption.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// How long lines wait for others to travel with.
 const LINGER: Duration = Duration::from_millis(20);
 
@@ -37,13 +29,15 @@ pub(super) async fn run(context: &Context, args: &PubArgs) -> Result<()> {
         refuse_foreign_options(args, target)?;
     }
     let input = input(context, args, target.clone()).await?;
-    let reach = Reach::resolve(context, &args.cluster, args.device.as_deref()).await?;
-    let ledger = Arc::new(Ledger::default());
-    let stop = CancellationToken::new();
-    let sent = send(context, args, &reach, input, &ledger, &stop).await;
-    let interrupted = context.shutdown.is_requested();
-    let total = sent?;
-    report(context, args, target.as_ref(), &ledger, &Sent { total, interrupted, about: &reach.about })
+    let reach = reach::resolve(context, &args.cluster, args.device.as_deref()).await?;
+    let many = args.payload.is_none() || args.repeat > 1;
+    let terms = Terms {
+        patience: args.timeout.unwrap_or(Duration::from_secs(if many { 60 } else { 10 })),
+        linger: if many && args.rate.is_none() { LINGER } else { Duration::ZERO },
+    };
+    let report = |event| context.ui.report(event);
+    let sent = publish::send(&reach, Supply::Input(input), terms, &report, &context.shutdown).await?;
+    conclude(context, args, target.as_ref(), &sent, &reach.about)
 }
 
 async fn input(context: &Context, args: &PubArgs, target: Option<Address>) -> Result<Input> {
@@ -78,123 +72,20 @@ fn payload_bytes(argument: &str) -> Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// Moves everything from the input to the brokers; how many messages there were.
-async fn send(
-    context: &Context,
-    args: &PubArgs,
-    reach: &Reach,
-    input: Input,
-    ledger: &Arc<Ledger>,
-    stop: &CancellationToken,
-) -> Result<u64> {
-    let many = args.payload.is_none() || args.repeat > 1;
-    let patience = args.timeout.unwrap_or(Duration::from_secs(if many { 60 } else { 10 }));
-    let linger = if many && args.rate.is_none() { LINGER } else { Duration::ZERO };
-    let pace = Pace { patience, linger, codec: reach.codec };
-    let (kafka, to_kafka) = tokio::sync::mpsc::channel(QUEUE);
-    let (mqtt, to_mqtt) = tokio::sync::mpsc::channel(QUEUE);
-    let (done, read) = tokio::sync::oneshot::channel();
-    let (book, stopped) = (Arc::clone(ledger), stop.clone());
-    let read_input = move || {
-        let total = input.run(Routes { kafka, mqtt }, &book, &stopped);
-        let _ = done.send(total);
-    };
-    // A thread that nobody waits for: stdin cannot be told to stop.
-    std::thread::Builder::new().name("stdin".to_owned()).spawn(read_input).context("starting to read")?;
-    let publishers = async {
-        tokio::try_join!(
-            to_brokers_kafka(reach, to_kafka, ledger, pace, stop),
-            to_brokers_mqtt(context, reach, to_mqtt, ledger, patience, stop),
-        )
-    };
-    tokio::pin!(publishers);
-    tokio::select! {
-        sent = &mut publishers => sent.map(drop)?,
-        () = context.shutdown.requested() => {
-            stop.cancel();
-            // Each has an end of its own to come to; one that cannot, as its server stands still, is left behind.
-            if let Ok(ended) = tokio::time::timeout(FAREWELL, publishers).await {
-                ended?;
-            }
-        }
-    }
-    if context.shutdown.is_requested() {
-        return Ok(0);
-    }
-    read.await.context("reading messages ended early")?
-}
-
-async fn to_brokers_kafka(
-    reach: &Reach,
-    mut batches: Batches,
-    ledger: &Arc<Ledger>,
-    pace: Pace,
-    stop: &CancellationToken,
-) -> Result<()> {
-    match &reach.kafka {
-        Some(access) => produce::produce(access, batches, Arc::clone(ledger), pace, stop.clone()).await,
-        None if next_batch(&mut batches, stop).await.is_some() => Err(Reach::no_kafka()),
-        None => Ok(()),
-    }
-}
-
-async fn to_brokers_mqtt(
-    context: &Context,
-    reach: &Reach,
-    mut batches: Batches,
-    ledger: &Arc<Ledger>,
-    patience: Duration,
-    stop: &CancellationToken,
-) -> Result<()> {
-    let Some(access) = reach.mqtt.clone() else {
-        return if next_batch(&mut batches, stop).await.is_some() { Err(Reach::no_mqtt()) } else { Ok(()) };
-    };
-    let (ledger, stop) = (Arc::clone(ledger), stop.clone());
-    let (say, mut said) = tokio::sync::mpsc::unbounded_channel();
-    // On a runtime of one thread: with several, every acknowledgement wakes one thread to wake another.
-    let work = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("preparing MQTT")?;
-        let report = |event| drop(say.send(event));
-        let published = runtime.block_on(publish::publish(&access, batches, &ledger, patience, &stop, &report));
-        // A name server that does not answer is not waited for.
-        runtime.shutdown_background();
-        published
-    };
-    let published = tokio::task::spawn_blocking(work);
-    while let Some(event) = said.recv().await {
-        context.ui.report(event);
-    }
-    published.await.context("running the MQTT publisher")?
-}
-
-/// How far the input came.
-struct Sent<'a> {
-    total: u64,
-    interrupted: bool,
-    /// To whom.
-    about: &'a About,
-}
-
 /// Done, or which messages were not acknowledged.
-fn report(context: &Context, args: &PubArgs, target: Option<&Address>, ledger: &Ledger, sent: &Sent<'_>) -> Result<()> {
-    let Sent { total, interrupted, about } = *sent;
-    let refused = ledger.refused();
-    let lost: u64 = refused.iter().map(|(_, ranges)| ranges.count()).sum();
-    let accepted = ledger.accepted();
+fn conclude(context: &Context, args: &PubArgs, target: Option<&Address>, sent: &Sent, about: &About) -> Result<()> {
     let topic = target.map_or("their topics", Address::name);
     let single = args.payload.is_some() && args.repeat == 1;
-    if interrupted {
-        let (noun, verb) = if accepted == 1 { ("message", "was") } else { ("messages", "were") };
-        let words = format!("interrupted: {accepted} {noun} to {topic} {verb} acknowledged");
-        context.ui.say(&format!("{words}{}", render_refused(&refused)));
+    let refused = render_refused(&sent.refused);
+    if sent.interrupted {
+        let (noun, verb) = if sent.accepted == 1 { ("message", "was") } else { ("messages", "were") };
+        context.ui.say(&format!("interrupted: {} {noun} to {topic} {verb} acknowledged{refused}", sent.accepted));
         return Err(context.shutdown.interrupted().into());
     }
-    // What neither was acknowledged nor refused would be a defect of ours, and no success.
-    let missing = total.saturating_sub(accepted + lost);
-    if lost + missing > 0 {
-        let cause = match refused.first() {
+    if sent.lost() > 0 {
+        let cause = match sent.refused.first() {
             Some((reason, _)) if single => format!("the message to {topic} was refused: {reason}"),
-            _ => format!("{} of {total} messages were not acknowledged{}", lost + missing, render_refused(&refused)),
+            _ => format!("{} of {} messages were not acknowledged{refused}", sent.lost(), sent.total),
         };
         let remedy = match args.device.as_deref() {
             Some(device) => about.remedy(&format!("device show {device}")).then(" lists the topics that it reaches"),
@@ -203,33 +94,44 @@ fn report(context: &Context, args: &PubArgs, target: Option<&Address>, ledger: &
         };
         return Err(Failure::Failed { cause, remedy }.into());
     }
-    summary(context, args, target, ledger, single)
+    context.ui.conclude(&published(args, target, sent, single), Published::words)
 }
 
-fn summary(context: &Context, args: &PubArgs, target: Option<&Address>, ledger: &Ledger, single: bool) -> Result<()> {
-    let (partition, offset) = ledger.place();
-    let qos = args.qos.unwrap_or(1);
-    let accepted = ledger.accepted();
-    let (text, body) = match target {
-        Some(Address::Kafka(topic)) if single => (
-            format!("{topic}[{partition}]@{offset}"),
-            json!({ "topic": topic, "partition": partition, "offset": offset }),
-        ),
+fn published(args: &PubArgs, target: Option<&Address>, sent: &Sent, single: bool) -> Published {
+    let (partition, offset) = sent.place;
+    match target {
+        Some(Address::Kafka(topic)) if single => Published::Kafka { topic: topic.clone(), partition, offset },
         Some(Address::Mqtt(topic)) if single => {
-            (format!("{topic} (QoS {qos})"), json!({ "topic": topic, "qos": qos, "retain": args.retain }))
+            Published::Mqtt { topic: topic.clone(), qos: args.qos.unwrap_or(1), retain: args.retain }
         }
-        target => {
-            let topic = target.map(Address::name);
-            let noun = if accepted == 1 { "message" } else { "messages" };
-            let text = format!("{accepted} {noun} to {}, each acknowledged", topic.unwrap_or("their topics"));
-            (text, json!({ "topic": topic, "messages": accepted }))
-        }
-    };
-    if context.ui.is_json() {
-        return Ui::print_json(&body);
+        target => Published::Many { topic: target.map(|target| target.name().to_owned()), messages: sent.accepted },
     }
-    context.ui.say(&text);
-    Ok(())
+}
+
+/// The result of `pub`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Published {
+    /// One message to Kafka, and where it was written.
+    Kafka { topic: String, partition: i32, offset: i64 },
+    /// One message to MQTT, and how it was sent.
+    Mqtt { topic: String, qos: u8, retain: bool },
+    /// Several; None where each went to a topic of its own.
+    Many { topic: Option<String>, messages: u64 },
+}
+
+impl Published {
+    fn words(&self) -> String {
+        match self {
+            Self::Kafka { topic, partition, offset } => format!("{topic}[{partition}]@{offset}"),
+            Self::Mqtt { topic, qos, .. } => format!("{topic} (QoS {qos})"),
+            Self::Many { topic, messages } => {
+                let noun = if *messages == 1 { "message" } else { "messages" };
+                let topic = topic.as_deref().unwrap_or("their topics");
+                format!("{messages} {noun} to {topic}, each acknowledged")
+            }
+        }
+    }
 }
 
 /// Options of one broker that the other could not honour: silence would be a lie.

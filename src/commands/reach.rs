@@ -1,8 +1,8 @@
-//! Which brokers a client command speaks to.
+//! From arguments to the brokers that a client command speaks to.
 
 use std::fmt::Write;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::Context;
 use crate::about::{About, Remedy};
@@ -10,69 +10,32 @@ use crate::cli::clients::{ClusterArgs, KafkaArgs};
 use crate::contexts::{Cluster, Contexts, LOCAL, MQTT_PASSWORD};
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::kafka::produce::Codec;
-use crate::mqtt::connection::Login;
-use crate::secrets::Accounts;
-use crate::stack::Compression;
-use crate::{kafka, mqtt};
+use crate::kafka::access::Mechanism;
+use crate::reach::Reach;
 
-/// How the brokers are reached; None where one is not named.
-pub(super) struct Reach {
-    /// Whose brokers they are, for confirmations and remedies.
-    pub(super) about: About,
-    pub(super) kafka: Option<kafka::access::Access>,
-    pub(super) mqtt: Option<mqtt::access::Access>,
-    /// What to send to Kafka with: snappy only where every message is stored so anyhow, as readers need the codec.
-    pub(super) codec: Codec,
+/// The brokers that the arguments name, else those of the context in use, else the local stack's:
+/// MQTT as the backend or as a device.
+pub(super) async fn resolve(context: &Context, args: &ClusterArgs, device: Option<&str>) -> Result<Reach> {
+    let Some(elsewhere) = elsewhere(context, args)? else { return of_stack(context, args, device).await };
+    if let Some(device) = device {
+        let cause = format!("--as {device} is for devices of the local stack");
+        let remedy = format!("log in by --mqtt mqtt://{device}@HOST, with its password in {MQTT_PASSWORD}");
+        return Err(Failure::Usage { cause, remedy: Remedy::words(remedy) }.into());
+    }
+    let Elsewhere { about, context: name, cluster } = elsewhere;
+    for words in cluster.exposed_passwords() {
+        context.ui.report(Event::Warning(words));
+    }
+    Reach::of_cluster(&cluster, name.as_deref(), about)
 }
 
-impl Reach {
-    /// The brokers that the arguments name, else those of the context in use, else the local stack's:
-    /// MQTT as the backend or as a device.
-    pub(super) async fn resolve(context: &Context, args: &ClusterArgs, device: Option<&str>) -> Result<Self> {
-        let Some(elsewhere) = elsewhere(context, args)? else { return Self::of_stack(context, args, device).await };
-        if let Some(device) = device {
-            let cause = format!("--as {device} is for devices of the local stack");
-            let remedy = format!("log in by --mqtt mqtt://{device}@HOST, with its password in {MQTT_PASSWORD}");
-            return Err(Failure::Usage { cause, remedy: Remedy::words(remedy) }.into());
-        }
-        let Elsewhere { about, context: name, cluster } = elsewhere;
-        for words in cluster.exposed_passwords() {
-            context.ui.report(Event::Warning(words));
-        }
-        let name = name.as_deref();
-        let (kafka, mqtt) = (cluster.kafka(name, &about)?, cluster.mqtt(name)?);
-        Ok(Self { about, kafka, mqtt, codec: Codec::None })
+async fn of_stack(context: &Context, args: &ClusterArgs, device: Option<&str>) -> Result<Reach> {
+    let (stack, mut endpoints) = context.endpoints().await?;
+    if args.context.as_deref() == Some(LOCAL) {
+        // Named because another context is in use: without it the next command would speak to that one.
+        endpoints.about = About::stack(endpoints.about.to_string(), format!(" --context {LOCAL}{}", stack.name.flag()));
     }
-
-    async fn of_stack(context: &Context, args: &ClusterArgs, device: Option<&str>) -> Result<Self> {
-        let (stack, mut endpoints) = context.endpoints().await?;
-        if args.context.as_deref() == Some(LOCAL) {
-            // Named because another context is in use: without it the next command would speak to that one.
-            endpoints.about =
-                About::stack(endpoints.about.to_string(), format!(" --context {LOCAL}{}", stack.name.flag()));
-        }
-        let mut mqtt = mqtt::access::Access::service(&endpoints);
-        if let Some(device) = device {
-            let accounts = Accounts::read(&context.paths.stack(&stack.name))?.context("the stack has no accounts")?;
-            let enrolled = accounts.find(device, &stack.name)?;
-            let password = enrolled.account.password.clone();
-            mqtt.login = Some(Login { username: device.to_owned(), password });
-        }
-        let kafka = Some(kafka::access::Access::of_stack(&endpoints));
-        let codec = if stack.kafka.compression == Compression::Snappy { Codec::Snappy } else { Codec::None };
-        Ok(Self { about: endpoints.about, kafka, mqtt: Some(mqtt), codec })
-    }
-
-    /// The failure of whoever needs Kafka where none is named.
-    pub(super) fn no_kafka() -> anyhow::Error {
-        nowhere("Kafka cluster", "--bootstrap HOST:PORT names one")
-    }
-
-    /// The failure of whoever needs MQTT where none is named.
-    pub(super) fn no_mqtt() -> anyhow::Error {
-        nowhere("MQTT server", "--mqtt mqtt://HOST:PORT names one")
-    }
+    Reach::of_stack(&stack, endpoints, &context.paths, device)
 }
 
 /// A cluster of Kafka alone, as arguments name it.
@@ -80,7 +43,7 @@ pub(super) fn kafka_cluster(bootstrap: &[String], args: &KafkaArgs) -> Cluster {
     Cluster {
         bootstrap: bootstrap.to_vec(),
         kafka_user: args.kafka_user.clone(),
-        kafka_sasl: args.kafka_sasl.unwrap_or_default(),
+        kafka_sasl: args.kafka_sasl.map(Mechanism::from).unwrap_or_default(),
         kafka_tls: args.kafka_tls,
         kafka_cert: args.kafka_cert.clone(),
         kafka_key: args.kafka_key.clone(),
@@ -115,7 +78,7 @@ fn options(args: &ClusterArgs) -> String {
     let mut text = String::new();
     let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let bootstrap = (!args.bootstrap.is_empty()).then(|| args.bootstrap.join(","));
-    let sasl = args.kafka.kafka_sasl.map(|mechanism| mechanism.as_str().to_lowercase());
+    let sasl = args.kafka.kafka_sasl.map(|mechanism| Mechanism::from(mechanism).as_str().to_lowercase());
     let named = [
         ("bootstrap", bootstrap),
         ("kafka-user", args.kafka.kafka_user.clone()),
@@ -134,8 +97,4 @@ fn options(args: &ClusterArgs) -> String {
         text.push_str(" --kafka-tls");
     }
     text
-}
-
-fn nowhere(what: &str, remedy: &str) -> anyhow::Error {
-    Failure::Usage { cause: format!("no {what} is named"), remedy: Remedy::words(remedy) }.into()
 }

@@ -1,15 +1,11 @@
 //! `sosstack sub` and `sosstack tail`
 
-use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::Context;
-use super::reach::Reach;
+use super::{Context, reach};
 use crate::about::Remedy;
 use crate::address::Address;
 use crate::cli::messages::{FilterArgs, Form, SubArgs, TailArgs};
@@ -18,15 +14,11 @@ use crate::failure::Failure;
 use crate::filter::{Filter, Wishes};
 use crate::kafka::plan::Membership;
 use crate::memory;
-use crate::message::View;
 use crate::message::envelope::Writer;
 use crate::place::{From, Until};
-use crate::reading::{Reading, Watch};
-use crate::stream::{PATIENCE, Tell, Told, Wanted};
+use crate::reading::{Ended, Heard, Limits, Session, Sink, Watch};
+use crate::stream::PATIENCE;
 use crate::ui::messages::{Counts, Look, People, Printer, Template, on_closed_stdout};
-
-/// How long readers may take to leave after an interruption.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(super) async fn subscribe(context: &Context, args: &SubArgs) -> Result<()> {
     let addresses = addresses(&args.targets)?;
@@ -40,7 +32,7 @@ pub(super) async fn subscribe(context: &Context, args: &SubArgs) -> Result<()> {
         (Some(Form::Raw) | None, None) => Look::Raw,
     };
     let filter = filter(&args.filter)?;
-    let reach = Reach::resolve(context, &args.cluster, args.device.as_deref()).await?;
+    let reach = reach::resolve(context, &args.cluster, args.device.as_deref()).await?;
     let group = args.group.clone().map(|group| Membership { group, ack: args.ack, join: args.join });
     let watch = Watch {
         addresses: &addresses,
@@ -57,8 +49,15 @@ pub(super) async fn subscribe(context: &Context, args: &SubArgs) -> Result<()> {
         qos: args.qos,
         patience: patience(args.timeout),
     };
-    let limits = Limits::new(args.count, args.timeout);
-    show(context, &watch, filter, Output::Messages(Printer::new(look)), &limits).await
+    if args.count == Some(0) {
+        return Ok(());
+    }
+    let limits = Limits { count: args.count, timeout: args.timeout, ..Limits::default() };
+    let ended = read(context, &watch, filter, limits, printing(Printer::new(look))).await?;
+    match args.count {
+        Some(count) if ended.timed_out && ended.messages < count => Err(too_few(ended.messages, count)),
+        _ => Ok(()),
+    }
 }
 
 pub(super) async fn tail(context: &Context, args: &TailArgs) -> Result<()> {
@@ -66,16 +65,12 @@ pub(super) async fn tail(context: &Context, args: &TailArgs) -> Result<()> {
     let everything = ["*".to_owned(), "#".to_owned()];
     let addresses = addresses(if args.all { &everything } else { &args.targets })?;
     let filter = filter(&args.filter)?;
-    let output = if args.stats {
-        Output::Counts(Counts::new(context.ui.is_json()))
-    } else {
-        Output::Messages(Printer::new(match &args.format {
-            Some(template) => Look::Template(Template::parse(template)?),
-            None if context.ui.is_json() => Look::Envelope(Writer::default()),
-            None => Look::People(Box::new(People::new(args.pretty))),
-        }))
+    let look = match &args.format {
+        Some(template) => Look::Template(Template::parse(template)?),
+        None if context.ui.is_json() => Look::Envelope(Writer::default()),
+        None => Look::People(Box::new(People::new(args.pretty))),
     };
-    let reach = Reach::resolve(context, &args.cluster, None).await?;
+    let reach = reach::resolve(context, &args.cluster, None).await?;
     let from = args.since.unwrap_or(args.from);
     let watch = Watch {
         addresses: &addresses,
@@ -92,7 +87,11 @@ pub(super) async fn tail(context: &Context, args: &TailArgs) -> Result<()> {
         qos: 2,
         patience: patience(args.timeout),
     };
-    show(context, &watch, filter, output, &Limits::new(None, args.timeout)).await
+    let limits = Limits { timeout: args.timeout, ..Limits::default() };
+    if args.stats {
+        return count(context, &watch, filter, limits).await;
+    }
+    read(context, &watch, filter, limits, printing(Printer::new(look))).await.map(drop)
 }
 
 fn addresses(targets: &[String]) -> Result<Vec<Address>> {
@@ -139,176 +138,69 @@ fn patience(timeout: Option<Duration>) -> Duration {
     timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE))
 }
 
-/// When to stop by ourselves.
-struct Limits {
-    count: Option<u64>,
-    deadline: Option<Instant>,
+/// Prints what is wanted until it ends.
+async fn read(context: &Context, watch: &Watch<'_>, filter: Filter, limits: Limits, sink: Sink) -> Result<Ended> {
+    let session = open(context, watch, filter, limits, sink).await?;
+    session.until_end(&|event| context.ui.report(event), &context.shutdown).await
 }
 
-impl Limits {
-    /// From now on.
-    fn new(count: Option<u64>, timeout: Option<Duration>) -> Self {
-        Self { count, deadline: timeout.map(|timeout| Instant::now() + timeout) }
-    }
-}
-
-enum Output {
-    Messages(Printer),
-    /// How many come in each topic.
-    Counts(Counts),
-}
-
-/// Shared by the readers' threads.
-struct Screen {
-    output: Output,
-    left: Option<u64>,
-    shown: u64,
-    failed: Option<anyhow::Error>,
-}
-
-impl Screen {
-    fn show(&mut self, message: &View<'_>) -> ControlFlow<()> {
-        if self.left == Some(0) || self.failed.is_some() {
-            return ControlFlow::Break(());
-        }
-        match &mut self.output {
-            Output::Counts(counts) => counts.add(&message.topic),
-            Output::Messages(printer) => {
-                if let Err(error) = printer.print(message) {
-                    self.failed = Some(error);
-                    return ControlFlow::Break(());
-                }
-            }
-        }
-        self.shown += 1;
-        if let Some(left) = &mut self.left {
-            *left -= 1;
-            if *left == 0 {
-                let _ = self.flush();
-                return ControlFlow::Break(());
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Shows the rates of the last second.
-    fn tick(&mut self) {
-        if let Output::Counts(counts) = &mut self.output {
-            self.failed = counts.show().err();
-        }
-    }
-
-    /// Breaks off when nobody can see it any more.
-    fn flush(&mut self) -> ControlFlow<()> {
-        if let (Output::Messages(printer), None) = (&mut self.output, &self.failed) {
-            self.failed = printer.flush().err();
-        }
-        if self.failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-}
-
-fn lock(screen: &Mutex<Screen>) -> MutexGuard<'_, Screen> {
-    screen.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn show(context: &Context, watch: &Watch<'_>, filter: Filter, output: Output, limits: &Limits) -> Result<()> {
-    if watch.from != From::Now && watch.addresses.iter().any(|address| matches!(address, Address::Mqtt(_))) {
-        let words = "MQTT keeps no past: its retained messages come first, then what is published from now on";
-        context.ui.report(Event::Note(words.to_owned()));
-    }
-    if limits.count == Some(0) {
-        return Ok(());
-    }
-    let counts = matches!(output, Output::Counts(_));
-    let screen = Arc::new(Mutex::new(Screen { output, left: limits.count, shown: 0, failed: None }));
-    let filter = Arc::new(filter);
-    // Cancelled by whoever has seen enough.
-    let enough = CancellationToken::new();
-    let (notices, mut heard) = tokio::sync::mpsc::unbounded_channel();
-    let tell: Tell = {
-        let (screen, enough, filter, notices) = (screen.clone(), enough.clone(), filter.clone(), notices.clone());
-        Arc::new(move |told| {
-            let flow = match told {
-                Told::Message(message) => lock(&screen).show(message),
-                Told::Idle => {
-                    if let Some(words) = unfit(&filter) {
-                        let _ = notices.send(words);
-                    }
-                    lock(&screen).flush()
-                }
-                Told::Notice(words) => {
-                    let _ = notices.send(words);
-                    ControlFlow::Continue(())
-                }
-            };
-            if flow.is_break() {
-                enough.cancel();
-            }
-            flow
-        })
-    };
-    let wanted: Wanted = if filter.is_empty() {
-        Arc::new(|_| true)
-    } else {
-        let filter = Arc::clone(&filter);
-        Arc::new(move |message| filter.wants(message))
-    };
-    let mut reading = context.shutdown.guard(Reading::open(watch, &wanted, &tell)).await?;
+async fn open(context: &Context, watch: &Watch<'_>, filter: Filter, limits: Limits, sink: Sink) -> Result<Session> {
+    let closed = limits.enough.clone();
+    let report = |event| context.ui.report(event);
+    let session = Session::open(watch, filter, limits, sink, &report, &context.shutdown).await?;
     // From here on nothing is missed: scripts wait for this line before they publish.
-    context.ui.report(Event::Note(format!("listening to {}", listed(&reading.names))));
-    let closed = enough.clone();
+    context.ui.report(Event::Note(format!("listening to {}", listed(session.names()))));
     on_closed_stdout(Arc::new(move || closed.cancel()));
-    let mut tick = tokio::time::interval(Duration::from_secs(1));
-    let mut is_late = false;
-    let read = loop {
-        tokio::select! {
-            read = reading.finished() => break read,
-            () = enough.cancelled() => break Ok(()),
-            () = context.shutdown.requested() => break Ok(()),
-            () = out_of_time(limits.deadline) => {
-                is_late = true;
-                break Ok(());
+    Ok(session)
+}
+
+fn printing(mut printer: Printer) -> Sink {
+    Box::new(move |heard| match heard {
+        Heard::Message(message) => printer.print(message),
+        Heard::Idle => printer.flush(),
+    })
+}
+
+/// Shows every second how many messages come in each topic.
+async fn count(context: &Context, watch: &Watch<'_>, filter: Filter, limits: Limits) -> Result<()> {
+    let counts = Arc::new(Mutex::new(Counts::new(context.ui.is_json())));
+    let counted = Arc::clone(&counts);
+    let sink: Sink = Box::new(move |heard| {
+        if let Heard::Message(message) = heard {
+            counted.lock().unwrap_or_else(PoisonError::into_inner).add(&message.topic);
+        }
+        Ok(())
+    });
+    let enough = limits.enough.clone();
+    let session = open(context, watch, filter, limits, sink).await?;
+    let report = |event| context.ui.report(event);
+    let read = session.until_end(&report, &context.shutdown);
+    let shown = async {
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tick.tick().await;
+            if let Err(error) = counts.lock().unwrap_or_else(PoisonError::into_inner).show() {
+                return error;
             }
-            Some(words) = heard.recv() => context.ui.report(Event::Warning(words)),
-            _ = tick.tick(), if counts => lock(&screen).tick(),
         }
     };
-    reading.close(if context.shutdown.is_requested() { FAREWELL } else { PATIENCE }).await;
-    while let Some(words) = heard.try_recv().ok().or_else(|| unfit(&filter)) {
-        context.ui.report(Event::Warning(words));
-    }
-    finish(&screen, read, is_late, limits)
-}
-
-/// That the expression does not fit some messages; said once.
-fn unfit(filter: &Filter) -> Option<String> {
-    let problem = filter.take_problem()?;
-    Some(format!("--where cannot be applied to some messages: {problem}"))
-}
-
-async fn out_of_time(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// What was received is printed whatever ended the reading.
-fn finish(screen: &Mutex<Screen>, read: Result<()>, is_late: bool, limits: &Limits) -> Result<()> {
-    let mut screen = lock(screen);
-    let _ = screen.flush();
-    if let Some(error) = screen.failed.take() {
-        return Err(error);
-    }
-    read?;
-    match limits.count {
-        Some(count) if is_late && screen.shown < count => Err(Failure::Failed {
-            cause: format!("{} of {count} messages came in time", screen.shown),
-            remedy: Remedy::words("a larger --timeout waits longer; --from beginning reads what is there already"),
+    tokio::pin!(read);
+    tokio::select! {
+        ended = &mut read => ended.map(drop),
+        error = shown => {
+            enough.cancel();
+            let _ = read.await;
+            Err(error)
         }
-        .into()),
-        _ => Ok(()),
     }
+}
+
+fn too_few(came: u64, wanted: u64) -> anyhow::Error {
+    Failure::Failed {
+        cause: format!("{came} of {wanted} messages came in time"),
+        remedy: Remedy::words("a larger --timeout waits longer; --from beginning reads what is there already"),
+    }
+    .into()
 }
 
 fn listed(names: &[String]) -> String {

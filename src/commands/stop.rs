@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Context, selected};
 use crate::cli::ServicesArgs;
-use crate::event;
+use crate::event::{self, Outcome, Step};
 use crate::lifecycle::down;
 use crate::ui::Ui;
 
@@ -14,9 +14,9 @@ pub(super) async fn run(context: &Context, args: &ServicesArgs) -> Result<()> {
     let _lock = context.lock(&name, "stop").await?;
     let (_, found) = context.shutdown.guard(context.running()).await?;
     let services = selected(&found.inventory, &args.services)?;
-    event::step(&|event| context.ui.report(event), "Stopping services", async {
+    event::step(&|event| context.ui.report(event), Step::StopServices, async {
         down::stop_in_order(&*found.runtime, &context.paths, &name, &services).await?;
-        anyhow::Ok(((), format!("{} stopped", services.len())))
+        anyhow::Ok(((), Outcome::Stopped { count: services.len() }))
     })
     .await?;
     if context.ui.is_json() {

@@ -6,22 +6,22 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use super::Context;
-use super::reach::Reach;
 use super::topic_change::{self, Target};
+use super::{Context, reach};
 use crate::cli::{TopicArgs, TopicCommand};
 use crate::kafka::access::Access;
 use crate::kafka::admin::{Admin, Cluster, TopicState};
 use crate::kafka::blocking::blocking;
 use crate::kafka::groups::{Group, Groups, Progress};
 use crate::kafka::unknown_topic;
+use crate::reach::Reach;
 use crate::stack::Stack;
 use crate::ui::{Table, Ui};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
-    let Reach { about, kafka, .. } = Reach::resolve(context, &args.cluster, None).await?;
+    let Reach { about, kafka, .. } = reach::resolve(context, &args.cluster, None).await?;
     let access = kafka.ok_or_else(Reach::no_kafka)?;
     let admin = Admin::with(&access)?;
     let cluster = admin.known_cluster(PATIENCE).await?;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::secrets::{Account, Accounts};
 use crate::stack::device::{BRIDGE_USER, PROBE_USER, SERVICE_USER};
+use crate::stack::leaf::{self, Direction, Leaf, Under};
 use crate::stack::{Mosquitto, Persistence, Stack};
 use crate::target::Target;
 
@@ -197,55 +198,29 @@ pub fn owner_acl(id: &str, owner: Option<&str>) -> String {
     let mut text = String::new();
     if let Some(owner) = owner {
         writeln!(text, "\nuser {id}").expect("writing to a string succeeds");
-        for (access, topic) in owner_topics(owner) {
-            writeln!(text, "topic {access} {topic}").expect("as above");
+        for leaf in leaf::under(Under::Owner) {
+            writeln!(text, "topic {} {}", access(leaf), leaf.topic(owner)).expect("as above");
         }
     }
     text
 }
 
-/// What every device may do under its own id.
+/// What every device may do under its own id, which is its user name.
 pub fn pattern_acl() -> String {
     let mut text = String::new();
-    for (access, filter) in DEVICE_LEAVES {
-        writeln!(text, "pattern {access} {filter}").expect("writing to a string succeeds");
+    for leaf in leaf::under(Under::Device) {
+        writeln!(text, "pattern {} {}", access(leaf), leaf.topic("%u")).expect("writing to a string succeeds");
     }
     text
 }
 
-/// The topics that a device writes and those that it reads, as the access control list grants them.
-pub fn reach(id: &str, owner: Option<&str>) -> (Vec<String>, Vec<String>) {
-    let own = DEVICE_LEAVES.iter().map(|(access, filter)| (*access, filter.replace("%u", id)));
-    let of_owner = owner.into_iter().flat_map(owner_topics);
-    let (writes, reads): (Vec<_>, Vec<_>) = own.chain(of_owner).partition(|(access, _)| *access == "write");
-    let topics = |granted: Vec<(_, String)>| granted.into_iter().map(|(_, topic)| topic).collect();
-    (topics(writes), topics(reads))
+/// What a device may do with a topic of its own or its owner's.
+fn access(leaf: Leaf) -> &'static str {
+    match leaf.direction {
+        Direction::Up => "write",
+        Direction::Down => "read",
+    }
 }
-
-/// What all devices of one user may do under the user's id.
-fn owner_topics(owner: &str) -> [(&'static str, String); 4] {
-    [
-        ("write", format!("emergency/{owner}/trigger")),
-        ("read", format!("emergency/{owner}/status")),
-        ("write", format!("geofence/{owner}/enter")),
-        ("write", format!("geofence/{owner}/exit")),
-    ]
-}
-
-/// Up is what a device writes, down what it reads (never both: it could forge its own commands).
-const DEVICE_LEAVES: [(&str, &str); 11] = [
-    ("write", "device/%u/telemetry"),
-    ("write", "device/%u/location"),
-    ("write", "device/%u/alert"),
-    ("write", "device/%u/status"),
-    ("read", "device/%u/command"),
-    ("read", "device/%u/config"),
-    ("write", "wearable/%u/heartrate"),
-    ("write", "wearable/%u/activity"),
-    ("write", "wearable/%u/fall"),
-    ("write", "panic/%u/press"),
-    ("write", "panic/%u/battery"),
-];
 
 #[cfg(test)]
 mod tests {

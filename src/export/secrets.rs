@@ -29,8 +29,8 @@ const SHARD_BYTES: usize = 640 * 1024;
 /// # Errors
 /// [`Failure::Failed`] when there are more devices than the pods read.
 pub fn secrets(stack: &Stack, accounts: &Accounts, cluster: &ClusterSecrets) -> Result<Vec<Secret>, Failure> {
-    let login = [("mqtt-username", SERVICE_USER), ("mqtt-password", &accounts.service.password)];
-    let mut all = vec![secret(stack, PEER, [("password", cluster.peer_password.clone())])];
+    let login = [("mqtt-username", SERVICE_USER), ("mqtt-password", accounts.service.password.reveal())];
+    let mut all = vec![secret(stack, PEER, [("password", cluster.peer_password.reveal().to_owned())])];
     let shards = shards(accounts, SHARD_BYTES);
     if shards.len() > DEVICE_SHARDS {
         return Err(Failure::Failed {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use regex::bytes::{Regex, RegexBuilder};
 
-pub use query::Query;
+pub use query::{Query, Wrong};
 
 use crate::about::Remedy;
 use crate::failure::Failure;

@@ -16,12 +16,27 @@ pub struct Query {
     text: String,
 }
 
+/// Where an expression is wrong, in bytes from its beginning, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    pub offset: usize,
+    pub problem: String,
+}
+
 impl Query {
     /// `option` is how the user named it.
     ///
     /// # Errors
     /// [`Failure::Usage`] with a caret where the expression is wrong.
     pub fn compile(option: &str, text: &str) -> Result<Self, Failure> {
+        Self::with_variables(text, &[]).map_err(|wrong| point(option, text, wrong.offset, &wrong.problem, REMEDY))
+    }
+
+    /// An expression that may use variables, which are named with their `$`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn with_variables(text: &str, variables: &[&str]) -> Result<Self, Wrong> {
         let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
         let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
         let arena = Arena::default();
@@ -29,17 +44,35 @@ impl Query {
         let modules = loaded.map_err(|errors| {
             let (offset, problem) =
                 errors.first().map_or((0, "it cannot be read".to_owned()), |(_, error)| read_error(text, error));
-            point(option, text, offset, &problem, REMEDY)
+            Wrong { offset, problem }
         })?;
-        let compiled = Compiler::default().with_funs(functions).compile(modules);
-        let filter = compiled.map_err(|errors| {
+        let compiler = Compiler::default().with_funs(functions).with_global_vars(variables.iter().copied());
+        let filter = compiler.compile(modules).map_err(|errors| {
             let first = errors.iter().flat_map(|(_, undefined)| undefined).next();
             let (offset, problem) = first.map_or((0, "it cannot be compiled".to_owned()), |(name, kind)| {
                 (offset(text, name), format!("there is no {} {name}", kind.as_str()))
             });
-            point(option, text, offset, &problem, REMEDY)
+            Wrong { offset, problem }
         })?;
         Ok(Self { filter, text: text.to_owned() })
+    }
+
+    /// Its only result over a JSON text, as JSON; the values of its variables are those of a JSON array.
+    ///
+    /// # Errors
+    /// Why there is none, or that there are more.
+    pub fn value(&self, json: &[u8], variables: &[u8]) -> Result<Vec<u8>, String> {
+        let variables = match read::parse_single(variables) {
+            Ok(Val::Arr(values)) => values.to_vec(),
+            _ => return Err("its variables are not a JSON array".to_owned()),
+        };
+        let mut result = None;
+        let more = self.run_with(json, variables, |value| result.replace(value.to_string()).is_some())?;
+        match result {
+            None => Err("it gives no value".to_owned()),
+            Some(_) if more => Err("it gives more than one value".to_owned()),
+            Some(value) => Ok(value.into_bytes()),
+        }
     }
 
     /// Whether any of its results over a JSON text is neither false nor null.
@@ -68,9 +101,13 @@ impl Query {
     }
 
     /// Until a result is enough; whether one was.
-    fn run(&self, json: &[u8], mut enough: impl FnMut(&Val) -> bool) -> Result<bool, String> {
+    fn run(&self, json: &[u8], enough: impl FnMut(&Val) -> bool) -> Result<bool, String> {
+        self.run_with(json, Vec::new(), enough)
+    }
+
+    fn run_with(&self, json: &[u8], variables: Vec<Val>, mut enough: impl FnMut(&Val) -> bool) -> Result<bool, String> {
         let input = read::parse_single(json).map_err(|error| format!("not JSON: {error}"))?;
-        let context = Ctx::<JustLut<Val>>::new(&self.filter.lut, Vars::new([]));
+        let context = Ctx::<JustLut<Val>>::new(&self.filter.lut, Vars::new(variables));
         for result in self.filter.id.run((context, input)).map(unwrap_valr) {
             if enough(&result.map_err(|error| error.to_string())?) {
                 return Ok(true);
@@ -141,6 +178,19 @@ mod tests {
         assert_eq!(any.is_true(b"{}"), Ok(false));
         let regex = Query::compile("--where", r#".value | test("fall"; "i")"#).unwrap();
         assert_eq!(regex.is_true(br#"{"value":"A Fall"}"#), Ok(true));
+    }
+
+    #[test]
+    fn variables_are_at_hand_and_one_value_comes_of_it() {
+        let query = Query::with_variables("{owner: $owner, n: .n}", &["$device", "$owner"]).unwrap();
+        let value = |query: &Query, json: &str| query.value(json.as_bytes(), br#"["d-1","u-1"]"#);
+        let mapped = value(&query, r#"{"n":12345678901234567890.10}"#).unwrap();
+        assert_eq!(String::from_utf8(mapped).unwrap(), r#"{"owner":"u-1","n":12345678901234567890.10}"#);
+        let words = |text: &str| value(&Query::with_variables(text, &["$a", "$b"]).unwrap(), "[1,2]").unwrap_err();
+        assert_eq!(words("empty"), "it gives no value");
+        assert_eq!(words(".[]"), "it gives more than one value");
+        let wrong = Query::with_variables(". + $ownr", &["$owner"]).err().unwrap();
+        assert_eq!((wrong.offset, wrong.problem.as_str()), (4, "there is no variable $ownr"));
     }
 
     #[test]

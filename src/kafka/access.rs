@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 
+use super::client::client_config;
 use crate::about::About;
 use crate::endpoints::Endpoints;
+use crate::secrets::Secret;
 
 /// Addresses of brokers, and how they are spoken to.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
     /// `host:port` of some brokers; they name the others.
     pub servers: Vec<String>,
@@ -23,27 +24,25 @@ pub struct Access {
 }
 
 /// Who logs in by SASL, and how.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     pub username: String,
-    pub password: String,
+    pub password: Secret,
     /// A variable or a file, for the message that it is wrong.
     pub password_from: String,
     pub mechanism: Mechanism,
 }
 
 /// How a password is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
-    /// The password itself: in the clear without TLS
+    /// The password itself: in the clear without TLS.
     #[default]
     Plain,
     #[serde(rename = "scram-sha-256")]
-    #[value(name = "scram-sha-256")]
     ScramSha256,
     #[serde(rename = "scram-sha-512")]
-    #[value(name = "scram-sha-512")]
     ScramSha512,
 }
 
@@ -75,7 +74,7 @@ impl Access {
 
     /// Settings of every client: connect again soon, and be quiet (events and errors tell).
     pub(super) fn config(&self) -> ClientConfig {
-        let mut config = super::client_config();
+        let mut config = client_config();
         config
             .set("bootstrap.servers", self.servers.join(","))
             .set("client.id", "sosstack")
@@ -89,7 +88,7 @@ impl Access {
             config
                 .set("sasl.mechanism", mechanism.as_str())
                 .set("sasl.username", username)
-                .set("sasl.password", password);
+                .set("sasl.password", password.reveal());
         }
         if let Some(tls) = &self.tls {
             if let Some(file) = &tls.ca_file {

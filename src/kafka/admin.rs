@@ -10,17 +10,20 @@ use rdkafka::admin::{
 };
 use rdkafka::client::{Client, ClientContext, DefaultClientContext};
 use rdkafka::error::RDKafkaErrorCode;
-
 use rdkafka::metadata::Metadata;
 
 use super::access::Access;
 use super::blocking::blocking;
+use super::client::let_go;
+use super::cluster::cluster_of;
 use super::names::unknown_names;
 use super::passing::passes;
 use super::refusal::refusal;
-use super::unreachable;
+use super::unreachable::unreachable;
 use crate::endpoints::Endpoints;
 use crate::failure::Failure;
+
+pub use super::cluster::{Cluster, PartitionState, TopicState};
 
 /// Within this time a broker that has just started is told what topics there are.
 const TOLD_WITHIN: Duration = Duration::from_secs(3);
@@ -51,57 +54,7 @@ impl std::ops::Deref for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        super::let_go(self.0.take());
-    }
-}
-
-/// The cluster as its brokers describe it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cluster {
-    /// Ids of the registered brokers, ascending.
-    pub brokers: Vec<i32>,
-    /// `host:port` of each, as it announces itself.
-    pub addresses: Vec<String>,
-    /// Sorted by name; internal ones included.
-    pub topics: Vec<TopicState>,
-}
-
-/// A topic as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicState {
-    pub name: String,
-    pub partitions: Vec<PartitionState>,
-}
-
-/// A partition as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartitionState {
-    pub id: i32,
-    /// None while no broker leads it.
-    pub leader: Option<i32>,
-    pub replicas: Vec<i32>,
-    /// The replicas that are in sync.
-    pub isr: Vec<i32>,
-}
-
-impl TopicState {
-    /// Whether each partition has a leader and all its replicas in sync.
-    pub fn is_fully_replicated(&self) -> bool {
-        let full = |p: &PartitionState| p.leader.is_some() && p.isr.len() == p.replicas.len();
-        !self.partitions.is_empty() && self.partitions.iter().all(full)
-    }
-}
-
-impl TopicState {
-    /// Replicas of each partition; the fewest, should they differ.
-    pub fn replication_factor(&self) -> usize {
-        self.partitions.iter().map(|partition| partition.replicas.len()).min().unwrap_or(0)
-    }
-}
-
-impl Cluster {
-    pub fn topic(&self, name: &str) -> Option<&TopicState> {
-        self.topics.iter().find(|topic| topic.name == name)
+        let_go(self.0.take());
     }
 }
 
@@ -330,16 +283,6 @@ fn first_answer<C: ClientContext>(
     answer.map_err(|error| refusal.map_or_else(|| unreachable(&error, access, patience), |refusal| refusal.failure))
 }
 
-/// The cluster that metadata describes.
-pub(super) fn cluster_of(metadata: &rdkafka::metadata::Metadata) -> Cluster {
-    let mut brokers: Vec<i32> = metadata.brokers().iter().map(rdkafka::metadata::MetadataBroker::id).collect();
-    brokers.sort_unstable();
-    let mut topics: Vec<TopicState> = metadata.topics().iter().map(topic_state).collect();
-    topics.sort_by(|a, b| a.name.cmp(&b.name));
-    let addresses = metadata.brokers().iter().map(|broker| format!("{}:{}", broker.host(), broker.port())).collect();
-    Cluster { brokers, addresses, topics }
-}
-
 fn options(deadline: Duration) -> AdminOptions {
     AdminOptions::new().request_timeout(Some(deadline)).operation_timeout(Some(deadline))
 }
@@ -350,19 +293,4 @@ fn refusals(doing: &str, refused: impl Iterator<Item = (String, RDKafkaErrorCode
         return Ok(());
     }
     bail!("{doing} {}", words.join("; "))
-}
-
-fn topic_state(topic: &rdkafka::metadata::MetadataTopic) -> TopicState {
-    let mut partitions: Vec<PartitionState> = topic
-        .partitions()
-        .iter()
-        .map(|partition| PartitionState {
-            id: partition.id(),
-            leader: (partition.leader() >= 0).then(|| partition.leader()),
-            replicas: partition.replicas().to_vec(),
-            isr: partition.isr().to_vec(),
-        })
-        .collect();
-    partitions.sort_by_key(|partition| partition.id);
-    TopicState { name: topic.name().to_owned(), partitions }
 }

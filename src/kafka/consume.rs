@@ -10,14 +10,16 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use super::admin::{Cluster, known_cluster};
+use super::admin::known_cluster;
+use super::client::let_go;
+use super::cluster::Cluster;
 use super::ends::Ends;
 use super::follow::Follower;
 use super::names::unknown_names;
 use super::native::{Queue, topic_ids};
 use super::plan::{Consumer, Ears, Plan, Quiet};
 use super::topics::{Ids, Lookout, without_leader};
-use super::{group, let_go, offsets, past};
+use super::{group, offsets, past};
 use crate::place::Until;
 
 /// Within this time partitions whose leader ended have another, if there is one in sync.

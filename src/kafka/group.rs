@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use rdkafka::consumer::Consumer as _;
 use tokio_util::sync::CancellationToken;
 
-use super::admin::Cluster;
+use super::cluster::Cluster;
 use super::ends::Ends;
 use super::follow::Follower;
 use super::member::Member;

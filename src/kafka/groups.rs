@@ -8,8 +8,8 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::access::Access;
-use super::admin::Cluster;
 use super::admin::known_cluster;
+use super::cluster::Cluster;
 use super::names::unknown_names;
 use crate::about::About;
 use crate::place::From;

@@ -8,6 +8,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, ConfigResourceResult, ResourceSp
 use rdkafka::client::DefaultClientContext;
 
 use super::access::Access;
+use super::client::let_go;
 
 /// Smaller ones are within the brokers' default, 1,048,588 bytes.
 pub(super) const LARGE: usize = 900_000;
@@ -37,7 +38,7 @@ impl Limits {
                 Some(id) => ask(&client, &ResourceSpecifier::Broker(id), "socket.request.max.bytes").await,
                 None => None,
             };
-            super::let_go(client);
+            let_go(client);
             Some((of_topic, of_request))
         });
         let (of_topic, of_request) = asked.unwrap_or_default();

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use super::access::Access;
-use super::admin::Cluster;
+use super::cluster::Cluster;
 use crate::about::Remedy;
 use crate::failure::Failure;
 

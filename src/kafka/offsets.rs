@@ -7,11 +7,11 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::admin::Cluster;
+use super::cluster::Cluster;
 use super::native::Place;
 use super::passing::passes;
 use super::plan::{Consumer, Ears, Plan};
-use super::unknown_topic;
+use super::unknown::unknown_topic;
 use crate::about::About;
 use crate::failure::Failure;
 use crate::pattern::fits;

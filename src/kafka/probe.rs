@@ -12,7 +12,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking::blocking;
-use super::let_go;
+use super::client::{client_config, let_go};
 use crate::stack::topic::PROBE_TOPIC;
 
 /// The probe's consumer group, hidden from lists like its topic.
@@ -92,7 +92,7 @@ fn consume(servers: &str, token: &[u8], deadline: Instant, abandoned: &Cancellat
 }
 
 fn common(servers: &str) -> ClientConfig {
-    let mut config = super::client_config();
+    let mut config = client_config();
     config
         .set("bootstrap.servers", servers)
         .set("reconnect.backoff.ms", "20")

@@ -15,13 +15,15 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, Pur
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use super::admin::{Cluster, known_cluster};
+use super::admin::known_cluster;
 use super::blocking::blocking;
+use super::client::let_go;
+use super::cluster::Cluster;
 use super::limits::{LARGE, Limits};
 use super::names::unknown_names;
 use super::native::add_header;
-use super::{let_go, unknown_topic};
-use crate::publish::{Batches, Ledger, Outgoing, next_batch};
+use super::unknown::unknown_topic;
+use crate::sending::{Batches, Ledger, Outgoing, next_batch};
 
 /// How long a full queue is given to drain before it is tried again.
 const DRAIN: Duration = Duration::from_millis(5);

@@ -11,7 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::access::Access;
-use super::let_go;
+use super::client::let_go;
 use super::names::unknown;
 use super::troubles::innermost;
 use crate::about::Remedy;

@@ -16,7 +16,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig,
 use tokio::sync::Notify;
 
 use super::access::Access;
-use super::let_go;
+use super::client::let_go;
 use super::native::add_header;
 
 /// A record as it is handed over; the library copies it.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer as _;
 use tokio_util::sync::CancellationToken;
 
-use super::admin::{Cluster, TopicState, cluster_of};
+use super::cluster::{Cluster, TopicState, cluster_of};
 use super::native::topic_ids;
 use super::offsets::is_meant;
 use super::plan::{Consumer, Ears};
@@ -209,7 +209,7 @@ pub(super) fn without_leader(cluster: &Cluster, topics: &[String]) -> BTreeSet<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::admin::PartitionState;
+    use crate::kafka::cluster::PartitionState;
 
     fn cluster(topics: &[(&str, i32)]) -> Cluster {
         let partition = |id| PartitionState { id, leader: Some(0), replicas: vec![0], isr: vec![0] };

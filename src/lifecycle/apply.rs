@@ -3,13 +3,14 @@
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
 
+use super::all::all;
 use super::down;
 use super::plan::Step;
-use super::up::{Up, all};
-use crate::event::{self, Event, Report};
+use super::wish::Up;
+use crate::event::{self, Event, Notice, Outcome, Report, Step as Work};
 use crate::runtime::{Created, Inventory, State};
 use crate::shutdown::Shutdown;
-use crate::stack::{Role, Service};
+use crate::stack::Service;
 use crate::workload::Workload;
 
 /// What a run made.
@@ -50,7 +51,7 @@ pub(super) async fn apply(
     }
     stop_what_changed(up, before, steps, report, shutdown).await?;
     up.runtime.prepare(up.stack).await?;
-    event::step(report, "Starting services", async {
+    event::step(report, Work::StartServices, async {
         let results = join_all(steps.iter().map(|step| carry_out(up, before, step))).await;
         let mut first_error = None;
         for (step, result) in steps.iter().zip(results) {
@@ -70,7 +71,7 @@ pub(super) async fn apply(
             }
         }
         let count = steps.iter().filter(|step| !step.is_keep()).count();
-        first_error.map_or(Ok(((), format!("{count} of {}", steps.len()))), Err)
+        first_error.map_or(Ok(((), Outcome::Started { count, of: steps.len() })), Err)
     })
     .await
 }
@@ -88,7 +89,7 @@ async fn stop_what_changed(
     if changed.is_empty() {
         return Ok(());
     }
-    event::step(report, "Stopping what changed", async {
+    event::step(report, Work::StopChanged, async {
         let stopped = down::stop_in_order(runtime, up.paths, name, &changed).await;
         if stopped.is_err() || shutdown.is_requested() {
             down::start_again(runtime, name, before, &changed, report).await?;
@@ -97,7 +98,7 @@ async fn stop_what_changed(
         }
         let surplus = steps.iter().filter(|step| matches!(step, Step::Remove(_))).map(Step::service);
         all(surplus.map(|service| runtime.remove(name, service))).await?;
-        anyhow::Ok(((), in_words(&changed)))
+        anyhow::Ok(((), Outcome::StoppedChanged(changed)))
     })
     .await
 }
@@ -140,7 +141,7 @@ pub(super) async fn wake(up: &Up<'_>, found: &Inventory, report: Report<'_>) -> 
     let mut inventory = found.clone();
     for instance in inventory.instances.iter_mut().filter(|instance| instance.state == State::Paused) {
         up.runtime.resume(&up.stack.name, instance.service).await?;
-        report(Event::Note(format!("{} was paused; it has been resumed", instance.service)));
+        report(Event::Noticed(Notice::Resumed(instance.service)));
         instance.state = State::Running;
     }
     Ok(inventory)
@@ -163,11 +164,4 @@ pub(super) async fn undo(up: &Up<'_>, made: &Made, workloads: &[Workload]) -> Re
         runtime.retire(name).await?;
     }
     Ok(())
-}
-
-fn in_words(services: &[Service]) -> String {
-    let of = |role| services.iter().filter(|service| service.role == role).count();
-    let roles = [Role::Zookeeper, Role::Kafka, Role::Mosquitto];
-    let words = roles.into_iter().filter(|role| of(*role) > 0).map(|role| format!("{} ×{}", role.as_str(), of(role)));
-    words.collect::<Vec<_>>().join(", ")
 }

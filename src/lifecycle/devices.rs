@@ -8,10 +8,10 @@ use super::up::Up;
 use super::{connect, credentials, live, poll};
 use crate::about::Remedy;
 use crate::endpoints::Endpoints;
-use crate::event::{self, Event, Report};
+use crate::event::{self, Event, Notice, Outcome, Report, Step};
 use crate::failure::Failure;
-use crate::mqtt::access::is_refused_login;
-use crate::mqtt::connection::{Connection, Login, Transport};
+use crate::mqtt::access::{Login, Transport, is_refused_login};
+use crate::mqtt::connection::Connection;
 use crate::paths::Paths;
 use crate::secrets::Accounts;
 use crate::stack::device::SERVICE_USER;
@@ -133,18 +133,15 @@ async fn carry_out(fleet: &Fleet<'_>, change: &Change, mut changed: Changed, rep
         change.after.write(&dir)?;
     }
     let Some(up) = fleet.running else {
-        report(Event::Note(format!(
-            "the stack does not run here; {} tells a cluster",
-            fleet.name.about().command("export secrets")
-        )));
+        report(Event::Noticed(Notice::RunsElsewhere { stack: fleet.name.clone() }));
         return Ok(changed);
     };
-    let done = event::step(report, "Mosquitto", async {
+    let done = event::step(report, Step::ReloadLogins, async {
         let live = live::load(up, &change.after).await?;
         if let (true, Some((login, wanted))) = (live, change.proof(&changed)) {
             until(up, &login, wanted).await?;
         }
-        anyhow::Ok((live, if live { "knows" } else { "does not run; it will know" }.to_owned()))
+        anyhow::Ok((live, Outcome::LoginsReloaded { live }))
     });
     match done.await {
         Ok(live) => {
@@ -175,7 +172,7 @@ async fn until(up: &Up<'_>, login: &Login, wanted: Wanted) -> Result<()> {
     let inventory = up.runtime.inventory(&up.stack.name).await?;
     let endpoints: Endpoints = connect::endpoints(up.stack, &inventory, up.paths)?;
     let deadline = Instant::now() + TAKES_EFFECT;
-    let asked = poll::until("Mosquitto", deadline, &|_| {}, async || {
+    let asked = poll::until(&Step::ReloadLogins, deadline, &|_| {}, async || {
         match (Connection::open(&endpoints.mqtt, &Transport::Tcp, login, LOGIN).await, wanted) {
             (Ok(connection), Wanted::Accepted) => {
                 let _ = connection.close(LOGIN).await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::up::all;
-use crate::event::{self, Event, Report};
+use super::all::all;
+use crate::event::{self, Event, Notice, Outcome, Report, Step};
 use crate::memo::Memo;
 use crate::paths::Paths;
 use crate::runtime::{Inventory, Runtime};
@@ -64,7 +64,7 @@ pub(super) async fn start_again(
     services: &[Service],
     report: Report<'_>,
 ) -> Result<()> {
-    report(Event::Note("starting again what ran".to_owned()));
+    report(Event::Noticed(Notice::StartingWhatRan));
     let ran = services.iter().filter(|service| before.is_alive(**service));
     all(ran.map(|service| runtime.start(name, *service))).await
 }
@@ -85,9 +85,9 @@ pub async fn down(
 ) -> Result<()> {
     let services: Vec<Service> = inventory.instances.iter().map(|instance| instance.service).collect();
     if !services.is_empty() {
-        event::step(report, "Stopping services", async {
+        event::step(report, Step::StopServices, async {
             stop_in_order(runtime, paths, name, &services).await?;
-            anyhow::Ok(((), format!("{} stopped", services.len())))
+            anyhow::Ok(((), Outcome::Stopped { count: services.len() }))
         })
         .await?;
     }
@@ -97,9 +97,9 @@ pub async fn down(
     }
     all(services.iter().map(|service| runtime.remove(name, *service))).await?;
     if volumes {
-        event::step(report, "Removing data", async {
+        event::step(report, Step::RemoveData, async {
             runtime.remove_volumes(name, &inventory.volumes).await?;
-            anyhow::Ok(((), format!("{} volumes", inventory.volumes.len())))
+            anyhow::Ok(((), Outcome::RemovedVolumes { count: inventory.volumes.len() }))
         })
         .await?;
         forget(paths, name, report);
@@ -110,11 +110,7 @@ pub async fn down(
 /// As [`forget_secrets`]; says so where logins stay.
 pub fn forget(paths: &Paths, name: &StackName, report: Report<'_>) {
     if forget_secrets(paths, name) {
-        let dir = paths.stack(name);
-        report(Event::Note(format!(
-            "logins are kept, since they were exported to a cluster; who needs them no more removes {}",
-            dir.display()
-        )));
+        report(Event::Noticed(Notice::LoginsKept { dir: paths.stack(name) }));
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::about::Remedy;
-use crate::event::{Event, Report};
+use crate::event::{Event, Notice, Report};
 use crate::failure::Failure;
 use crate::paths::{Paths, ensure_private_dir};
 use crate::shutdown::Shutdown;
@@ -51,7 +51,7 @@ impl Lock {
                 .into());
             }
             if !announced {
-                report(Event::Note(format!("{holder} is working on stack {name}; waiting for it to end")));
+                report(Event::Noticed(Notice::Waits { holder, stack: name.clone() }));
                 announced = true;
             }
             // The system has no way to wait for a file lock with a deadline.

@@ -1,5 +1,6 @@
 //! Up, down, status, ready, seed. Speaks only to the runtime trait and to the three protocols.
 
+mod all;
 mod apply;
 pub mod connect;
 pub mod credentials;
@@ -23,3 +24,4 @@ pub mod status;
 pub mod topics;
 pub mod up;
 mod watch;
+mod wish;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::event::{Event, Report};
+use crate::event::{Event, Report, Step, Waiting};
 use crate::kafka::admin::{Admin, Cluster};
 
 /// Between two questions. Each question is a protocol's own, answered in a few milliseconds.
@@ -17,7 +17,7 @@ const CLUSTER: Duration = Duration::from_secs(2);
 /// The last objection, or why no broker answers.
 pub(super) async fn cluster_until(
     admin: &Admin,
-    step: &str,
+    step: &Step,
     deadline: Instant,
     report: Report<'_>,
     holds: impl Fn(&Cluster) -> Result<(), String>,
@@ -35,7 +35,7 @@ pub(super) async fn cluster_until(
 /// # Errors
 /// The words of the last failed question.
 pub(super) async fn until<T>(
-    step: &str,
+    step: &Step,
     deadline: Instant,
     report: Report<'_>,
     mut question: impl AsyncFnMut() -> Result<T, String>,
@@ -48,7 +48,7 @@ pub(super) async fn until<T>(
             Err(words) if asked >= deadline => return Err(words),
             Err(words) => {
                 if words != last {
-                    report(Event::StepWaits { step: step.to_owned(), on: words.clone() });
+                    report(Event::StepWaits { step: step.clone(), on: Waiting::Answer(words.clone()) });
                     last = words;
                 }
             }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::paths::Paths;
-use crate::runtime::{PortOwner, Runtime, choose};
+use crate::runtime::{PortOwner, ports};
 use crate::stack::{Service, Stack};
 use crate::workload::PublishedPort;
 
@@ -38,12 +38,11 @@ pub async fn ensure_free(wanted: &[(Service, PublishedPort)], stack: &Stack, pat
         if busy.is_empty() {
             return Ok(());
         }
-        // Whichever runtime is to be used, stacks of the other one hold ports too.
-        let runtimes = choose::available(paths, None).await?.runtimes;
-        let mut taken = Vec::new();
-        for (service, port) in busy {
-            taken.push(Taken { service: *service, port: port.host, owner: owner(port.host, &runtimes).await });
-        }
+        let numbers: Vec<u16> = busy.iter().map(|(_, port)| port.host).collect();
+        let owners = ports::owners(&numbers, paths).await;
+        let taken = busy.into_iter().zip(owners);
+        let taken: Vec<Taken> =
+            taken.map(|((service, port), owner)| Taken { service: *service, port: port.host, owner }).collect();
         if taken.iter().all(|one| one.owner.is_some()) || Instant::now() >= deadline {
             return Err(refusal(&taken, proposal(wanted, stack)).into());
         }
@@ -100,20 +99,6 @@ fn is_taken(port: u16) -> bool {
     let wide_v6 =
         TcpStream::connect_timeout(&SocketAddr::from((Ipv6Addr::LOCALHOST, port)), Duration::from_millis(200));
     bound.is_err() || wide_v6.is_ok()
-}
-
-/// None where nobody holds it whom we can see.
-async fn owner(port: u16, runtimes: &[Box<dyn Runtime>]) -> Option<PortOwner> {
-    for runtime in runtimes {
-        if let Ok(Some(owner)) = runtime.port_owner(port).await {
-            return Some(owner);
-        }
-    }
-    let process = listeners::get_process_by_port(port, listeners::Protocol::TCP).ok()?;
-    Some(PortOwner {
-        description: format!("{} (pid {})", process.name, process.pid),
-        remedy: Some(Remedy::words(format!("end it: kill {}", process.pid))),
-    })
 }
 
 #[cfg(test)]

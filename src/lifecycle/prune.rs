@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::leavings::{self, Leavings};
 use super::lock::Lock;
-use crate::event::{Event, Report};
-use crate::paths::{Paths, children, size};
+use crate::event::{Event, Notice, Report};
+use crate::paths::{Paths, size};
+use crate::runtime::caches::{self, Unused};
 use crate::runtime::{Inventory, Runtime, RuntimeKind};
 use crate::secrets::Accounts;
 use crate::stack::{Stack, StackName};
@@ -64,7 +65,7 @@ pub async fn find(stack: &Stack, paths: &Paths, runtimes: &[Box<dyn Runtime>]) -
         daemon = daemon.or(runtime.daemon().await?);
     }
     if busy.is_none() {
-        look.waste.extend(caches(stack, paths, &living));
+        look.waste.extend(caches::unused(stack, paths, &living).into_iter().map(of_cache));
     }
     // Without Docker's answer it is not known which of its stacks are alive.
     if runtimes.iter().any(|runtime| runtime.kind() == RuntimeKind::Docker) {
@@ -151,7 +152,7 @@ async fn remove_leavings(
     let lock = match Lock::at_once(paths, name, "prune")? {
         Ok(lock) => lock,
         Err(holder) => {
-            report(Event::Note(format!("stack {name} is left alone: {holder} is working on it")));
+            report(Event::Noticed(Notice::LeftAlone { holder, stack: name.clone() }));
             return Ok(false);
         }
     };
@@ -178,36 +179,8 @@ fn gone(path: &Path) -> Result<()> {
     removed.with_context(|| format!("removing {}", path.display()))
 }
 
-/// Jars of versions that neither the effective stack nor any stack of processes uses, and half-fetched ones.
-fn caches(stack: &Stack, paths: &Paths, living: &[StackName]) -> Vec<Waste> {
-    let current = crate::runtime::process::jars_of(paths, stack);
-    let used = |dir: &Path| {
-        let text = dir.display().to_string();
-        let of_stack = |name: &StackName| class_paths(&paths.stack(name)).iter().any(|path| path.contains(&text));
-        dir == current || living.iter().any(of_stack)
-    };
-    let ends = |path: &Path, end: &str| path.extension().is_some_and(|extension| extension == end);
-    let why = |path: &Path| match path {
-        path if ends(path, "lock") => None,
-        path if ends(path, "partial") => {
-            (!is_locked(&path.with_extension("lock"))).then_some("jars whose fetching was broken off")
-        }
-        path => (!used(path)).then_some("jars of a version that no stack uses"),
-    };
-    let entries = children(&paths.cache.join("jars")).into_iter();
-    let waste = |path: PathBuf, why: &str| Waste::Path { bytes: size(&path), path, why: why.to_owned(), stack: None };
-    entries.filter_map(|path| why(&path).map(|why| waste(path, why))).collect()
-}
-
-/// Whether another sosstack holds the lock at this moment.
-fn is_locked(lock: &Path) -> bool {
-    fs::File::open(lock).is_ok_and(|lock| lock.try_lock().is_err())
-}
-
-/// The commands that a stack of processes recorded, which name its class path.
-fn class_paths(stack_dir: &Path) -> Vec<String> {
-    let records = children(&stack_dir.join("services")).into_iter().map(|dir| dir.join("instance.json"));
-    records.filter_map(|record| fs::read_to_string(record).ok()).collect()
+fn of_cache(Unused { path, why }: Unused) -> Waste {
+    Waste::Path { bytes: size(&path), path, why: why.to_owned(), stack: None }
 }
 
 fn of_stack(path: PathBuf, name: StackName) -> Waste {

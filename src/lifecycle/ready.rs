@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::poll;
 use super::seed::{self, Seeded};
 use crate::endpoints::Endpoints;
-use crate::event::{Event, Report};
+use crate::event::{Event, Outcome, Report, Step, Waiting};
 use crate::kafka::admin::{Admin, Cluster};
 use crate::kafka::probe as kafka_probe;
 use crate::mqtt::probe as mqtt_probe;
@@ -42,7 +42,7 @@ pub async fn prove(proof: &Proof<'_>, report: Report<'_>) -> Result<Seeded, Unre
 
 /// One leader, and everybody else follows it.
 async fn quorum(proof: &Proof<'_>, report: Report<'_>) -> Result<(), Unready> {
-    let step = format!("ZooKeeper ×{}", proof.endpoints.zookeeper.len());
+    let step = Step::ProveZookeeper { nodes: proof.endpoints.zookeeper.len() };
     let started = begin(&step, report);
     let question = async || {
         let answers = quorum::ask(&proof.endpoints.zookeeper, Duration::from_secs(2)).await;
@@ -52,14 +52,14 @@ async fn quorum(proof: &Proof<'_>, report: Report<'_>) -> Result<(), Unready> {
     let nodes = poll::until(&step, proof.deadline, report, question).await.map_err(|cause| {
         unready(proof, Role::Zookeeper, format!("ZooKeeper has no full quorum: {cause}"), &step, report)
     })?;
-    end(&step, &format!("quorum of {nodes}"), started, report);
+    end(step, Outcome::Quorum { nodes }, started, report);
     Ok(())
 }
 
 /// All registered, every topic there and fully replicated, and a message through a consumer group.
 async fn brokers(proof: &Proof<'_>, report: Report<'_>) -> Result<Seeded, Unready> {
     let wanted = usize::from(proof.stack.kafka.brokers);
-    let step = format!("Kafka ×{wanted}");
+    let step = Step::ProveKafka { brokers: wanted };
     let started = begin(&step, report);
     let fail = |cause: String| unready(proof, Role::Kafka, cause, &step, report);
     let admin = Admin::of_stack(proof.endpoints).map_err(|error| fail(format!("{error:#}")))?;
@@ -77,35 +77,36 @@ async fn brokers(proof: &Proof<'_>, report: Report<'_>) -> Result<Seeded, Unread
     let cluster = poll::until(&step, proof.deadline, report, registered)
         .await
         .map_err(|cause| fail(format!("Kafka is not complete: {cause}")))?;
-    end(&step, "all brokers registered", started, report);
+    end(step, Outcome::BrokersRegistered, started, report);
     topics(proof, &admin, &cluster, report).await
 }
 
 async fn topics(proof: &Proof<'_>, admin: &Admin, cluster: &Cluster, report: Report<'_>) -> Result<Seeded, Unready> {
-    let step = "Topics".to_owned();
+    let step = Step::ProveTopics;
     let started = begin(&step, report);
     let fail = |cause: String| unready(proof, Role::Kafka, cause, &step, report);
     let seeded = seed::seed(proof.stack, admin, cluster, proof.deadline, report)
         .await
         .map_err(|error| fail(format!("{error:#}")))?;
     let round_trip = async {
-        report(Event::StepWaits { step: step.clone(), on: "a round trip through a consumer group".to_owned() });
+        report(Event::StepWaits { step: step.clone(), on: Waiting::RoundTrip });
         kafka_probe::round_trip(&proof.endpoints.kafka, proof.deadline).await.map_err(|error| format!("{error:#}"))
     };
     let in_sync =
         poll::until(&step, proof.deadline, report, async || replicas::in_sync(proof.stack, &ask(admin).await?));
     tokio::try_join!(round_trip, in_sync).map_err(fail)?;
     // The round trip may have made Kafka's own topic for offsets: it has to be in sync as well.
-    let total = poll::until(&step, proof.deadline, report, async || replicas::in_sync(proof.stack, &ask(admin).await?))
-        .await
-        .map_err(fail)?;
-    end(&step, &format!("{total} partitions in sync, a message went round"), started, report);
+    let partitions =
+        poll::until(&step, proof.deadline, report, async || replicas::in_sync(proof.stack, &ask(admin).await?))
+            .await
+            .map_err(fail)?;
+    end(step, Outcome::InSync { partitions }, started, report);
     Ok(seeded)
 }
 
 /// Logins on all three listeners, and a stranger's publish refused.
 async fn mosquitto(proof: &Proof<'_>, report: Report<'_>) -> Result<(), Unready> {
-    let step = "Mosquitto".to_owned();
+    let step = Step::ProveMosquitto;
     let started = begin(&step, report);
     poll::until(&step, proof.deadline, report, async || {
         mqtt_probe::prove(proof.endpoints, proof.probe, Duration::from_secs(5))
@@ -114,7 +115,7 @@ async fn mosquitto(proof: &Proof<'_>, report: Report<'_>) -> Result<(), Unready>
     })
     .await
     .map_err(|cause| unready(proof, Role::Mosquitto, format!("Mosquitto is not ready: {cause}"), &step, report))?;
-    end(&step, "logins accepted, a stranger refused", started, report);
+    end(step, Outcome::LoginsProven, started, report);
     Ok(())
 }
 
@@ -122,17 +123,17 @@ async fn ask(admin: &Admin) -> Result<Cluster, String> {
     admin.cluster(Duration::from_secs(2)).await.map_err(|error| format!("{error:#}"))
 }
 
-fn begin(step: &str, report: Report<'_>) -> Instant {
-    report(Event::StepStarted { step: step.to_owned() });
+fn begin(step: &Step, report: Report<'_>) -> Instant {
+    report(Event::StepStarted { step: step.clone() });
     Instant::now()
 }
 
-fn end(step: &str, result: &str, started: Instant, report: Report<'_>) {
-    report(Event::StepFinished { step: step.to_owned(), result: result.to_owned(), took: started.elapsed() });
+fn end(step: Step, outcome: Outcome, started: Instant, report: Report<'_>) {
+    report(Event::StepFinished { step, outcome, took: started.elapsed() });
 }
 
-fn unready(proof: &Proof<'_>, role: Role, cause: String, step: &str, report: Report<'_>) -> Unready {
-    report(Event::StepFailed { step: step.to_owned() });
+fn unready(proof: &Proof<'_>, role: Role, cause: String, step: &Step, report: Report<'_>) -> Unready {
+    report(Event::StepFailed { step: step.clone() });
     let services = proof.stack.services().into_iter().filter(|service| service.role == role).collect();
     Unready { services, cause }
 }

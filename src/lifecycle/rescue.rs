@@ -11,7 +11,7 @@ use anyhow::Result;
 
 use super::poll;
 use crate::endpoints::Endpoints;
-use crate::event::{self, Report};
+use crate::event::{self, Outcome, Report, Step};
 use crate::kafka::admin::{Admin, Cluster};
 use crate::memo::Memo;
 use crate::stack::topic::PROBE_TOPIC;
@@ -30,9 +30,9 @@ pub(super) async fn elect(
     deadline: Instant,
     report: Report<'_>,
 ) -> Result<()> {
-    event::step(report, "Brokers with data", async {
+    event::step(report, Step::ElectBrokers, async {
         let admin = Admin::of_stack(endpoints)?;
-        let step = "Brokers with data";
+        let step = &Step::ElectBrokers;
         let cluster = poll::cluster_until(&admin, step, deadline, report, |cluster| {
             let count = cluster.brokers.len();
             if count < brokers {
@@ -56,7 +56,7 @@ pub(super) async fn elect(
             .await;
         forbid(stack_dir, endpoints).await?;
         elected?;
-        anyhow::Ok(((), format!("they lead now; {} topics had no leader", leaderless.len())))
+        anyhow::Ok(((), Outcome::Elected { topics: leaderless.len() }))
     })
     .await
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::config::kafka::OFFSETS_PARTITIONS;
-use crate::event::{Event, Report};
+use crate::event::{Event, Notice, Report};
 use crate::kafka::admin::{Admin, Cluster, TopicRequest};
 use crate::stack::topic::PROBE_TOPIC;
 use crate::stack::{Stack, Topic};
@@ -28,7 +28,7 @@ struct TopicPlan {
     grow: Vec<(String, usize)>,
     /// Existing topics for which the stack names settings.
     configure: Vec<Topic>,
-    warnings: Vec<String>,
+    notices: Vec<Notice>,
 }
 
 /// Creates missing topics in one request, adds missing partitions and sets differing settings.
@@ -43,8 +43,8 @@ pub async fn seed(
     report: Report<'_>,
 ) -> Result<Seeded> {
     let plan = plan(stack, cluster);
-    for warning in plan.warnings {
-        report(Event::Warning(warning));
+    for notice in plan.notices {
+        report(Event::Noticed(notice));
     }
     let remaining = || deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
     admin.ensure_topics(&plan.create, remaining()).await?;
@@ -79,10 +79,7 @@ fn plan(stack: &Stack, cluster: &Cluster) -> TopicPlan {
         if has < wants {
             plan.grow.push((topic.name.clone(), wants));
         } else if has > wants {
-            plan.warnings.push(format!(
-                "topic {} has {has} partitions, the stack names {wants}; Kafka cannot take partitions away, so they stay",
-                topic.name
-            ));
+            plan.notices.push(Notice::MorePartitions { topic: topic.name.clone(), has, wants });
         }
         if !topic.config.is_empty() && topic.name != PROBE_TOPIC {
             plan.configure.push(topic.clone());

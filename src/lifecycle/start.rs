@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::all::all;
 use super::ready::Proof;
 use super::{connect, down, evidence, rescue, up};
-use crate::event::{self, Report};
+use crate::event::{self, Outcome, Report, Step};
 use crate::paths::Paths;
 use crate::runtime::{Runtime, State};
 use crate::secrets::Accounts;
@@ -34,13 +35,13 @@ pub async fn start(start: &Start<'_>, report: Report<'_>, shutdown: &Shutdown) -
     };
     let runs = |service: &Service| in_state(service, State::Running);
     let stopped: Vec<Service> = start.services.iter().copied().filter(|service| !runs(service)).collect();
-    event::step(report, "Starting services", async {
+    event::step(report, Step::StartServices, async {
         let begin = async |service: &Service| {
             let is_paused = in_state(service, State::Paused);
             if is_paused { runtime.resume(name, *service).await } else { runtime.start(name, *service).await }
         };
-        up::all(stopped.iter().map(begin)).await?;
-        anyhow::Ok(((), format!("{} of {}", stopped.len(), start.services.len())))
+        all(stopped.iter().map(begin)).await?;
+        anyhow::Ok(((), Outcome::Started { count: stopped.len(), of: start.services.len() }))
     })
     .await?;
     let inventory = runtime.inventory(name).await?;

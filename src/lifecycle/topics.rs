@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::poll;
+use crate::event::Step;
 use crate::kafka::admin::{Admin, Cluster, TopicRequest, TopicState};
 
 /// How long the cluster may take to agree.
@@ -73,5 +74,5 @@ async fn until_whole(admin: &Admin, topic: &str, partitions: Option<usize>) -> R
 }
 
 async fn until(admin: &Admin, holds: impl Fn(&Cluster) -> Result<(), String>) -> Result<Cluster> {
-    poll::cluster_until(admin, "Topics", Instant::now() + PATIENCE, &|_| {}, holds).await
+    poll::cluster_until(admin, &Step::ProveTopics, Instant::now() + PATIENCE, &|_| {}, holds).await
 }

@@ -1,10 +1,9 @@
 //! Converges a stack: makes what is missing, changes what differs, and proves it ready.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
-use futures_util::future::join_all;
 
 use super::apply::{self, Made, apply, wake};
 use super::credentials::{self, Place};
@@ -20,11 +19,10 @@ use super::seed::{self, Seeded};
 use super::watch;
 use super::{connect, down};
 use crate::endpoints::Endpoints;
-use crate::event::{Event, Report};
+use crate::event::{Event, Notice, Report};
 use crate::failure::Failure;
 use crate::kafka::admin::Admin;
 use crate::memo::Memo;
-use crate::paths::Paths;
 use crate::runtime::{Inventory, Runtime};
 use crate::secrets::{Accounts, Authority, ServerCertificate};
 use crate::shutdown::Shutdown;
@@ -32,21 +30,7 @@ use crate::stack::{Persistence, Role, Service, Stack};
 use crate::workload::build::{Secrets, certificate_names, workloads};
 use crate::workload::{PublishedPort, Workload};
 
-/// What is to be brought up, where, and how patiently.
-pub struct Up<'a> {
-    pub stack: &'a Stack,
-    pub runtime: &'a dyn Runtime,
-    pub paths: &'a Paths,
-    /// From the first start of a service until everything must be proven ready.
-    pub timeout: Duration,
-    /// Keep what this run made although it was interrupted.
-    pub retain: bool,
-    /// Go on without data: with empty volumes where it was removed by hand, with an empty database where Mosquitto is to
-    /// keep its messages in another way.
-    pub accept_data_loss: bool,
-    /// Give the stack this data directory's credentials in place of those that it was made with.
-    pub replace_credentials: bool,
-}
+pub use super::wish::Up;
 
 /// A stack that is ready.
 #[derive(Debug)]
@@ -177,13 +161,12 @@ pub async fn up(up: &Up<'_>, prepared: Prepared, report: Report<'_>, shutdown: &
     }
     if prepared.inventory.instances.iter().any(|instance| instance.state.is_alive()) {
         if !made.is_empty() {
-            let command = up.stack.name.about().command("up");
-            report(Event::Note(format!("the stack goes on as far as it was changed; {command} does the rest")));
+            report(Event::Noticed(Notice::GoesOn { stack: up.stack.name.clone() }));
         }
         return result;
     }
     if !made.is_empty() {
-        report(Event::Note("undoing what this run made".to_owned()));
+        report(Event::Noticed(Notice::Undoing));
     }
     let finishes = || format!("undoing this run; {} finishes it", up.stack.name.about().command("down"));
     apply::undo(up, &made, &prepared.workloads).await.with_context(finishes)?;
@@ -315,8 +298,4 @@ fn forget_secrets(up: &Up<'_>, prepared: &Prepared) {
             (memo.runtime, memo.daemon) = (None, None);
         }
     });
-}
-
-pub(super) async fn all(work: impl Iterator<Item = impl Future<Output = Result<()>>>) -> Result<()> {
-    join_all(work).await.into_iter().collect()
 }

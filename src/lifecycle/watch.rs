@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::evidence;
 use super::ready::Unready;
-use crate::event::{Event, Report};
+use crate::event::{Event, Notice, Report};
 use crate::runtime::{Inventory, Runtime, State};
 use crate::stack::{Service, StackName};
 
@@ -36,7 +36,7 @@ pub(super) async fn until_dead(
         tokio::time::sleep(INTERVAL).await;
         let Ok(inventory) = runtime.inventory(name).await else { continue };
         for service in paused(&inventory) {
-            report(Event::Note(format!("{service} is paused: resuming it")));
+            report(Event::Noticed(Notice::Resuming(service)));
             if let Err(error) = runtime.resume(name, service).await {
                 return Unready { services: vec![service], cause: format!("{service} is paused: {error:#}") };
             }
@@ -44,7 +44,7 @@ pub(super) async fn until_dead(
         for (service, cause) in ended(&inventory) {
             let dead = Unready { services: vec![service], cause };
             if ran.remove(&service) && !restarted_by_runtime(&inventory, service) {
-                report(Event::Note(format!("{service} had just ended: starting it again")));
+                report(Event::Noticed(Notice::StartingAgain(service)));
                 if let Err(unready) = start(runtime, name, service).await {
                     return unready;
                 }
@@ -60,7 +60,7 @@ pub(super) async fn until_dead(
             if restarted {
                 continue;
             }
-            report(Event::Note(format!("{service} waits for its earlier session in ZooKeeper to end")));
+            report(Event::Noticed(Notice::WaitsForSession(service)));
             if let Err(unready) = start(runtime, name, service).await {
                 return unready;
             }

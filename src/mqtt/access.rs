@@ -1,7 +1,7 @@
 //! How an MQTT server is reached, and what its refusals mean.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
 use anyhow::{Context, Result, anyhow};
@@ -10,11 +10,14 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use super::connection::{Login, Transport};
 use crate::endpoints::{Address, Endpoints};
+use crate::secrets::Secret;
+
+/// Where the password of a server comes from that arguments name.
+pub const MQTT_PASSWORD: &str = "SOSSTACK_MQTT_PASSWORD";
 
 /// Where the server is, and who logs in.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Access {
     pub address: Address,
     /// TCP or TLS.
@@ -33,6 +36,31 @@ impl Access {
     pub fn username(&self) -> &str {
         self.login.as_ref().map_or("anonymous", |login| login.username.as_str())
     }
+}
+
+/// Who logs in.
+#[derive(Debug, Clone)]
+pub struct Login {
+    pub username: String,
+    pub password: Secret,
+}
+
+impl Login {
+    /// The backend's.
+    pub fn service(endpoints: &Endpoints) -> Self {
+        Self { username: endpoints.username.clone(), password: endpoints.password.clone() }
+    }
+}
+
+/// How the connection is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    Tcp,
+    /// The server's certificate must be signed by an authority of this PEM file.
+    Tls {
+        ca_file: PathBuf,
+    },
+    WebSocket,
 }
 
 /// The trust that a PEM file of authorities gives.

@@ -1,6 +1,5 @@
 //! One MQTT 5 connection, over TCP, TLS or WebSocket, as the readiness probe tries them all.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -9,38 +8,13 @@ use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
 use rumqttc::{Outgoing, TlsConfiguration};
 use tokio::time::timeout;
 
-use super::access;
-use crate::endpoints::{Address, Endpoints};
+use super::access::{self, Login, Transport};
+use crate::endpoints::Address;
 
 /// The protocol's own limit; a smaller one makes Mosquitto drop what is larger without a word.
 const LARGEST_PACKET: u32 = 268_435_455;
 /// Requests that may wait for the connection's loop.
 const QUEUE: usize = 64;
-
-/// Who logs in.
-#[derive(Clone)]
-pub struct Login {
-    pub username: String,
-    pub password: String,
-}
-
-impl Login {
-    /// The backend's.
-    pub fn service(endpoints: &Endpoints) -> Self {
-        Self { username: endpoints.username.clone(), password: endpoints.password.clone() }
-    }
-}
-
-/// How the connection is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transport {
-    Tcp,
-    /// The server's certificate must be signed by an authority of this PEM file.
-    Tls {
-        ca_file: PathBuf,
-    },
-    WebSocket,
-}
 
 /// An accepted connection. Nothing moves on it unless [`Connection::next`] is awaited.
 pub struct Connection {
@@ -115,7 +89,7 @@ fn options(address: &Address, transport: &Transport, login: &Login, patience: Du
     };
     let mut options = MqttOptions::new(id, host, address.port);
     options
-        .set_credentials(&login.username, &login.password)
+        .set_credentials(&login.username, login.password.reveal())
         .set_keep_alive(Duration::from_secs(30))
         .set_connection_timeout(patience.as_secs().max(1))
         .set_max_packet_size(Some(LARGEST_PACKET))

@@ -49,7 +49,7 @@ fn matches(filter: &str, topic: &str) -> bool {
 }
 
 /// Whether every topic that matches `narrow` matches `wide`, too.
-fn covers(wide: &str, narrow: &str) -> bool {
+pub(crate) fn covers(wide: &str, narrow: &str) -> bool {
     if is_shared(wide) || is_shared(narrow) {
         return wide == narrow;
     }
@@ -70,7 +70,7 @@ fn covers(wide: &str, narrow: &str) -> bool {
 }
 
 /// Whether a topic may match both.
-fn overlap(one: &str, other: &str) -> bool {
+pub(crate) fn overlap(one: &str, other: &str) -> bool {
     if is_shared(one) || is_shared(other) {
         return false;
     }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::publish::Outgoing;
+use crate::sending::Outgoing;
 
 /// A message on which the server hung up so often, while no other was under way, is not sent again.
 const STRIKES: u8 = 3;

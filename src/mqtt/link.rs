@@ -26,8 +26,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::either::Either;
 use tokio_util::io::poll_read_buf;
 
-use super::access::{self, Access};
-use super::connection::Transport;
+use super::access::{self, Access, Transport};
 use super::hung_up::HungUp;
 
 /// The protocol's own limit; a smaller one makes Mosquitto drop what is larger without a word.
@@ -397,7 +396,8 @@ fn hello(access: &Access, session: &Session) -> Packet {
         properties: Some(properties),
     };
     let login = access.login.as_ref();
-    Packet::Connect(connect, None, login.map(|login| Credential::new(login.username.clone(), login.password.clone())))
+    let credential = login.map(|login| Credential::new(&login.username, login.password.reveal()));
+    Packet::Connect(connect, None, credential)
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use anyhow::{Context, Result, bail, ensure};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish};
 
-use super::access::{Access, is_refused_login};
-use super::connection::{Connection, Login, Transport};
+use super::access::{Access, Login, Transport, is_refused_login};
+use super::connection::Connection;
 use super::link::{Link, Session};
 use super::subscribe::Subscription;
 use crate::endpoints::Endpoints;
-use crate::secrets::Account;
+use crate::secrets::{Account, Secret};
 use crate::stack::device::PROBE_USER;
+use crate::stack::leaf;
 
 /// The server's own count of connected clients.
 const CLIENTS: &str = "$SYS/broker/clients/connected";
@@ -37,7 +38,7 @@ pub async fn prove(endpoints: &Endpoints, probe: &Account, patience: Duration) -
 }
 
 async fn a_wrong_password_is_refused(endpoints: &Endpoints, patience: Duration) -> Result<()> {
-    let wrong = Login { username: PROBE_USER.to_owned(), password: "not the password".to_owned() };
+    let wrong = Login { username: PROBE_USER.to_owned(), password: Secret::new("not the password") };
     match Connection::open(&endpoints.mqtt, &Transport::Tcp, &wrong, patience).await {
         Ok(_) => bail!("{} lets in anybody: a wrong password was accepted", endpoints.mqtt),
         Err(error) if is_refused_login(&error) => Ok(()),
@@ -50,8 +51,10 @@ async fn a_stranger_is_refused(endpoints: &Endpoints, probe: &Account, patience:
     let login = Login { username: PROBE_USER.to_owned(), password: probe.password.clone() };
     let access = Access { login: Some(login), ..Access::service(endpoints) };
     let mut link = Link::open(&access, &Session::fresh(), patience).await?;
-    let topic = "device/sosstack-stranger/telemetry";
-    let foreign = Publish { pkid: 1, ..Publish::new(topic, QoS::AtLeastOnce, &b"{}"[..], None) };
+    let foreign = Publish {
+        pkid: 1,
+        ..Publish::new(leaf::TELEMETRY.topic("sosstack-stranger"), QoS::AtLeastOnce, &b"{}"[..], None)
+    };
     link.queue(&Packet::Publish(foreign))?;
     let answer = tokio::time::timeout(patience, link.next()).await.context("no answer to a publish")??;
     let Packet::PubAck(ack) = answer else { bail!("the answer to a publish is {answer:?}") };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rumqttc::v5::mqttbytes::v5::{Publish, PublishProperties};
 
 use crate::message::Properties;
-use crate::publish::Outgoing;
+use crate::sending::Outgoing;
 
 /// What the packet of a message to be sent carries beside it.
 pub(super) fn of_outgoing(message: &Outgoing) -> Option<PublishProperties> {

@@ -20,9 +20,9 @@ use super::flight::{Entry, Flight};
 use super::hung_up::HungUp;
 use super::link::{Link, Session};
 use super::properties::of_outgoing;
-use crate::event::{Event, Report};
-use crate::publish::ledger::Ranges;
-use crate::publish::{Batches, Ledger, Outgoing, next_batch};
+use crate::event::{Event, Notice, Report};
+use crate::sending::ledger::Ranges;
+use crate::sending::{Batches, Ledger, Outgoing, next_batch};
 
 /// Messages in flight, at most; the server may allow fewer.
 const WINDOW: u16 = 1000;
@@ -294,7 +294,7 @@ impl Publisher<'_> {
     /// The server does its work: an outage is over.
     fn acknowledged(&mut self) {
         if self.outage.since.is_some() && std::mem::take(&mut self.outage).said.is_some() {
-            (self.report)(Event::Note("MQTT: connected again".to_owned()));
+            (self.report)(Event::Noticed(Notice::MqttAgain));
         }
     }
 
@@ -319,10 +319,10 @@ impl Publisher<'_> {
 
     /// Says what is the matter, once.
     fn say(&mut self, lost: &anyhow::Error) {
-        let words = format!("MQTT: {lost:#}; connecting again");
-        if self.outage.said.as_ref() != Some(&words) {
-            (self.report)(Event::Warning(words.clone()));
-            self.outage.said = Some(words);
+        let why = format!("{lost:#}");
+        if self.outage.said.as_ref() != Some(&why) {
+            (self.report)(Event::Noticed(Notice::MqttLost { why: why.clone() }));
+            self.outage.said = Some(why);
         }
     }
 
@@ -365,7 +365,7 @@ impl Publisher<'_> {
         }
         if self.flight.is_empty() {
             // Nothing will be acknowledged that tells of the connection.
-            (self.report)(Event::Note("MQTT: connected again".to_owned()));
+            (self.report)(Event::Noticed(Notice::MqttAgain));
             self.outage.said = None;
         }
         Ok(())

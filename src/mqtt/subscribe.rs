@@ -11,12 +11,11 @@ use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PubAck, PubComp, PubRec, Publis
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::access::{Access, is_refused_login};
+use super::access::{Access, MQTT_PASSWORD, is_refused_login};
 use super::backoff::Backoff;
 use super::link::{Link, Session};
 use super::properties::of_publish;
 use crate::about::Remedy;
-use crate::contexts::MQTT_PASSWORD;
 use crate::failure::Failure;
 use crate::message::{Broker, Properties, View};
 use crate::stream::{Tell, Told};

@@ -9,11 +9,12 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::rate::Pace;
-use super::{Batch, Ledger, Outgoing, OwnedHeaders, Rate};
+use super::rate::Rate;
 use crate::address::Address;
 use crate::filter::Query;
 use crate::message::parse::Envelope;
 use crate::message::{Broker, mqtt};
+use crate::sending::{Batch, Ledger, Outgoing, OwnedHeaders};
 
 /// Read at once; smaller than what the allocator would ask the kernel for each time.
 const CHUNK: usize = 64 * 1024;

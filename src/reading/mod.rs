@@ -1,4 +1,8 @@
 //! Messages of both brokers in one stream: readers in threads of their own tell what comes, one at a time.
+//!
+//! A [`Session`] is the engine of `sub` and `tail`, and of whoever else wants such a stream: a filter, limits, a sink.
+
+mod session;
 
 use std::future::poll_fn;
 use std::ops::ControlFlow;
@@ -9,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::address::Address;
 use crate::kafka;
@@ -19,6 +23,8 @@ use crate::mqtt::filters::Group;
 use crate::mqtt::subscribe::{Patience, Subscription};
 use crate::place::{From, Until};
 use crate::stream::{Gate, Tell, Told, Wanted};
+
+pub use session::{Ended, Heard, Limits, Session, Sink};
 
 /// How long people are kept waiting for a server that let us in before and refuses us now.
 const REFUSED: Duration = Duration::from_secs(60);
@@ -51,10 +57,10 @@ pub struct Watch<'a> {
     pub patience: Duration,
 }
 
-/// Readers that have begun: what is sent from now on will be told.
+/// Readers that have begun: what is sent from now on will be told. Dropping it ends them.
 pub struct Reading {
     readers: Vec<oneshot::Receiver<Result<()>>>,
-    stop: CancellationToken,
+    stop: DropGuard,
     /// The topics and filters that are read, patterns resolved.
     pub names: Vec<String>,
 }
@@ -116,8 +122,7 @@ impl Reading {
             Ok((kafka, mqtt)) => {
                 let (kafka, mut names) = kafka.map_or((None, Vec::new()), |(reader, names)| (Some(reader), names));
                 names.extend(filters.iter().cloned());
-                opening.disarm();
-                Ok(Self { readers: kafka.into_iter().chain(mqtt).collect(), stop, names })
+                Ok(Self { readers: kafka.into_iter().chain(mqtt).collect(), stop: opening, names })
             }
             Err(error) => {
                 gate.open();
@@ -131,31 +136,35 @@ impl Reading {
     /// # Errors
     /// What ended a reader that was not at its end.
     pub async fn finished(&mut self) -> Result<()> {
-        let readers = &mut self.readers;
-        poll_fn(|context| {
-            let mut at = 0;
-            while let Some(reader) = readers.get_mut(at) {
-                match Pin::new(reader).poll(context) {
-                    Poll::Pending => at += 1,
-                    Poll::Ready(ended) => {
-                        readers.swap_remove(at);
-                        // A reader that vanished without a word was stopped.
-                        if let Ok(Err(error)) = ended {
-                            return Poll::Ready(Err(error));
-                        }
-                    }
-                }
-            }
-            if readers.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
-        })
-        .await
+        all_ended(&mut self.readers).await
     }
 
     /// Ends the readers, and leaves the brokers in order; one that stands still is given `patience`.
-    pub async fn close(mut self, patience: Duration) {
-        self.stop.cancel();
-        let _ = tokio::time::timeout(patience, self.finished()).await;
+    pub async fn close(self, patience: Duration) {
+        let Self { mut readers, stop, .. } = self;
+        drop(stop);
+        let _ = tokio::time::timeout(patience, all_ended(&mut readers)).await;
     }
+}
+
+async fn all_ended(readers: &mut Vec<oneshot::Receiver<Result<()>>>) -> Result<()> {
+    poll_fn(|context| {
+        let mut at = 0;
+        while let Some(reader) = readers.get_mut(at) {
+            match Pin::new(reader).poll(context) {
+                Poll::Pending => at += 1,
+                Poll::Ready(ended) => {
+                    readers.swap_remove(at);
+                    // A reader that vanished without a word was stopped.
+                    if let Ok(Err(error)) = ended {
+                        return Poll::Ready(Err(error));
+                    }
+                }
+            }
+        }
+        if readers.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    })
+    .await
 }
 
 /// Who reads from a time to come wants nothing older, wherever it comes from: retained messages and new ones of before.

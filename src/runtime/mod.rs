@@ -1,10 +1,14 @@
-//! Runs workloads on this machine. The one trait of the project, as there are two real runtimes.
+//! Runs workloads on this machine: a trait, as there are two real runtimes, and a small one beside it for archives of
+//! classes.
 //!
 //! Narrow on purpose: what a workload needs done, not what Docker offers.
 
+pub mod archives;
+pub mod caches;
 pub mod choose;
 mod classes;
 pub mod docker;
+pub mod ports;
 pub mod process;
 
 use std::time::Duration;
@@ -13,15 +17,18 @@ use anyhow::Result;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use self::archives::Archives;
 use crate::about::Remedy;
 use crate::event::Report;
 use crate::failure::Failure;
 use crate::shutdown::Shutdown;
-use crate::stack::{Role, Service, Stack, StackName};
+use crate::stack::{Service, Stack, StackName};
 use crate::target::Target;
 use crate::workload::{ConfigFile, PublishedPort, Workload};
+
+pub use crate::target::RuntimeKind;
 
 /// How labels and records are written. A sosstack leaves alone what a newer one wrote in another way.
 pub const FORMAT: u32 = 1;
@@ -31,23 +38,6 @@ fn newer(stack: &StackName, format: u32) -> Failure {
     Failure::Failed {
         cause: format!("stack {stack} was made by a newer sosstack (format {format}; this one knows {FORMAT})"),
         remedy: Remedy::words("update sosstack; nothing was changed"),
-    }
-}
-
-/// Which runtime.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RuntimeKind {
-    Docker,
-    Process,
-}
-
-impl RuntimeKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Process => "process",
-        }
     }
 }
 
@@ -149,7 +139,7 @@ pub struct LogQuery {
 
 /// A place that runs workloads.
 #[async_trait]
-pub trait Runtime: Send + Sync {
+pub trait Runtime: Archives {
     fn kind(&self) -> RuntimeKind;
 
     /// The id of the daemon that has this runtime's stacks. None where there is no daemon, or none that keeps an id.
@@ -210,30 +200,6 @@ pub trait Runtime: Send + Sync {
 
     /// Log lines merged by time.
     async fn logs(&self, stack: &StackName, query: LogQuery) -> Result<BoxStream<'static, Result<LogLine>>>;
-
-    /// The roles whose next start would be faster with an archive of classes, and for which one can be made now.
-    async fn missing_archives(&self, stack: &StackName) -> Result<Vec<Role>>;
-
-    /// Makes a role's archive of classes; takes seconds of one processor. Idempotent.
-    async fn make_archive(&self, stack: &StackName, role: Role) -> Result<()>;
-
-    /// Archives of classes that no stack maps, and that the next `up` of this one would not either.
-    async fn unused_archives(&self, stack: &Stack) -> Result<Vec<UnusedArchive>>;
-
-    /// Removes an archive of classes by name. Fine if it is gone.
-    async fn remove_archive(&self, name: &str) -> Result<()>;
-
-    /// In words, which of this runtime's own things holds a host port, with the command that frees it.
-    async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>>;
-}
-
-/// An archive of classes that nobody maps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnusedArchive {
-    /// Its volume, or its directory in the cache.
-    pub name: String,
-    /// None where it was not noted down.
-    pub bytes: Option<u64>,
 }
 
 /// Who holds a port.

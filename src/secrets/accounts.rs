@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::{password, random};
+use super::{Secret, password, random, secret};
 use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::paths::{ensure_private_dir, write_atomic};
@@ -21,9 +21,10 @@ use crate::stack::{Device, StackName};
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(101).unwrap();
 
 /// One login. The salt is kept so that the password file is the same each time it is rendered.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    pub password: String,
+    #[serde(serialize_with = "secret::to_private_file")]
+    pub password: Secret,
     salt: String,
 }
 
@@ -36,13 +37,14 @@ impl Account {
     pub fn hash(&self) -> String {
         let salt = BASE64_STANDARD.decode(&self.salt).unwrap_or_default();
         let mut hash = [0; 64];
-        ring::pbkdf2::derive(ring::pbkdf2::PBKDF2_HMAC_SHA512, ITERATIONS, &salt, self.password.as_bytes(), &mut hash);
+        let password = self.password.reveal().as_bytes();
+        ring::pbkdf2::derive(ring::pbkdf2::PBKDF2_HMAC_SHA512, ITERATIONS, &salt, password, &mut hash);
         format!("$7${ITERATIONS}${}${}", self.salt, BASE64_STANDARD.encode(hash))
     }
 }
 
 /// A device that may log in.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolled {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
@@ -51,7 +53,7 @@ pub struct Enrolled {
 }
 
 /// All logins of one stack.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounts {
     pub service: Account,
     pub probe: Account,
@@ -172,7 +174,7 @@ mod tests {
     #[test]
     fn a_hash_is_what_mosquitto_passwd_makes() {
         // Made by: mosquitto_passwd -c -b FILE user secret
-        let account = Account { password: "secret".to_owned(), salt: "etrv2nc6qpeq7oHR".to_owned() };
+        let account = Account { password: Secret::new("secret"), salt: "etrv2nc6qpeq7oHR".to_owned() };
         assert_eq!(
             account.hash(),
             "$7$101$etrv2nc6qpeq7oHR$rdHjgCdTiU89pxYGIaxKm1XLk2OPuvE1nltSwgc5sj+ltpEowG4OTF78Gjy9bNWWeAsk7PK/jQTf3dQ0yOmBng=="

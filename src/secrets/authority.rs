@@ -12,6 +12,7 @@ use rcgen::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::{Secret, secret};
 use crate::paths::{ensure_private_dir, write_atomic};
 use crate::stack::StackName;
 
@@ -23,17 +24,19 @@ pub fn ca_file(stack_dir: &Path) -> PathBuf {
 }
 
 /// The authority: a self-signed certificate and its key, PEM.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Authority {
     pub certificate: String,
-    key: String,
+    #[serde(serialize_with = "secret::to_private_file")]
+    key: Secret,
 }
 
 /// What Mosquitto presents on 8883, PEM.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ServerCertificate {
     pub certificate: String,
-    pub key: String,
+    #[serde(serialize_with = "secret::to_private_file")]
+    pub key: Secret,
     /// The names and addresses it is valid for.
     names: Vec<String>,
     expires: Timestamp,
@@ -74,7 +77,7 @@ impl Authority {
         valid_until(&mut params, Timestamp::now() + (24 * 3650).hours());
         let key = KeyPair::generate().context("making the authority's key")?;
         let certificate = params.self_signed(&key).context("signing the authority's certificate")?;
-        Ok(Self { certificate: certificate.pem(), key: key.serialize_pem() })
+        Ok(Self { certificate: certificate.pem(), key: Secret::new(key.serialize_pem()) })
     }
 
     fn issue(&self, names: &[String]) -> Result<ServerCertificate> {
@@ -86,13 +89,13 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         valid_until(&mut params, expires);
-        let authority_key = KeyPair::from_pem(&self.key).context("reading the authority's key")?;
+        let authority_key = KeyPair::from_pem(self.key.reveal()).context("reading the authority's key")?;
         let issuer = Issuer::from_ca_cert_pem(&self.certificate, authority_key).context("reading the authority")?;
         let key = KeyPair::generate().context("making the server's key")?;
         let certificate = params.signed_by(&key, &issuer).context("signing the server's certificate")?;
         Ok(ServerCertificate {
             certificate: certificate.pem(),
-            key: key.serialize_pem(),
+            key: Secret::new(key.serialize_pem()),
             names: names.to_vec(),
             expires,
         })

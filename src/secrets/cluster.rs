@@ -6,16 +6,17 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::password;
+use super::{Secret, password, secret};
 use crate::paths::{ensure_private_dir, write_atomic};
 
 const FILE: &str = "cluster.json";
 
 /// Passwords between the parts of a cluster.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterSecrets {
     /// By which the second Mosquitto reaches the first.
-    pub peer_password: String,
+    #[serde(serialize_with = "secret::to_private_file")]
+    pub peer_password: Secret,
 }
 
 impl ClusterSecrets {

@@ -5,10 +5,12 @@
 pub mod accounts;
 pub mod authority;
 pub mod cluster;
+mod secret;
 
 pub use accounts::{Account, Accounts};
 pub use authority::{Authority, ServerCertificate};
 pub use cluster::ClusterSecrets;
+pub use secret::Secret;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -22,6 +24,6 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
 }
 
 /// A password with 144 random bits, 24 characters that need no quoting in a shell or URL.
-fn password() -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(random::<18>())
+fn password() -> Secret {
+    Secret::new(BASE64_URL_SAFE_NO_PAD.encode(random::<18>()))
 }

@@ -13,6 +13,7 @@ use super::{Profile, Stack, StackName, merge, validate};
 use crate::about::Remedy;
 use crate::failure::Failure;
 
+pub use super::place::Place;
 pub use super::spec::RuntimeChoice;
 
 /// What a stack file is called where none is named.
@@ -25,14 +26,6 @@ pub struct Overrides {
     pub port_offset: Option<u16>,
     pub profile: Option<Profile>,
     pub place: Place,
-}
-
-/// What the built-in stack is meant for. What the file says holds for both.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Place {
-    #[default]
-    Laptop,
-    Cluster,
 }
 
 /// The effective stack.
@@ -98,7 +91,7 @@ fn read(file: &Path) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8", "save it as UTF-8 text"))
 }
 
-type Syntax = (Option<Position>, String);
+pub(crate) type Syntax = (Option<Position>, String);
 
 /// The spec of the text and problems of its shape, or the one problem that keeps it from being read.
 fn parse(text: &str, positions: &Positions) -> Result<(Spec, Vec<Problem>), Syntax> {
@@ -119,7 +112,8 @@ fn parse(text: &str, positions: &Positions) -> Result<(Spec, Vec<Problem>), Synt
     }
 }
 
-fn syntax(error: &serde_yaml::Error, text: &str) -> Syntax {
+/// Why a text is not YAML, and where.
+pub(crate) fn syntax(error: &serde_yaml::Error, text: &str) -> Syntax {
     let position = error.location().map(|at| Position { line: at.line(), column: at.column() });
     let words = error.to_string();
     let words = words.split(" at line ").next().unwrap_or(&words);
@@ -137,7 +131,8 @@ fn apply(spec: &mut Spec, overrides: &Overrides) {
     }
 }
 
-fn is_within(problems: &[Problem], path: &str) -> bool {
+/// Whether an entry, or one around it, was named as a problem already.
+pub(crate) fn is_within(problems: &[Problem], path: &str) -> bool {
     problems.iter().any(|problem| {
         let rest = path.strip_prefix(problem.path.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
@@ -163,7 +158,11 @@ fn located(problems: Vec<Problem>, positions: &Positions, file: Option<&str>, ov
 }
 
 fn line(file: Option<&str>, at: Option<Position>, path: &str, words: &str) -> String {
-    let file = file.unwrap_or("stack");
+    problem_line(file.unwrap_or("stack"), at, path, words)
+}
+
+/// `file:line:column: path: words`
+pub(crate) fn problem_line(file: &str, at: Option<Position>, path: &str, words: &str) -> String {
     let place = at.map_or_else(|| file.to_owned(), |at| format!("{file}:{}:{}", at.line, at.column));
     if path.is_empty() { format!("{place}: {words}") } else { format!("{place}: {path}: {words}") }
 }

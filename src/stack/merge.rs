@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::load::Place;
+use super::place::Place;
 use super::spec::{Extends, Scalar, Spec};
 use super::{Device, Ensemble, Kafka, Mosquitto, Ports, Profile, Stack, StackName, Topic};
 

@@ -6,18 +6,18 @@ use saphyr_parser::{Event, Parser, Span};
 
 /// A line and a column, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Position {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct Position {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 /// Positions by path (`topics[0].name`): of the key in a mapping, of the item in a list.
 #[derive(Debug, Default)]
-pub(super) struct Positions {
+pub(crate) struct Positions {
     by_path: HashMap<String, Position>,
     /// Keys that stand twice in one mapping, with the second one's position.
-    pub(super) duplicates: Vec<(String, Position)>,
-    pub(super) documents: usize,
+    pub(crate) duplicates: Vec<(String, Position)>,
+    pub(crate) documents: usize,
 }
 
 enum Frame {
@@ -35,7 +35,7 @@ enum Frame {
 
 impl Positions {
     /// Reads the file as far as it is YAML; what is wrong with it is somebody else's finding.
-    pub(super) fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let mut positions = Self::default();
         let mut frames: Vec<Frame> = Vec::new();
         for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
@@ -63,7 +63,7 @@ impl Positions {
     }
 
     /// The entry's position, or that of the nearest one around it that is in the file.
-    pub(super) fn find(&self, path: &str) -> Option<Position> {
+    pub(crate) fn find(&self, path: &str) -> Option<Position> {
         let mut path = path;
         loop {
             if let Some(position) = self.by_path.get(path) {
@@ -74,7 +74,7 @@ impl Positions {
     }
 
     /// Whether the file itself has this entry.
-    pub(super) fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         self.by_path.contains_key(path)
     }
 

@@ -1,33 +1,33 @@
-//! From YAML to a spec, with every problem of shape at once and in words.
+//! From YAML to what a file says, with every problem of shape at once and in words.
 
+use serde::de::DeserializeOwned;
 use serde_yaml::Value;
 
-use super::spec::Spec;
 use crate::similar::similar;
 
-/// Something wrong with an entry of the stack file.
+/// Something wrong with an entry of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// `topics[0].partitions`; empty for the file as a whole.
-    pub(super) path: String,
-    pub(super) words: String,
+    pub(crate) path: String,
+    pub(crate) words: String,
 }
 
 /// Reads what can be read; what cannot is left out and named.
 ///
 /// serde stops at the first problem. So the entry that it names is taken out and the rest read
 /// again, until nothing is wrong any more: all problems, by serde's own checks.
-pub(super) fn read(mut value: Value) -> (Spec, Vec<Problem>) {
+pub(crate) fn read<T: DeserializeOwned + Default>(mut value: Value) -> (T, Vec<Problem>) {
     let mut problems = Vec::new();
     loop {
-        match serde_path_to_error::deserialize::<_, Spec>(value.clone()) {
+        match serde_path_to_error::deserialize::<_, T>(value.clone()) {
             Ok(spec) => return (spec, problems),
             Err(error) => {
                 let steps = steps(error.path());
                 let words = error.inner().to_string();
                 problems.push(problem(&steps, &words));
                 if !remove(&mut value, &steps) {
-                    return (Spec::default(), problems);
+                    return (T::default(), problems);
                 }
             }
         }
@@ -133,9 +133,11 @@ fn quoted(text: &str) -> Vec<&str> {
 /// What serde expected, in words.
 fn thing(expected: &str) -> &str {
     match expected {
+        "u8" => "a whole number from 0 to 255",
         "u16" => "a whole number from 0 to 65535",
         "u32" => "a whole number from 0 to 4294967295",
         "a string" => "text",
+        "a boolean" => "true or false",
         "a sequence" => "a list",
         "a map" => "names with values",
         other if other.starts_with("struct ") => "names with values",

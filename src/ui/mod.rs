@@ -3,13 +3,13 @@
 pub mod messages;
 mod progress;
 pub mod table;
+mod words;
 
 use std::io::{IsTerminal, Write};
 
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::cli::{Global, Output};
 use crate::event::Event;
 use crate::failure::{self, Failure};
 use crate::shutdown::Shutdown;
@@ -27,29 +27,36 @@ pub fn stdout_error(error: std::io::Error) -> anyhow::Error {
     if error.kind() == std::io::ErrorKind::BrokenPipe { ClosedStdout.into() } else { error.into() }
 }
 
+/// What the user asked of the way we talk.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Nothing on stderr but errors.
+    pub quiet: bool,
+    /// Results, and the error that ends the run, as JSON.
+    pub json: bool,
+}
+
 /// How this run talks to its user.
 pub struct Ui {
-    quiet: bool,
-    output: Output,
+    manner: Manner,
     progress: Progress,
 }
 
 impl Ui {
-    pub fn new(global: &Global) -> Self {
-        let json = global.output == Output::Json;
-        let progress = if global.quiet {
+    pub fn new(manner: Manner) -> Self {
+        let progress = if manner.quiet {
             Progress::silent()
-        } else if std::io::stderr().is_terminal() && !json {
+        } else if std::io::stderr().is_terminal() && !manner.json {
             Progress::bars()
         } else {
             Progress::lines()
         };
-        Self { quiet: global.quiet, output: global.output, progress }
+        Self { manner, progress }
     }
 
     /// Whether results are wanted as JSON.
     pub fn is_json(&self) -> bool {
-        self.output == Output::Json
+        self.manner.json
     }
 
     /// Whether a person watches stdout.
@@ -64,9 +71,14 @@ impl Ui {
 
     /// A line for the user on stderr; nothing under `--quiet`.
     pub fn say(&self, line: &str) {
-        if !self.quiet {
+        if !self.manner.quiet {
             self.progress.line(line);
         }
+    }
+
+    /// A line that stands below all others until the next one takes its place; nothing where no terminal shows it.
+    pub fn stand(&self, line: &str) {
+        self.progress.stand(line);
     }
 
     /// Data on stdout, as it is.
@@ -76,6 +88,26 @@ impl Ui {
     pub fn print(text: &str) -> Result<()> {
         let mut stdout = anstream::stdout().lock();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(stdout_error)
+    }
+
+    /// A result that is data, on stdout: as JSON where that is wanted, else as `text` makes it.
+    ///
+    /// # Errors
+    /// As for [`Ui::print`].
+    pub fn show<T: Serialize + ?Sized>(&self, result: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
+        if self.is_json() { Self::print_json(&result) } else { Self::print(&text(result)) }
+    }
+
+    /// A result that is worth a word, on stderr; where JSON is wanted, it is data.
+    ///
+    /// # Errors
+    /// As for [`Ui::print`].
+    pub fn conclude<T: Serialize + ?Sized>(&self, result: &T, words: impl FnOnce(&T) -> String) -> Result<()> {
+        if self.is_json() {
+            return Self::print_json(&result);
+        }
+        self.say(&words(result));
+        Ok(())
     }
 
     /// One JSON document on stdout.
@@ -140,9 +172,14 @@ fn text_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
     use std::fmt::Write;
     let (red, bold, dim) = (table::ERROR, table::BOLD, table::DIM);
     let mut text = format!("{red}error:{red:#} {error:#}\n");
-    if let Some(Failure::InvalidStackFile { problems }) = failure {
+    let invalid = match failure {
+        Some(Failure::InvalidStackFile { problems }) => Some(("the stack file is", problems)),
+        Some(Failure::InvalidRoutes { problems }) => Some(("the routes are", problems)),
+        _ => None,
+    };
+    if let Some((what, problems)) = invalid {
         let count = if problems.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", problems.len()) };
-        text = format!("{red}error:{red:#} the stack file is invalid ({count})\n");
+        text = format!("{red}error:{red:#} {what} invalid ({count})\n");
         for problem in problems {
             let _ = writeln!(text, "  {problem}");
         }
@@ -165,7 +202,9 @@ fn json_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
         "remedy": failure::remedy(error),
     });
     match failure {
-        Some(Failure::InvalidStackFile { problems }) => body["problems"] = serde_json::json!(problems),
+        Some(Failure::InvalidStackFile { problems } | Failure::InvalidRoutes { problems }) => {
+            body["problems"] = serde_json::json!(problems);
+        }
         Some(Failure::NotReady { evidence, .. }) => body["evidence"] = serde_json::json!(evidence),
         _ => {}
     }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::table::{DIM, ERROR, GOOD, WARNING};
-use crate::event::Event;
+use super::words::{self, Level};
+use crate::event::{Download, Event, Step};
 
 /// Where and how events are shown.
 pub(super) struct Progress {
@@ -23,7 +24,15 @@ enum Mode {
 
 struct Bars {
     group: MultiProgress,
-    running: Mutex<HashMap<String, ProgressBar>>,
+    running: Mutex<HashMap<Moving, ProgressBar>>,
+    standing: OnceLock<ProgressBar>,
+}
+
+/// What a bar is about.
+#[derive(PartialEq, Eq, Hash)]
+enum Moving {
+    Step(Step),
+    Download(Download),
 }
 
 impl Progress {
@@ -36,7 +45,7 @@ impl Progress {
     }
 
     pub(super) fn bars() -> Self {
-        let bars = Bars { group: MultiProgress::new(), running: Mutex::default() };
+        let bars = Bars { group: MultiProgress::new(), running: Mutex::default(), standing: OnceLock::new() };
         Self { mode: Mode::Bars(Box::new(bars)) }
     }
 
@@ -60,9 +69,23 @@ impl Progress {
         }
     }
 
+    pub(super) fn stand(&self, line: &str) {
+        let Mode::Bars(bars) = &self.mode else { return };
+        let bar = bars.standing.get_or_init(|| {
+            let bar = bars.group.add(ProgressBar::new_spinner());
+            bar.set_style(style("{spinner:.cyan} {wide_msg}"));
+            bar
+        });
+        bar.set_message(line.to_owned());
+        bar.tick();
+    }
+
     /// Takes unfinished bars off the screen.
     pub(super) fn clear(&self) {
         if let Mode::Bars(bars) = &self.mode {
+            if let Some(bar) = bars.standing.get() {
+                bar.finish_and_clear();
+            }
             for (_, bar) in bars.lock().drain() {
                 bar.finish_and_clear();
             }
@@ -71,13 +94,13 @@ impl Progress {
 }
 
 impl Bars {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, ProgressBar>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Moving, ProgressBar>> {
         self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn on(&self, event: Event) {
         match event {
-            Event::Note(_) | Event::Warning(_) => {
+            Event::Note(_) | Event::Warning(_) | Event::Noticed(_) => {
                 if let Some(line) = plain(&event) {
                     self.group.suspend(|| write_line(&line));
                 }
@@ -85,22 +108,24 @@ impl Bars {
             Event::StepStarted { step } => {
                 let bar = self.group.add(ProgressBar::new_spinner());
                 bar.set_style(style("{spinner:.cyan} {prefix:24} {wide_msg:.dim}"));
-                bar.set_prefix(step.clone());
+                bar.set_prefix(words::step(&step));
                 bar.enable_steady_tick(Duration::from_millis(80));
-                self.lock().insert(step, bar);
+                self.lock().insert(Moving::Step(step), bar);
             }
             Event::StepWaits { step, on } => {
-                if let Some(bar) = self.lock().get(&step) {
-                    bar.set_message(on);
+                if let Some(bar) = self.lock().get(&Moving::Step(step)) {
+                    bar.set_message(words::waiting(&on));
                 }
             }
-            Event::StepFinished { ref step, .. } | Event::StepFailed { ref step } => self.end(step, &event),
+            Event::StepFinished { ref step, .. } | Event::StepFailed { ref step } => {
+                self.end(&Moving::Step(step.clone()), &event);
+            }
             Event::Fetched { what, done, total } => {
                 let mut running = self.lock();
-                let bar = running.entry(what.clone()).or_insert_with(|| {
+                let bar = running.entry(Moving::Download(what.clone())).or_insert_with(|| {
                     let bar = self.group.add(ProgressBar::no_length());
                     bar.set_style(style("{spinner:.cyan} {prefix:24} {bar:24.cyan/dim} {bytes}/{total_bytes} {eta}"));
-                    bar.set_prefix(what);
+                    bar.set_prefix(words::download(&what));
                     bar
                 });
                 if total > 0 {
@@ -108,13 +133,13 @@ impl Bars {
                 }
                 bar.set_position(done);
             }
-            Event::FetchFinished { ref what } => self.end(what, &event),
+            Event::FetchFinished { ref what } => self.end(&Moving::Download(what.clone()), &event),
         }
     }
 
     /// Replaces a bar by its last line.
-    fn end(&self, name: &str, event: &Event) {
-        if let Some(bar) = self.lock().remove(name) {
+    fn end(&self, moving: &Moving, event: &Event) {
+        if let Some(bar) = self.lock().remove(moving) {
             bar.finish_and_clear();
             self.group.remove(&bar);
         }
@@ -130,14 +155,23 @@ fn style(template: &str) -> ProgressStyle {
 
 /// The event as a line, if it deserves one.
 fn plain(event: &Event) -> Option<String> {
+    let line = |level, text: &str| match level {
+        Level::Note => format!("{DIM}•{DIM:#} {text}"),
+        Level::Warning => format!("{WARNING}warning:{WARNING:#} {text}"),
+    };
     match event {
-        Event::Note(text) => Some(format!("{DIM}•{DIM:#} {text}")),
-        Event::Warning(text) => Some(format!("{WARNING}warning:{WARNING:#} {text}")),
-        Event::StepFinished { step, result, took } => {
-            Some(format!("{GOOD}✓{GOOD:#} {step:24} {result} {DIM}{:.1} s{DIM:#}", took.as_secs_f64()))
+        Event::Note(text) => Some(line(Level::Note, text)),
+        Event::Warning(text) => Some(line(Level::Warning, text)),
+        Event::Noticed(notice) => {
+            let (level, text) = words::notice(notice);
+            Some(line(level, &text))
         }
-        Event::StepFailed { step } => Some(format!("{ERROR}✗{ERROR:#} {step}")),
-        Event::FetchFinished { what } => Some(format!("{GOOD}✓{GOOD:#} {what} fetched")),
+        Event::StepFinished { step, outcome, took } => {
+            let (step, outcome) = (words::step(step), words::outcome(outcome));
+            Some(format!("{GOOD}✓{GOOD:#} {step:24} {outcome} {DIM}{:.1} s{DIM:#}", took.as_secs_f64()))
+        }
+        Event::StepFailed { step } => Some(format!("{ERROR}✗{ERROR:#} {}", words::step(step))),
+        Event::FetchFinished { what } => Some(format!("{GOOD}✓{GOOD:#} {} fetched", words::download(what))),
         Event::StepStarted { .. } | Event::StepWaits { .. } | Event::Fetched { .. } => None,
     }
 }

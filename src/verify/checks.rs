@@ -1,8 +1,8 @@
 //! What is asked, as data: a program in a container, and what it is given on stdin.
 
-use super::DeviceLogin;
-use super::kubectl::Pod;
+use super::answers::Pod;
 use crate::export::kubernetes::Component;
+use crate::secrets::Secret;
 use crate::stack::Stack;
 
 /// Which part an answer is about.
@@ -18,6 +18,13 @@ pub enum Question {
     Mqtt,
 }
 
+/// A device whose login is tried; its password travels on stdin only.
+#[derive(Debug, Clone)]
+pub struct DeviceLogin {
+    pub id: String,
+    pub password: Secret,
+}
+
 /// One program that runs in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
@@ -26,7 +33,7 @@ pub struct Check {
     pub container: &'static str,
     pub command: Vec<String>,
     /// A script for a shell, where a secret is involved: arguments can be seen.
-    pub stdin: String,
+    pub stdin: Secret,
 }
 
 const MQTT: &str = include_str!("mqtt.sh");
@@ -42,21 +49,21 @@ pub fn plan(stack: &Stack, pods: &[Pod], device: Option<&DeviceLogin>) -> Vec<Ch
         let ready = names(component).find(is_ready);
         ready.unwrap_or_else(|| format!("{}-0", component.name()))
     };
-    let check = |question, pod, container, command: &[&str], stdin: String| Check {
+    let check = |question, pod, container, command: &[&str], stdin: Secret| Check {
         question,
         pod,
         container,
         command: command.iter().map(|word| (*word).to_owned()).collect(),
         stdin,
     };
+    let nothing = || Secret::new("");
     let srvr = ["sh", "-c", "printf srvr | nc -w 3 127.0.0.1 2181"];
     let ids = ["zkCli.sh", "-server", "127.0.0.1:2181", "ls", "/kafka/brokers/ids"];
     let describe = ["/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka-service:9092", "--describe"];
-    let mut all: Vec<Check> = names(Component::Zookeeper)
-        .map(|pod| check(Question::Quorum, pod, "zookeeper", &srvr, String::new()))
-        .collect();
-    all.push(check(Question::Brokers, any(Component::Zookeeper), "zookeeper", &ids, String::new()));
-    all.push(check(Question::Topics, any(Component::Kafka), "kafka", &describe, String::new()));
+    let mut all: Vec<Check> =
+        names(Component::Zookeeper).map(|pod| check(Question::Quorum, pod, "zookeeper", &srvr, nothing())).collect();
+    all.push(check(Question::Brokers, any(Component::Zookeeper), "zookeeper", &ids, nothing()));
+    all.push(check(Question::Topics, any(Component::Kafka), "kafka", &describe, nothing()));
     all.extend(names(Component::Mqtt).enumerate().map(|(ordinal, pod)| {
         let script = mqtt_script(stack, ordinal, device);
         check(Question::Mqtt, pod, "reload", &["sh", "-s"], script)
@@ -64,12 +71,12 @@ pub fn plan(stack: &Stack, pods: &[Pod], device: Option<&DeviceLogin>) -> Vec<Ch
     all
 }
 
-fn mqtt_script(stack: &Stack, ordinal: usize, device: Option<&DeviceLogin>) -> String {
+fn mqtt_script(stack: &Stack, ordinal: usize, device: Option<&DeviceLogin>) -> Secret {
     let host = |ordinal: usize| format!("mqtt-{ordinal}.mqtt-headless.{}.svc.{}", stack.namespace, stack.domain);
-    let (id, password) = device.map_or(("", ""), |device| (&device.id, &device.password));
+    let (id, password) = device.map_or(("", ""), |device| (&device.id, device.password.reveal()));
     let variables =
         [("here", &*host(ordinal)), ("there", &*host(1 - ordinal)), ("device", id), ("device_password", password)];
     let lines: Vec<String> =
         variables.iter().map(|(name, value)| format!("{name}='{}'\n", value.replace('\'', r"'\''"))).collect();
-    format!("{}{MQTT}", lines.concat())
+    Secret::new(format!("{}{MQTT}", lines.concat()))
 }

@@ -2,11 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Finding;
+use serde::Serialize;
+
+use super::answers::{Answer, Pod};
 use super::checks::{Check, Question};
-use super::kubectl::{Answer, Pod};
 use crate::export::kubernetes::Component;
 use crate::stack::Stack;
+
+/// What came of asking about one part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Such as "ZooKeeper quorum".
+    pub part: &'static str,
+    pub ok: bool,
+    /// What was found, in a line.
+    pub detail: String,
+    /// What to type where it is not ok; else empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub remedy: String,
+}
 
 fn good(part: &'static str, detail: String) -> Finding {
     Finding { part, ok: true, detail, remedy: String::new() }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use super::answers::{Answer, Pod};
 use super::checks::Check;
 use crate::about::Remedy;
 use crate::failure::Failure;
@@ -20,23 +21,6 @@ const REQUEST: Duration = Duration::from_secs(15);
 pub struct Kubectl {
     pub context: Option<String>,
     pub namespace: String,
-}
-
-/// A pod as far as it matters here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pod {
-    pub name: String,
-    pub ready: bool,
-    /// Why it is not ready; empty otherwise.
-    pub why: String,
-}
-
-/// What a program in a container said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    pub success: bool,
-    pub stdout: String,
-    pub stderr: String,
 }
 
 impl Kubectl {
@@ -93,7 +77,7 @@ impl Kubectl {
         let mut child = command.stdin(Stdio::piped()).spawn().context("running kubectl")?;
         if let Some(mut stdin) = child.stdin.take() {
             // A program that ended early says so by its status.
-            let _ = stdin.write_all(check.stdin.as_bytes()).await;
+            let _ = stdin.write_all(check.stdin.reveal().as_bytes()).await;
         }
         let output = child.wait_with_output().await.context("running kubectl")?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

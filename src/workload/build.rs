@@ -11,6 +11,7 @@ use crate::stack::{Heap, Role, Service, Stack};
 use crate::target::{Target, cluster_names};
 
 /// What only this machine knows and Mosquitto needs.
+#[derive(Debug, Clone)]
 pub struct Secrets {
     pub accounts: Accounts,
     pub certificate: ServerCertificate,
@@ -192,7 +193,7 @@ pub fn mosquitto_live_files(target: &Target, secrets: &Secrets) -> Vec<ConfigFil
         reloaded(config.join("passwd"), mosquitto::password_file(&secrets.accounts)),
         reloaded(config.join("acl"), mosquitto::acl_file(owners)),
         reloaded(config.join("server.crt"), secrets.certificate.certificate.clone()),
-        reloaded(config.join("server.key"), secrets.certificate.key.clone()),
+        reloaded(config.join("server.key"), secrets.certificate.key.reveal().to_owned()),
     ]
 }
 

@@ -25,7 +25,7 @@ use super::watchdog::Pulse;
 use crate::bridge::event_id::EventId;
 use crate::bridge::journal::{Digest, Journal, Room};
 use crate::bridge::map::{Fate, Mapper};
-use crate::bridge::record::{Lane as Kind, Received, Record};
+use crate::bridge::record::{Lane as Kind, Received};
 use crate::kafka;
 use crate::mqtt;
 use crate::mqtt::backoff::Backoff;
@@ -138,7 +138,7 @@ impl Engine {
         let now = Instant::now();
         let (journal, access) = (parts.journal.clone(), parts.kafka.clone());
         let binding: BoxFuture<'static, Result<()>> = Box::pin(async move {
-            let id = kafka::cluster::id(&access).await?;
+            let id = kafka::cluster_id::cluster_id(&access).await?;
             tokio::task::spawn_blocking(move || journal.bind(&id)).await?
         });
         Ok(Self {

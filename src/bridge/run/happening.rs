@@ -12,31 +12,60 @@ use crate::bridge::record::Lane;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Happening {
+    /// Another bridge is active, of this process id if it is known; this one waits.
+    Standby {
+        holder: Option<String>,
+    },
+    /// The other one has ended.
+    Active,
     /// Subscribed; the session may be another process's of before.
-    Connected { resumed: bool },
+    Connected {
+        resumed: bool,
+    },
     /// The connection is made again until it holds.
-    Disconnected { cause: String },
+    Disconnected {
+        cause: String,
+    },
     /// The server had a session and has it no more: what it had queued is gone, and what was published since `since`
     /// (in milliseconds since 1970) may be.
-    SessionLost { since: i64, now: i64 },
+    SessionLost {
+        since: i64,
+        now: i64,
+    },
     /// Kafka does not take a lane's records as fast as they come: they are written to the journal first.
-    Journaling { lane: &'static str },
+    Journaling {
+        lane: &'static str,
+    },
     /// Everything that waited is with Kafka.
-    CaughtUp { lane: &'static str },
+    CaughtUp {
+        lane: &'static str,
+    },
     /// Some messages are dropped, or none are read, as the journal fills; or that is over.
-    Room { words: &'static str },
+    Room {
+        words: &'static str,
+    },
     /// The journal cannot be written.
-    JournalProblem { cause: String },
+    JournalProblem {
+        cause: String,
+    },
     JournalWorks,
-    JournalDamaged { finding: Finding },
+    JournalDamaged {
+        finding: Finding,
+    },
     /// A message that could not become what its route says.
-    DeadLetter { topic: String, reason: String },
+    DeadLetter {
+        topic: String,
+        reason: String,
+    },
 }
 
 impl Happening {
     /// Whether somebody has to look after it.
     pub fn is_warning(&self) -> bool {
-        !matches!(self, Self::Connected { .. } | Self::CaughtUp { .. } | Self::JournalWorks)
+        !matches!(
+            self,
+            Self::Standby { .. } | Self::Active | Self::Connected { .. } | Self::CaughtUp { .. } | Self::JournalWorks
+        )
     }
 
     pub(super) fn journaling(lane: Lane, spills: bool) -> Self {
@@ -49,6 +78,9 @@ impl fmt::Display for Happening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |millis: &i64| Timestamp::from_millisecond(*millis).unwrap_or_default();
         match self {
+            Self::Standby { holder: Some(holder) } => write!(f, "standby: process {holder} is the active bridge"),
+            Self::Standby { holder: None } => f.write_str("standby: another bridge is the active one"),
+            Self::Active => f.write_str("the other bridge has ended: this one is active now"),
             Self::Connected { resumed: true } => f.write_str("subscribed; the session was taken up again"),
             Self::Connected { resumed: false } => f.write_str("subscribed; the session is new"),
             Self::Disconnected { cause } => write!(f, "MQTT: {cause}; connecting again"),

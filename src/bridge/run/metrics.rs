@@ -100,8 +100,17 @@ impl Metrics {
         let age = "How long the oldest record has waited";
         all.register_with_unit("journal_age", age, Unit::Seconds, self.journal_age.clone());
         all.register_with_unit("journal", "The journal's size", Unit::Bytes, self.journal_bytes.clone());
-        all.register_with_unit("journal_limit", "The most the journal may hold", Unit::Bytes, self.journal_limit.clone());
-        all.register("active", "1: this bridge is the active one; 0: it waits for the active one to end", self.active.clone());
+        all.register_with_unit(
+            "journal_limit",
+            "The most the journal may hold",
+            Unit::Bytes,
+            self.journal_limit.clone(),
+        );
+        all.register(
+            "active",
+            "1: this bridge is the active one; 0: it waits for the active one to end",
+            self.active.clone(),
+        );
         all.register("connected", "1: connected to Mosquitto", self.connected.clone());
         let latency = "From receipt to Kafka's acknowledgement";
         all.register_with_unit("delivery", latency, Unit::Seconds, self.latency.clone());
@@ -115,6 +124,36 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+/// The few that matter at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    pub received: u64,
+    pub delivered: u64,
+    pub in_flight: u64,
+    pub journaled: u64,
+    pub dead_letters: u64,
+    pub dropped: u64,
+}
+
+impl Metrics {
+    /// Over all lanes and QoS.
+    pub fn counts(&self) -> Counts {
+        let by_qos = |family: &Family<Qos, Counter>| (0..3).map(|qos| family.get_or_create(&Qos { qos }).get()).sum();
+        let lanes = || Lane::ALL.into_iter().map(InLane::from);
+        let gauge = |family: &Family<InLane, Gauge>| {
+            lanes().map(|lane| u64::try_from(family.get_or_create(&lane).get()).unwrap_or(0)).sum()
+        };
+        Counts {
+            received: by_qos(&self.received),
+            delivered: lanes().map(|lane| self.delivered.get_or_create(&lane).get()).sum(),
+            in_flight: gauge(&self.in_flight),
+            journaled: gauge(&self.journal_messages),
+            dead_letters: self.dead_letters.get(),
+            dropped: by_qos(&self.dropped),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::configs::{self, Configs, HASH_LABEL};
 use super::model::{ComposeService, Restart};
-use super::servers::{completed, hardened, started};
+use super::parts::{completed, hardened, started};
 use crate::config::jvm;
 use crate::config::kafka::INTERNAL_PORT;
 use crate::config::mosquitto::{self, Kind};

@@ -7,7 +7,9 @@
 mod configs;
 mod health;
 mod helpers;
+mod mark;
 pub mod model;
+mod parts;
 mod readme;
 mod servers;
 
@@ -19,8 +21,7 @@ use self::model::{ComposeFile, Empty};
 use super::ExportedFile;
 use crate::stack::Stack;
 
-/// What its files say, by which the next export knows its own.
-pub const MARK: &str = "Made by sosstack export compose";
+pub use mark::MARK;
 
 /// The files of the export, `compose.yaml` first.
 pub fn render(stack: &Stack) -> Vec<ExportedFile> {

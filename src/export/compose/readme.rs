@@ -1,6 +1,6 @@
 //! The README beside the Compose file, for people who have never heard of sosstack.
 
-use super::MARK;
+use super::mark::MARK;
 use crate::stack::{Service, Stack};
 use crate::target::cluster_name;
 

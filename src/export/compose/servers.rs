@@ -6,7 +6,8 @@ use std::path::Path;
 use super::configs::{self, Configs, HASH_LABEL};
 use super::health;
 use super::helpers::{CREDENTIALS, CREDENTIALS_VOLUME, SHARED_CREDENTIALS, acl_file, users_file};
-use super::model::{ComposeService, Condition, ConfigMount, Dependency, NetworkAttachment, Restart};
+use super::model::{ComposeService, ConfigMount, NetworkAttachment, Restart};
+use super::parts::{completed, hardened, started};
 use crate::config::mosquitto::{self, Kind};
 use crate::stack::{Role, Service, Stack};
 use crate::target::Target;
@@ -78,15 +79,6 @@ fn base(workload: &Workload) -> ComposeService {
     }
 }
 
-/// A service that may do nothing it does not need.
-pub(super) fn hardened() -> ComposeService {
-    ComposeService {
-        cap_drop: vec!["ALL".to_owned()],
-        security_opt: vec!["no-new-privileges:true".to_owned()],
-        ..ComposeService::default()
-    }
-}
-
 /// Who may log in and do what, and the listener with TLS where there is a certificate, are in the volume that the
 /// credentials service fills.
 fn mosquitto_conf(stack: &Stack, data: &Path) -> String {
@@ -111,13 +103,4 @@ fn mosquitto_mounts(configs: &mut Configs, conf: &str) -> Vec<ConfigMount> {
 
 fn label<'a>(texts: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, String> {
     BTreeMap::from([(HASH_LABEL.to_owned(), configs::hash(texts))])
-}
-
-pub(super) fn started(services: impl IntoIterator<Item = Service>) -> Vec<(String, Dependency)> {
-    let dependency = Dependency { condition: Condition::ServiceStarted };
-    services.into_iter().map(|service| (service.to_string(), dependency)).collect()
-}
-
-pub(super) fn completed(service: &str) -> (String, Dependency) {
-    (service.to_owned(), Dependency { condition: Condition::ServiceCompletedSuccessfully })
 }

@@ -13,18 +13,20 @@ mod network;
 mod pods;
 mod services;
 pub mod settings;
+mod source;
 mod topics;
+mod yaml;
 mod zookeeper;
 
-use serde::Serialize;
 use serde_yaml::Value;
 
 use super::ExportedFile;
 use crate::stack::Stack;
-use crate::workload::short_digest;
 
 pub use component::Component;
 pub use settings::Settings;
+use source::Source;
+use yaml::{checksum, object, yaml};
 
 /// The first line of every file, by which an export knows its own.
 pub const HEADER: &str = "# Made by sosstack export k8s from the stack file; export again rather than edit.\n";
@@ -37,13 +39,6 @@ const SINGLE_FILE: &str = "all.yaml";
 pub struct Manifest {
     pub file: &'static str,
     pub objects: Vec<Value>,
-}
-
-/// What the parts are made from.
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    stack: &'a Stack,
-    settings: &'a Settings,
 }
 
 /// All objects by file, in the order in which they are applied.
@@ -98,17 +93,4 @@ pub fn files(stack: &Stack, settings: &Settings) -> Vec<ExportedFile> {
 pub fn text(manifests: &[Manifest]) -> String {
     let documents: Vec<String> = manifests.iter().flat_map(|manifest| &manifest.objects).map(yaml).collect();
     format!("{HEADER}{}", documents.join("---\n"))
-}
-
-fn object(object: &impl Serialize) -> Value {
-    serde_yaml::to_value(object).expect("an object of the API is plain data")
-}
-
-fn yaml(value: &impl Serialize) -> String {
-    serde_yaml::to_string(value).expect("an object of the API is plain data")
-}
-
-/// Identifies what pods read only at their start: another digest replaces them.
-fn checksum(value: &impl Serialize) -> String {
-    short_digest(yaml(value).as_bytes())
 }

@@ -15,7 +15,7 @@ use bollard::query_parameters::{
 use futures_util::TryStreamExt;
 
 use super::{answers, labels, names, remove, upload};
-use crate::runtime::UnusedArchive;
+use crate::runtime::archives::UnusedArchive;
 use crate::runtime::classes::{self, Classes};
 use crate::stack::{Role, Service, Stack, StackName};
 use crate::workload::{ConfigFile, Workload};

@@ -12,7 +12,7 @@ use bollard::models::{
 use bollard::query_parameters::{CreateContainerOptionsBuilder, InspectNetworkOptions, RemoveVolumeOptions};
 
 use super::labels::{self, ContainerLabels};
-use super::{answers, archives, names, remove, upload};
+use super::{answers, archives, grace, names, remove, upload};
 use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::runtime::{Created, classes};
@@ -140,7 +140,7 @@ fn container_body(stack: &Stack, workload: &Workload) -> ContainerCreateBody {
         user: Some(format!("{0}:{0}", workload.user)),
         labels: Some(labels.to_map()),
         exposed_ports: Some(workload.ports.iter().copied().map(container_port).collect()),
-        stop_timeout: Some(super::whole_seconds(workload.stop_grace).into()),
+        stop_timeout: Some(grace::whole_seconds(workload.stop_grace).into()),
         host_config: Some(host_config(&stack.name, workload, network.clone())),
         networking_config: Some(NetworkingConfig { endpoints_config: Some(HashMap::from([(network, endpoint)])) }),
         ..ContainerCreateBody::default()

@@ -10,7 +10,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::answers;
-use crate::event::{Event, Report};
+use crate::event::{Download, Event, Report};
 use crate::shutdown::Shutdown;
 
 /// Bytes read from a file at once.
@@ -70,7 +70,7 @@ async fn save_to(docker: &Docker, names: &[String], file: &Path, report: Report<
     let mut out = File::create(file).await.with_context(writing)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut pieces = std::pin::pin!(docker.export_images(&names));
-    let what = "Images".to_owned();
+    let what = Download::ImageArchive;
     let mut done = 0;
     while let Some(piece) = pieces.try_next().await.context("reading the images from Docker")? {
         out.write_all(&piece).await.with_context(writing)?;

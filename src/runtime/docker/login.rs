@@ -14,6 +14,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::settings::{Surroundings, read_json};
+use crate::secrets::Secret;
 
 /// By this name settings and helpers know Docker Hub.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -22,18 +23,18 @@ const TOKEN: &str = "<token>";
 /// How long a helper may take: it may ask its user to unlock a keychain.
 const HELPER: Duration = Duration::from_secs(60);
 
-/// Where logins are. Its settings hold secrets, so it has no `Debug`.
+/// Where logins are. Its settings may hold passwords, so it has no `Debug`.
 #[derive(Default)]
 pub(super) struct Logins {
     config: Value,
 }
 
-/// What a helper prints, a secret too.
-#[derive(Deserialize)]
+/// What a helper prints.
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
     username: String,
-    secret: String,
+    secret: Secret,
 }
 
 impl Logins {
@@ -83,11 +84,16 @@ impl Logins {
 
 fn of_helper(answer: Answer, registry: String) -> DockerCredentials {
     let address = Some(registry);
+    let secret = Some(answer.secret.reveal().to_owned());
     if answer.username == TOKEN {
-        return DockerCredentials { identitytoken: Some(answer.secret), serveraddress: address, ..Default::default() };
+        return DockerCredentials { identitytoken: secret, serveraddress: address, ..Default::default() };
     }
-    let (username, password) = (Some(answer.username), Some(answer.secret));
-    DockerCredentials { username, password, serveraddress: address, ..Default::default() }
+    DockerCredentials {
+        username: Some(answer.username),
+        password: secret,
+        serveraddress: address,
+        ..Default::default()
+    }
 }
 
 /// Asks a credential helper by its protocol: the registry on stdin, JSON on stdout. None where it knows no login.
@@ -205,7 +211,7 @@ mod tests {
         let script =
             r#"[ "$1" = get ] && read -r r; echo "{\"ServerURL\":\"$r\",\"Username\":\"u\",\"Secret\":\"for $r\"}""#;
         let answer = ask(&fake(dir.path(), script), "gcr.io").await.unwrap().unwrap();
-        assert_eq!((answer.username.as_str(), answer.secret.as_str()), ("u", "for gcr.io"));
+        assert_eq!((answer.username.as_str(), answer.secret.reveal()), ("u", "for gcr.io"));
         assert_eq!(of_helper(Answer { username: TOKEN.to_owned(), ..answer }, "gcr.io".to_owned()).username, None);
 
         let unknown = fake(dir.path(), "echo credentials not found in native keychain; exit 1");

@@ -4,6 +4,7 @@ mod answers;
 mod archives;
 mod connect;
 mod create;
+mod grace;
 pub mod images;
 mod inventory;
 mod labels;
@@ -25,14 +26,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
-use bollard::errors::Error;
 use bollard::query_parameters::{InspectContainerOptions, KillContainerOptionsBuilder, StopContainerOptionsBuilder};
 use futures_util::stream::BoxStream;
 
-use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, UnusedArchive, classes};
-use crate::about::Remedy;
+use super::archives::{Archives, UnusedArchive};
+use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, classes};
 use crate::event::Report;
-use crate::failure::Failure;
 use crate::shutdown::Shutdown;
 use crate::stack::{Role, Service, Stack, StackName};
 use crate::target::Target;
@@ -109,6 +108,14 @@ impl Docker {
         images::load(&self.client, file).await
     }
 
+    /// Which container publishes a port of this machine.
+    ///
+    /// # Errors
+    /// When the daemon does not answer.
+    pub(super) async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {
+        ports::owner(&self.client, port).await
+    }
+
     /// Those of the images that are not on this machine, each once, sorted.
     pub async fn missing_images(&self, images: &[String]) -> Result<Vec<String>> {
         pull::missing(&self.client, images.iter().map(String::as_str)).await
@@ -183,7 +190,7 @@ impl Runtime for Docker {
 
     async fn stop(&self, stack: &StackName, service: Service, grace: Duration) -> Result<()> {
         let name = names::container(stack, service);
-        let seconds = whole_seconds(grace);
+        let seconds = grace::whole_seconds(grace);
         let options = StopContainerOptionsBuilder::new().t(seconds).build();
         let client = self.client.clone();
         // The answer comes when the container has ended.
@@ -231,7 +238,10 @@ impl Runtime for Docker {
         let services: Vec<_> = existing.into_iter().filter(wanted).collect();
         logs::logs(&self.client, stack, &services, &query).await
     }
+}
 
+#[async_trait]
+impl Archives for Docker {
     async fn missing_archives(&self, stack: &StackName) -> Result<Vec<Role>> {
         let mut missing = Vec::new();
         for role in classes::ROLES {
@@ -253,23 +263,4 @@ impl Runtime for Docker {
     async fn remove_archive(&self, name: &str) -> Result<()> {
         archives::remove(&self.client, name).await
     }
-
-    async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {
-        ports::owner(&self.client, port).await
-    }
-}
-
-/// Docker counts graces in whole seconds.
-fn whole_seconds(grace: Duration) -> i32 {
-    i32::try_from(grace.as_millis().div_ceil(1000)).unwrap_or(i32::MAX)
-}
-
-/// A start loses the race for a port that was free when it was looked at.
-fn port_taken(error: &Error, service: Service) -> Option<Failure> {
-    let words = answers::words(error);
-    let taken = ["port is already allocated", "address already in use"].iter().any(|mark| words.contains(mark));
-    taken.then(|| Failure::PortTaken {
-        cause: format!("a port of {service} is in use: {words}"),
-        remedy: Remedy::words("end what holds it, or move the whole stack: --port-offset 100"),
-    })
 }

@@ -1,13 +1,16 @@
-//! Which container publishes a port of this machine.
+//! Which container publishes a port of this machine, and ports that turn out to be taken.
 
 use anyhow::{Context, Result};
 use bollard::Docker;
+use bollard::errors::Error;
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptions;
 
-use super::labels;
+use super::{answers, labels};
 use crate::about::Remedy;
+use crate::failure::Failure;
 use crate::runtime::PortOwner;
+use crate::stack::Service;
 
 pub(super) async fn owner(docker: &Docker, port: u16) -> Result<Option<PortOwner>> {
     let running = docker.list_containers(None::<ListContainersOptions>).await.context("listing Docker's containers")?;
@@ -36,6 +39,16 @@ fn describe(container: &ContainerSummary) -> PortOwner {
             remedy: Some(Remedy::words(format!("docker stop {name}"))),
         },
     }
+}
+
+/// A start loses the race for a port that was free when it was looked at.
+pub(super) fn taken(error: &Error, service: Service) -> Option<Failure> {
+    let words = answers::words(error);
+    let taken = ["port is already allocated", "address already in use"].iter().any(|mark| words.contains(mark));
+    taken.then(|| Failure::PortTaken {
+        cause: format!("a port of {service} is in use: {words}"),
+        remedy: Remedy::words("end what holds it, or move the whole stack: --port-offset 100"),
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use futures_util::future::try_join_all;
 use super::answers;
 use super::login::Logins;
 use crate::about::Remedy;
-use crate::event::{Event, Report};
+use crate::event::{Download, Event, Report};
 use crate::failure::Failure;
 
 /// Those of the images that are not on this machine, each once, sorted.
@@ -52,16 +52,17 @@ async fn pull(docker: &Docker, image: &str, login: Option<DockerCredentials>, re
     let options = CreateImageOptionsBuilder::new().from_image(name).tag(tag).build();
     let mut layers = Layers::default();
     let mut messages = std::pin::pin!(docker.create_image(Some(options), None, login));
-    report(Event::Fetched { what: image.to_owned(), done: 0, total: 0 });
+    let what = Download::Image(image.to_owned());
+    report(Event::Fetched { what: what.clone(), done: 0, total: 0 });
     while let Some(message) = messages.try_next().await? {
         if layers.note(&message) {
             let (done, total) = layers.sum();
-            report(Event::Fetched { what: image.to_owned(), done, total });
+            report(Event::Fetched { what: what.clone(), done, total });
         }
     }
     // Some failures come with status 200, and Podman's without an error among the messages.
     docker.inspect_image(image).await?;
-    report(Event::FetchFinished { what: image.to_owned() });
+    report(Event::FetchFinished { what });
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use bollard::Docker;
 use bollard::models::ContainerStateStatusEnum;
 use bollard::query_parameters::{InspectContainerOptions, RenameContainerOptionsBuilder, StartContainerOptions};
 
-use super::{answers, create, names, remove};
+use super::{answers, create, names, ports, remove};
 use crate::runtime::Created;
 use crate::stack::{Service, Stack, StackName};
 use crate::workload::Workload;
@@ -36,7 +36,7 @@ pub(super) async fn start(docker: &Docker, stack: &StackName, service: Service) 
     let name = names::container(stack, service);
     match docker.start_container(&name, None::<StartContainerOptions>).await {
         Ok(()) => Ok(()),
-        Err(error) => Err(super::port_taken(&error, service).map_or_else(|| error.into(), anyhow::Error::from))
+        Err(error) => Err(ports::taken(&error, service).map_or_else(|| error.into(), anyhow::Error::from))
             .with_context(|| format!("starting container {name}")),
     }
 }

@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context, Result, bail};
 
 use crate::paths::ensure_private_dir;
-use crate::runtime::UnusedArchive;
+use crate::runtime::archives::UnusedArchive;
 use crate::runtime::classes::{self, Classes};
 use crate::stack::{Role, Service};
 

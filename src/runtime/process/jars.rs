@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::about::Remedy;
-use crate::event::{self, Event, Report};
+use crate::event::{self, Event, Outcome, Report, Step, Waiting};
 use crate::failure::Failure;
 use crate::paths::ensure_private_dir;
 use crate::shutdown::Shutdown;
@@ -83,8 +83,8 @@ pub(super) async fn ensure(
         return Ok(());
     }
     let maven = maven.context("Maven was not looked for")?;
-    let step = format!("Fetching Kafka {} jars", stack.kafka.version);
-    event::step(report, &step, async {
+    let step = Step::FetchJars { kafka: stack.kafka.version.clone() };
+    event::step(report, step.clone(), async {
         let partial = beside(dir, "partial");
         let _ = fs::remove_dir_all(&partial);
         ensure_private_dir(&partial)?;
@@ -97,7 +97,7 @@ pub(super) async fn ensure(
         fs::rename(partial.join("libs"), dir).context("moving the jars into the cache")?;
         let _ = fs::remove_dir_all(&partial);
         let count = fs::read_dir(dir).map_or(0, Iterator::count);
-        Ok(((), format!("{count} jars, kept in {}", dir.display())))
+        Ok(((), Outcome::Jars { count, dir: dir.to_owned() }))
     })
     .await
 }
@@ -112,7 +112,7 @@ async fn run_maven(
     maven: &Path,
     dir: &Path,
     stack: &Stack,
-    step: &str,
+    step: &Step,
     report: Report<'_>,
     shutdown: &Shutdown,
 ) -> Result<()> {
@@ -139,7 +139,8 @@ async fn run_maven(
             while let Some(line) = lines.next_line().await? {
                 if let Some(jar) = downloaded_jar(&line) {
                     jars += 1;
-                    report(Event::StepWaits { step: step.to_owned(), on: format!("{jars} fetched, just now {jar}") });
+                    let on = Waiting::Jars { fetched: jars, last: jar.to_owned() };
+                    report(Event::StepWaits { step: step.clone(), on });
                 } else if let Some(words) = line.strip_prefix("[ERROR] ") {
                     errors.push(words.to_owned());
                 }

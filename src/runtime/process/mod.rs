@@ -29,7 +29,8 @@ use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use rustix::process::Signal;
 
-use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, UnusedArchive, classes};
+use super::archives::{Archives, UnusedArchive};
+use super::{Created, Inventory, LogLine, LogQuery, PortOwner, Runtime, RuntimeKind, classes};
 use crate::event::Report;
 use crate::paths::{Paths, ensure_private_dir, write_atomic};
 use crate::shutdown::Shutdown;
@@ -83,6 +84,11 @@ impl Process {
     /// Whether Kafka and ZooKeeper have to be fetched before the stack can run.
     pub fn needs_jars(&self, stack: &Stack) -> bool {
         self.kafka_home(&stack.name).is_none() && !jars::cache_dir(&self.paths.cache, stack).is_dir()
+    }
+
+    /// Which stack of plain processes, of this user or another one, listens on a port.
+    pub(super) fn port_owner(&self, port: u16) -> Option<PortOwner> {
+        owner::of_port(port, &self.paths.data)
     }
 
     fn record(&self, stack: &StackName, service: Service) -> Result<(PathBuf, Record)> {
@@ -338,7 +344,10 @@ impl Runtime for Process {
         let services: Vec<_> = services.map(|service| (service, self.service_dir(stack, service))).collect();
         Ok(logs::logs(&services, &query))
     }
+}
 
+#[async_trait]
+impl Archives for Process {
     async fn missing_archives(&self, stack: &StackName) -> Result<Vec<Role>> {
         let is_missing = |role: &Role| {
             let first = self.record(stack, Service { role: *role, ordinal: 0 });
@@ -369,10 +378,6 @@ impl Runtime for Process {
 
     async fn remove_archive(&self, name: &str) -> Result<()> {
         archives::remove(&self.paths.cache, name)
-    }
-
-    async fn port_owner(&self, port: u16) -> Result<Option<PortOwner>> {
-        Ok(owner::of_port(port, &self.paths.data))
     }
 }
 

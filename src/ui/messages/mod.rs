@@ -15,6 +15,7 @@ use crate::message::envelope::Writer;
 
 pub use counts::Counts;
 pub use people::People;
+pub(crate) use people::visible;
 pub use template::Template;
 
 /// How messages are printed.

@@ -117,7 +117,7 @@ fn laid_out(json: &str) -> Option<String> {
 }
 
 /// Control characters as their escapes: a payload must not be able to command the terminal.
-fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     // Line feeds and the like become escapes, so that one message is one line unless it is laid out.
     if !text.chars().any(char::is_control) {
         return text.to_owned();

@@ -1,0 +1,309 @@
+//! What cannot work although it is well-formed. Every rule is checked; none hides another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::filter::Filter;
+use super::load::{Merged, Written};
+use super::spec::{LaneSpec, RouteSpec, Spec};
+use super::template::Template;
+use super::{Route, Routes};
+use crate::bridge::headers::is_own;
+use crate::bridge::jq;
+use crate::bridge::record::Lane;
+use crate::mqtt::filters::{covers, overlap};
+use crate::similar::similar;
+use crate::stack::Stack;
+use crate::stack::leaf::{Direction, LEAVES, Leaf};
+use crate::stack::shape::Problem;
+
+/// What must become an emergency, whatever routes say.
+const PRESSES: [&str; 2] = ["panic/+/press", "emergency/+/trigger"];
+
+/// The routes, and everything that is wrong with them; the routes hold only what nothing is wrong with.
+pub(super) fn build(merged: &Merged, user: &Spec, stack: &Stack) -> (Routes, Vec<Problem>) {
+    let mut checks = Checks { stack, dead_letters: &merged.dead_letters, found: Vec::new() };
+    checks.dead_letters();
+    checks.names(user);
+    let mut routes: Vec<(Route, &Written)> = Vec::new();
+    for written in merged.routes.iter().filter(|written| !is_off(written)) {
+        if let Some(route) = checks.route(written) {
+            routes.push((route, written));
+        }
+    }
+    checks.hidden(&routes);
+    checks.presses(&routes, merged);
+    let routes = routes.into_iter().map(|(route, _)| route).collect();
+    (Routes::new(routes, Arc::from(merged.dead_letters.as_str())), checks.found)
+}
+
+fn is_off(written: &Written) -> bool {
+    written.spec.enabled == Some(false)
+}
+
+struct Checks<'a> {
+    stack: &'a Stack,
+    dead_letters: &'a str,
+    found: Vec<Problem>,
+}
+
+impl Checks<'_> {
+    fn add(&mut self, path: impl Into<String>, words: impl Into<String>) {
+        self.found.push(Problem { path: path.into(), words: words.into() });
+    }
+
+    /// A problem with one field of a route; with the route itself where the file does not name the field.
+    fn of_route(&mut self, written: &Written, field: &str, words: impl Into<String>) {
+        match &written.path {
+            Some(path) => self.add(format!("{path}.{field}"), words),
+            None => self.add("", format!("built-in route {:?}: {field}: {}", written.spec.name, words.into())),
+        }
+    }
+
+    fn dead_letters(&mut self) {
+        if let Some(words) = self.topic_problem(self.dead_letters) {
+            self.add("dead_letters", words);
+        }
+    }
+
+    fn names(&mut self, user: &Spec) {
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for (index, route) in user.routes.iter().flatten().enumerate() {
+            let path = format!("routes[{index}].name");
+            let allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+            if route.name.is_empty() || route.name.len() > 64 || !route.name.chars().all(allowed) {
+                self.add(path, format!("{:?} is not a name: use 1 to 64 letters, digits, '-' and '_'", route.name));
+            } else if let Some(first) = seen.insert(&route.name, index) {
+                self.add(path, format!("{} stands twice: also routes[{first}]", route.name));
+            }
+        }
+    }
+
+    /// A route of the model, where nothing is wrong with it.
+    fn route(&mut self, written: &Written) -> Option<Route> {
+        let before = self.found.len();
+        let spec = &written.spec;
+        let filter = self.filter(written);
+        self.target(written);
+        let is_emergency = spec.emergency.unwrap_or_default();
+        if spec.qos.is_some_and(|qos| qos > 2) {
+            self.of_route(written, "qos", format!("there is no QoS {}; use 0, 1 or 2", spec.qos.unwrap_or_default()));
+        }
+        if is_emergency && spec.retained == Some(true) {
+            self.of_route(written, "retained", "a retained copy opens no emergency: somebody pressed long ago");
+        }
+        let filter = filter?;
+        let part = |name: &str| filter.parts().iter().position(|part| part == name);
+        let (device, user) = (part("device"), part("user"));
+        let key = self.key(written, &filter);
+        let headers = self.headers(written, &filter);
+        self.value(written, &filter);
+        if is_emergency && device.is_none() && user.is_none() {
+            self.of_route(written, "filter", "an emergency is somebody's: name a level {device} or {user}");
+        }
+        let route = Route {
+            name: Arc::from(spec.name.as_str()),
+            topic: Arc::from(spec.topic.as_deref().unwrap_or_default()),
+            key: key?,
+            headers,
+            value: spec.value.clone(),
+            qos: spec.qos.unwrap_or(1),
+            lane: lane(spec, is_emergency),
+            emergency: is_emergency,
+            retained: spec.retained.unwrap_or_default(),
+            device,
+            user,
+            filter,
+        };
+        (self.found.len() == before).then_some(route)
+    }
+
+    /// The filter, where it is one. What no device may write would never come; what the backend writes down to devices
+    /// would come up again, and go round for ever where a service answers it.
+    fn filter(&mut self, written: &Written) -> Option<Filter> {
+        let Some(text) = &written.spec.filter else {
+            self.missing(written, "filter");
+            return None;
+        };
+        let filter = match Filter::parse(text) {
+            Ok(filter) => filter,
+            Err(words) => {
+                self.of_route(written, "filter", format!("{text:?} is not a filter: {words}"));
+                return None;
+            }
+        };
+        let filters = |way| LEAVES.into_iter().filter(move |leaf| leaf.direction == way).map(Leaf::filter);
+        let (up, down): (Vec<String>, Vec<String>) =
+            (filters(Direction::Up).collect(), filters(Direction::Down).collect());
+        if let Some(leaf) = down.iter().find(|leaf| overlap(filter.mqtt(), leaf)) {
+            let words =
+                format!("it takes {leaf}, which goes down to devices: what services answer would go round in a loop");
+            self.of_route(written, "filter", words);
+        } else if !up.iter().any(|leaf| overlap(filter.mqtt(), leaf)) {
+            let hint = match similar(filter.mqtt(), up.iter().map(String::as_str)) {
+                Some(meant) => format!("did you mean {}?", named(meant)),
+                None => format!("they write {}", up.iter().map(|leaf| named(leaf)).collect::<Vec<_>>().join(", ")),
+            };
+            self.of_route(written, "filter", format!("no device may write what fits {text}; {hint}"));
+        }
+        Some(filter)
+    }
+
+    fn missing(&mut self, written: &Written, field: &str) {
+        let words = format!("{field:?} is missing; no built-in route is called {:?}", written.spec.name);
+        match &written.path {
+            Some(path) => self.add(path.clone(), words),
+            None => self.of_route(written, field, words),
+        }
+    }
+
+    fn target(&mut self, written: &Written) {
+        let Some(topic) = &written.spec.topic else { return self.missing(written, "topic") };
+        if topic == self.dead_letters {
+            self.of_route(written, "topic", format!("{topic} is for dead letters, which the bridge writes itself"));
+        } else if let Some(words) = self.topic_problem(topic) {
+            self.of_route(written, "topic", words);
+        }
+    }
+
+    fn topic_problem(&self, topic: &str) -> Option<String> {
+        let names = || self.stack.topics.iter().map(|topic| topic.name.as_str());
+        if topic.contains(['/', '+', '#']) || topic.starts_with("mqtt:") {
+            return Some(format!("{topic:?} is an MQTT topic; routes lead to Kafka, and one back would be a loop"));
+        }
+        if names().any(|name| name == topic) {
+            return None;
+        }
+        let hint = similar(topic, names()).map(|meant| format!("; did you mean {meant:?}?"));
+        Some(format!("the stack has no topic {topic:?}{}", hint.unwrap_or_default()))
+    }
+
+    fn key(&mut self, written: &Written, filter: &Filter) -> Option<Template> {
+        let is_emergency = written.spec.emergency.unwrap_or_default();
+        let has = |name: &str| filter.parts().iter().any(|part| part == name);
+        let text = match &written.spec.key {
+            Some(text) => text,
+            None if is_emergency => "{emergency}",
+            None if has("device") => "{device}",
+            None if has("user") => "{user}",
+            None => {
+                let words = "name a level {device} or {user}, or say what the key is";
+                self.of_route(written, "filter", format!("nothing in it can be the key: {words}"));
+                return None;
+            }
+        };
+        if text.is_empty() {
+            self.of_route(written, "key", "it is empty, and would put every message into one partition");
+        }
+        self.template(written, "key", text, filter)
+    }
+
+    fn template(&mut self, written: &Written, field: &str, text: &str, filter: &Filter) -> Option<Template> {
+        let is_emergency = written.spec.emergency.unwrap_or_default();
+        match Template::parse(text, filter.parts(), is_emergency) {
+            Ok(template) => Some(template),
+            Err(words) => {
+                self.of_route(written, field, words);
+                None
+            }
+        }
+    }
+
+    fn headers(&mut self, written: &Written, filter: &Filter) -> Vec<(Arc<str>, Template)> {
+        let mut headers = Vec::new();
+        for (name, text) in written.spec.headers.iter().flatten() {
+            let field = format!("headers.{name}");
+            if name.is_empty() || is_own(name) {
+                self.of_route(written, &field, format!("the bridge sets {name:?} itself; choose another name"));
+            }
+            if let Some(template) = self.template(written, &field, text, filter) {
+                headers.push((Arc::from(name.as_str()), template));
+            }
+        }
+        headers
+    }
+
+    fn value(&mut self, written: &Written, filter: &Filter) {
+        let Some(text) = &written.spec.value else { return };
+        if let Err(words) = jq::check(text, filter.parts()) {
+            self.of_route(written, "value", words);
+        }
+    }
+
+    /// Routes to which no message ever comes.
+    fn hidden(&mut self, routes: &[(Route, &Written)]) {
+        for (index, (route, written)) in routes.iter().enumerate() {
+            let earlier = routes[..index].iter().find(|(other, _)| covers(other.filter.mqtt(), route.filter.mqtt()));
+            let Some((other, by)) = earlier else { continue };
+            let (taken, taker) = (&route.filter, &other.name);
+            // Said where the user can change it.
+            if written.path.is_some() {
+                let words = format!("route {taker:?} comes first and takes all that fits {}", taken.mqtt());
+                self.of_route(written, "filter", words);
+            } else {
+                let words = format!(
+                    "it takes all of the built-in route {:?}; change that one by its name, or take it away: enabled: false",
+                    route.name
+                );
+                self.of_route(by, "filter", words);
+            }
+        }
+    }
+
+    /// Each press and trigger becomes an emergency, by whichever route takes it.
+    fn presses(&mut self, routes: &[(Route, &Written)], merged: &Merged) {
+        for press in PRESSES {
+            let mut those = routes.iter().filter(|(route, _)| overlap(route.filter.mqtt(), press));
+            let judged = those.find_map(|(route, written)| match route.emergency {
+                false => Some(Some(*written)),
+                true => covers(route.filter.mqtt(), press).then_some(None),
+            });
+            match judged {
+                Some(None) => {}
+                Some(Some(written)) => {
+                    let words = format!("{press} must become an emergency, whatever stands in it: say emergency: true");
+                    self.of_route(written, "emergency", words);
+                }
+                None => self.nobody_takes(press, merged),
+            }
+        }
+    }
+
+    fn nobody_takes(&mut self, press: &str, merged: &Merged) {
+        let taker = |written: &&Written| {
+            let route = &written.spec;
+            let name = if press == PRESSES[0] { "press" } else { "trigger" };
+            route.name == name && written.path.is_some()
+        };
+        let words = format!("no route takes all of {press}, which must become an emergency");
+        match merged.routes.iter().find(taker) {
+            // Something else is wrong with it, which was said.
+            Some(written)
+                if self
+                    .found
+                    .iter()
+                    .any(|problem| written.path.as_ref().is_some_and(|path| problem.path.starts_with(path))) => {}
+            Some(written) => {
+                let field = if is_off(written) { "enabled" } else { "filter" };
+                self.of_route(written, field, words);
+            }
+            None => self.add("routes", words),
+        }
+    }
+}
+
+fn lane(spec: &RouteSpec, is_emergency: bool) -> Lane {
+    match spec.lane {
+        Some(LaneSpec::Emergencies) => Lane::Emergencies,
+        Some(LaneSpec::Alerts) => Lane::Alerts,
+        Some(LaneSpec::Rest) => Lane::Rest,
+        None if is_emergency => Lane::Emergencies,
+        None => Lane::Rest,
+    }
+}
+
+/// `device/+/alert` as it would be written in a route.
+fn named(leaf: &str) -> String {
+    let owner = ["emergency/", "geofence/"].iter().any(|start| leaf.starts_with(start));
+    leaf.replacen('+', if owner { "{user}" } else { "{device}" }, 1)
+}
