@@ -3,6 +3,7 @@
 use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::message::mqtt;
+use crate::stack::rules;
 
 /// Where messages go to or come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,15 +68,9 @@ fn refuse(text: &str, problem: &str) -> Failure {
     }
 }
 
+/// A pattern's `*` stands for characters that a name may hold.
 fn kafka_problem(topic: &str) -> Option<&'static str> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-*".contains(c);
-    match topic {
-        "" => Some("it is empty"),
-        "." | ".." => Some("Kafka reserves . and .."),
-        topic if topic.len() > 249 => Some("Kafka's names end at 249 characters"),
-        topic if !topic.chars().all(allowed) => Some("Kafka's names hold only letters, digits, '.', '_' and '-'"),
-        _ => None,
-    }
+    rules::topic_problem(&topic.replace('*', "_"))
 }
 
 fn mqtt_problem(filter: &str) -> Option<&'static str> {

@@ -16,14 +16,15 @@ use crate::kafka::access::{Mechanism, Tls};
 use crate::mqtt::access::{Login, Transport};
 use crate::paths::{Paths, ensure_private_dir, write_atomic};
 use crate::secrets::Secret;
+use crate::stack::ports::PortName;
 use crate::{kafka, mqtt};
 
 pub use crate::mqtt::access::MQTT_PASSWORD;
 
 /// The name that stands for the local stack.
 pub const LOCAL: &str = "local";
-/// Where the password of brokers comes from that arguments name, as [`MQTT_PASSWORD`] for MQTT. A context has variables of its own, which end in its
-/// name: a password must not go to whichever context happens to be in use.
+/// Where the password of brokers comes from that arguments name, as [`MQTT_PASSWORD`] for MQTT. A context has variables
+/// of its own, which end in its name: a password must not go to whichever context happens to be in use.
 pub const KAFKA_PASSWORD: &str = "SOSSTACK_KAFKA_PASSWORD";
 
 /// Where a cluster is, and who logs in.
@@ -220,8 +221,8 @@ impl Server {
             return Err(Failure::Usage { cause, remedy: Remedy::words(format!("put it into {MQTT_PASSWORD}")) });
         }
         let (tls, port) = match url.scheme() {
-            "mqtt" => (false, 1883),
-            "mqtts" => (true, 8883),
+            "mqtt" => (false, PortName::Mqtt.number()),
+            "mqtts" => (true, PortName::Mqtts.number()),
             other => return Err(refuse(format!("{other}:// is not MQTT over TCP or TLS"))),
         };
         let host =

@@ -9,24 +9,32 @@
 //! running stack ─► observe ─► ready · status · doctor
 //! ```
 //!
-//! | room | what lives there |
+//! Rooms by floors, from the top down: each uses lower floors and its own, and none uses one that uses it
+//! (`tests/floors` holds that, for rooms and for files).
+//!
+//! | rooms | what lives there |
 //! |---|---|
-//! | [`stack`] | the model: seed data, the user's file, validation |
-//! | [`config`] | `Stack` → text of configuration files; pure |
-//! | [`workload`], [`target`] | what to run, as plain data, and where |
-//! | [`runtime`] | the trait that two real ones have: Docker (only bollard user) and plain processes |
-//! | [`observe`] | one look at a running stack, and what follows from it: quorum, replicas, health |
-//! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
+//! | [`commands`] | one file a verb: from arguments to a call |
+//! | [`cli`], [`ui`] | clap types; the only code that prints |
 //! | [`doctor`] | what is wrong with this machine or a stack, and its remedy |
-//! | [`secrets`] | accounts, the local certificate authority; the type that does not print |
-//! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
-//! | [`message`], [`stream`], [`place`], [`pattern`], [`duration`] | the envelope; what readers tell, and to whom; places, patterns and durations, as people write them |
-//! | [`publish`], [`reading`], [`filter`], [`reach`] | the engines of pub, sub and tail: sending with a ledger, the merged stream; what is wanted; whose brokers |
-//! | [`bridge`] | what becomes of an MQTT message in Kafka |
 //! | [`export`], [`verify`] | the same stack as files for others, pure but for the directory; whether what came of them works |
-//! | [`event`], [`ui`] | what work reports, and the only code that prints |
-//! | [`failure`], [`about`], [`shutdown`], [`memory`], [`paths`], [`memo`], [`endpoints`], [`contexts`] | exit codes; remedies, and whom a command is about; signals; the allocator; files; what a stack remembers; addresses |
-//! | [`cli`], [`commands`] | clap types; one file a verb |
+//! | [`bridge`] | what becomes of an MQTT message in Kafka, and how it gets there without being lost |
+//! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
+//! | [`observe`] | one look at a running stack, and what follows from it: quorum, replicas, health |
+//! | [`runtime`] | the trait that two real ones have: Docker (only bollard user) and plain processes |
+//! | [`publish`], [`reading`] | from lines to acknowledged messages; from both brokers into one stream |
+//! | [`contexts`], [`reach`] | other clusters by name; whose brokers a client speaks to |
+//! | [`config`] | `Stack` → text of configuration files; pure |
+//! | [`workload`] | what to run, as plain data |
+//! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
+//! | [`stack`] | the model: seed data, the user's file, validation |
+//! | [`target`], [`paths`], [`memo`], [`secrets`] | where a stack runs; this user's files; what a stack remembers; accounts, the local certificate authority; the type that does not print |
+//! | [`message`], [`filter`] | the envelope; which messages are wanted |
+//! | [`stream`], [`sending`] | what readers tell, and to whom; messages on their way to publishers, and what became of each |
+//! | [`address`], [`place`] | topics and filters, places in a topic, as people write them |
+//! | [`event`], [`endpoints`] | what work reports; how a stack is reached |
+//! | [`failure`], [`about`], [`shutdown`] | exit codes; remedies, and whom a command is about; signals |
+//! | [`duration`], [`pattern`], [`similar`], [`memory`] | durations, patterns and slips, as people type them; the allocator |
 
 pub mod about;
 pub mod address;

@@ -30,6 +30,11 @@ impl Paths {
         self.data.join("stacks").join(name.as_str())
     }
 
+    /// The journal of a stack's bridges.
+    pub fn bridge(&self, name: &StackName) -> PathBuf {
+        self.stack(name).join("bridge")
+    }
+
     /// The lock that commands changing a stack hold. Outside its directory, which `down` removes.
     pub fn lock(&self, name: &StackName) -> PathBuf {
         self.data.join("stacks").join(format!("{name}.lock"))

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::stack::{Persistence, Role, SQLITE_PLUGIN, Service, Stack};
+use crate::stack::load::Place;
+use crate::stack::{Persistence, SQLITE_PLUGIN, Service, Stack};
 
 /// What runs a stack on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,14 @@ pub struct Layout {
 }
 
 impl Target {
+    /// What the built-in stack is meant for there.
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Docker | Self::Process(_) => Place::Laptop,
+            Self::Kubernetes => Place::Cluster,
+        }
+    }
+
     /// The version of the Mosquitto that runs: the program's own, else the one that the stack names.
     fn mosquitto_version<'a>(&'a self, stack: &'a Stack) -> &'a str {
         match self {
@@ -83,30 +92,4 @@ impl Layout {
     pub fn volume_dir(&self, volume: &str) -> PathBuf {
         self.root.join("volumes").join(volume)
     }
-}
-
-/// All names under which a service is known in the cluster and on the stack's Docker network,
-/// the fully qualified one first.
-pub fn cluster_names(stack: &Stack, service: Service) -> Vec<String> {
-    let kind = match service.role {
-        Role::Zookeeper => "zookeeper",
-        Role::Kafka => "kafka",
-        Role::Mosquitto => "mqtt",
-    };
-    let pod = format!("{kind}-{}", service.ordinal);
-    let (namespace, domain) = (&stack.namespace, &stack.domain);
-    let suffixes =
-        [format!(".{namespace}.svc.{domain}"), format!(".{namespace}.svc"), format!(".{namespace}"), String::new()];
-    let bases = [format!("{pod}.{kind}-headless"), format!("{kind}-service"), format!("{kind}-headless")];
-    let qualified = bases.iter().flat_map(|base| suffixes.iter().map(move |suffix| format!("{base}{suffix}")));
-    let mut names: Vec<String> = qualified.chain([pod]).collect();
-    if service.role == Role::Mosquitto {
-        names.push("mosquitto".to_owned());
-    }
-    names
-}
-
-/// The name that others are told: the pod's fully qualified one.
-pub fn cluster_name(stack: &Stack, service: Service) -> String {
-    cluster_names(stack, service).swap_remove(0)
 }

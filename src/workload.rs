@@ -4,6 +4,9 @@
 //! exports print it.
 
 pub mod build;
+pub mod kafka;
+pub mod parts;
+pub mod zookeeper;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +22,7 @@ pub struct Workload {
     pub service: Service,
     /// Container image; not used by plain processes.
     pub image: String,
-    /// Program and arguments; no shell is involved and no secret is among them.
+    /// Program and arguments. No secret is among them, and outside of pods no shell is involved.
     pub command: Vec<String>,
     /// Numeric user and group of the process in a container, and owner of its files.
     pub user: u32,
@@ -90,6 +93,26 @@ impl Workload {
     /// Identifies the live files, so that a reload happens only when something changed.
     pub fn live_hash(&self) -> String {
         live_hash(&self.files)
+    }
+}
+
+#[cfg(test)]
+impl Workload {
+    /// Of these files alone, for tests.
+    pub(crate) fn of_files(service: Service, files: Vec<ConfigFile>) -> Self {
+        Self {
+            service,
+            image: "image".to_owned(),
+            command: vec!["run".to_owned()],
+            user: 1,
+            files,
+            volumes: Vec::new(),
+            scratch: Vec::new(),
+            ports: Vec::new(),
+            aliases: Vec::new(),
+            memory: 0,
+            stop_grace: Duration::from_secs(1),
+        }
     }
 }
 

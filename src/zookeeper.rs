@@ -17,6 +17,11 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Of the name by which a node calls it.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Leader, Self::Follower, Self::Standalone].into_iter().find(|mode| mode.as_str() == name)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Leader => "leader",
@@ -31,12 +36,9 @@ impl Mode {
 /// # Errors
 /// When nothing answers within `deadline`, or the node does not serve requests.
 pub async fn mode(address: &str, deadline: Duration) -> Result<Mode> {
-    match monitor(address, deadline).await?.get("zk_server_state").map(String::as_str) {
-        Some("leader") => Ok(Mode::Leader),
-        Some("follower") => Ok(Mode::Follower),
-        Some("standalone") => Ok(Mode::Standalone),
-        other => anyhow::bail!("{address} is in state {}", other.unwrap_or("unknown")),
-    }
+    let figures = monitor(address, deadline).await?;
+    let state = figures.get("zk_server_state").map_or("unknown", String::as_str);
+    Mode::named(state).with_context(|| format!("{address} is in state {state}"))
 }
 
 /// The figures of `mntr` by name, e.g. `zk_server_state`.

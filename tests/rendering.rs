@@ -147,7 +147,8 @@ fn keep_alive_and_compression_are_settings() {
         let lines = lines_of(text, &Target::Docker, Service::mosquitto());
         lines.into_iter().find(|line| line.starts_with("max_keepalive"))
     };
-    assert_eq!(keepalive("mosquitto: {max_keepalive: 1200}").as_deref(), Some("max_keepalive 1200"));
+    assert_eq!(keepalive("mosquitto: {max_keepalive: 1200}").as_deref(), Some("max_keepalive 1210"));
+    assert_eq!(keepalive("mosquitto: {max_keepalive: 65530}").as_deref(), Some("max_keepalive 65535"));
     assert_eq!(keepalive("mosquitto: {max_keepalive: 0}"), None);
     let producer = lines_of("kafka: {compression: producer}", &Target::Kubernetes, Service::kafka(0));
     assert!(producer.contains(&"compression.type=producer".to_owned()), "{producer:?}");

@@ -112,19 +112,24 @@ impl Id {
 
     /// Appends its 36 characters.
     pub fn write(&self, out: &mut Vec<u8>) {
-        for (index, byte) in self.0.iter().enumerate() {
-            if matches!(index, 4 | 6 | 8 | 10) {
+        let mut rest = &self.0[..];
+        for length in [4, 2, 2, 2, 6] {
+            let (group, after) = rest.split_at(length);
+            push_hex(group, out);
+            if !after.is_empty() {
                 out.push(b'-');
             }
-            push_hex(*byte, out);
+            rest = after;
         }
     }
 }
 
-/// Appends two hexadecimal digits.
-pub(super) fn push_hex(byte: u8, out: &mut Vec<u8>) {
+/// Appends two hexadecimal digits for each byte.
+pub(super) fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    for byte in bytes {
+        out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
 }
 
 impl FromStr for Id {

@@ -161,10 +161,10 @@ fn is_traceparent(text: &str) -> bool {
 fn write_traceparent(id: Id, out: &mut Vec<u8>) {
     let bytes = id.as_bytes();
     out.extend_from_slice(b"00-");
-    bytes.iter().for_each(|byte| push_hex(*byte, out));
+    push_hex(bytes, out);
     out.push(b'-');
     // The half that holds the variant's bit, so that it is never all zeros.
-    bytes[8..].iter().for_each(|byte| push_hex(*byte, out));
+    push_hex(&bytes[8..], out);
     out.extend_from_slice(b"-01");
 }
 

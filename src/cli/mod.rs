@@ -1,6 +1,7 @@
 //! The command line as types; nothing here does anything.
 
 pub mod bridge;
+pub mod bridge_journal;
 pub mod clients;
 pub mod export;
 pub mod messages;
@@ -21,7 +22,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0          done
   1          the operation failed
-  2          usage, or an invalid stack file
+  2          usage, or an invalid stack file or routes file
   3          no runtime can run the stack here
   4          not ready by the deadline
   130, 143   interrupted by Ctrl-C or SIGTERM";
@@ -392,6 +393,9 @@ pub struct DownArgs {
     /// Do not ask
     #[arg(long, short = 'y', requires = "volumes")]
     pub yes: bool,
+    /// Also a stack that another user of the same Docker made
+    #[arg(long)]
+    pub not_mine: bool,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

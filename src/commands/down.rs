@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{Context, confirm};
 use crate::cli::DownArgs;
 use crate::event::Report;
+use crate::lifecycle::credentials;
 use crate::lifecycle::down;
 use crate::lifecycle::lock::Lock;
 use crate::runtime::Inventory;
@@ -19,6 +20,9 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
     let Some(found) = context.shutdown.guard(choose::find(&context.paths, None, &name)).await? else {
         return nothing_there(context, args, &name, lock).await;
     };
+    if !args.not_mine {
+        context.shutdown.guard(credentials::ensure_made_here(&*found.runtime, &context.paths, &name)).await?;
+    }
     if args.volumes && !args.yes {
         let question = format!(
             "Remove stack {name} with all its messages, sessions and credentials ({} volumes)?",

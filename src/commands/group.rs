@@ -131,7 +131,7 @@ struct Plan {
     yes: bool,
 }
 
-fn plan(groups: Groups, group: &Group, progress: &[Progress], args: &ResetArgs) -> Result<(Groups, Plan)> {
+fn plan(mut groups: Groups, group: &Group, progress: &[Progress], args: &ResetArgs) -> Result<(Groups, Plan)> {
     if !group.members.is_empty() {
         let members: Vec<&str> = group.members.iter().map(|member| member.client_id.as_str()).collect();
         return Err(Failure::Failed {
@@ -140,6 +140,7 @@ fn plan(groups: Groups, group: &Group, progress: &[Progress], args: &ResetArgs) 
         }
         .into());
     }
+    groups.learn(&args.topics);
     let progress =
         if args.topics.is_empty() { progress.to_vec() } else { groups.progress_in(&group.name, &args.topics)? };
     let names = || groups.cluster().topics.iter().map(|topic| topic.name.as_str());

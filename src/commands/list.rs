@@ -7,7 +7,7 @@ use super::Context;
 use crate::about::About;
 use crate::event::Event;
 use crate::runtime::choose::Available;
-use crate::runtime::{Inventory, RuntimeKind, State, choose, docker};
+use crate::runtime::{Inventory, RuntimeKind, State, choose};
 use crate::stack::StackName;
 use crate::ui::{Table, Ui};
 
@@ -25,8 +25,11 @@ struct Entry {
 
 pub(super) async fn run(context: &Context) -> Result<()> {
     let mut entries = Vec::new();
-    let Available { runtimes, without_docker } = choose::available(&context.paths, None).await?;
-    say_what_is_left_out(context, without_docker);
+    let Available { runtimes, without_docker, misses_daemon } = choose::available(&context.paths, None).await?;
+    // Where no daemon is named and none answers there is no Docker; one that is named may have stacks.
+    if let Some(error) = without_docker.filter(|_| misses_daemon) {
+        context.ui.report(Event::Warning(format!("stacks in Docker are not listed: {error:#}")));
+    }
     for runtime in runtimes {
         for stack in runtime.stacks().await? {
             match runtime.inventory(&stack).await {
@@ -55,13 +58,6 @@ pub(super) async fn run(context: &Context) -> Result<()> {
         ]);
     }
     Ui::print(&table.render())
-}
-
-/// Where no daemon is named and none answers there is no Docker; one that is named may have stacks.
-fn say_what_is_left_out(context: &Context, without_docker: Option<anyhow::Error>) {
-    if let Some(error) = without_docker.filter(|_| docker::is_chosen()) {
-        context.ui.report(Event::Warning(format!("stacks in Docker are not listed: {error:#}")));
-    }
 }
 
 fn entry(stack: StackName, runtime: RuntimeKind, inventory: &Inventory) -> Entry {

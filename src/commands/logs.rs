@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context, args: &LogsArgs) -> Result<()> {
     let query = LogQuery { services: services.clone(), since, tail: args.tail, follow: args.follow };
     let mut lines = context.shutdown.guard(found.runtime.logs(&stack.name, query)).await?;
     let limit = stack.mosquitto.max_keepalive;
-    let mut mosquitto = keep_alive::Log::new(limit);
+    let mut mosquitto = keep_alive::Log::new(stack.mosquitto.keep_alive_limit());
     let mut told = HashSet::new();
     loop {
         let line = tokio::select! {

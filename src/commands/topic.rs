@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
     let Reach { about, kafka, .. } = reach::resolve(context, &args.cluster, None).await?;
     let access = kafka.ok_or_else(Reach::no_kafka)?;
     let admin = Admin::with(&access)?;
-    let cluster = admin.known_cluster(PATIENCE).await?;
+    let cluster = admin.known_cluster(named(&args.command), PATIENCE).await?;
     if !matches!(args.command, TopicCommand::List) {
         admin.ensure_reachable(&cluster).await?;
     }
@@ -36,6 +36,16 @@ pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
         TopicCommand::Delete { names, yes } => topic_change::delete(context, &target, names, *yes).await,
         TopicCommand::List => list(context, &stack, &cluster),
         TopicCommand::Describe { name } => describe(context, &access, &admin, &cluster, name).await,
+    }
+}
+
+/// The topics that should be there already.
+fn named(command: &TopicCommand) -> &[String] {
+    match command {
+        TopicCommand::List | TopicCommand::Create(_) => &[],
+        TopicCommand::Alter { settings, .. } => std::slice::from_ref(&settings.name),
+        TopicCommand::Delete { names, .. } => names,
+        TopicCommand::Describe { name } => std::slice::from_ref(name),
     }
 }
 

@@ -13,7 +13,8 @@ use crate::failure::Failure;
 use crate::kafka::admin::{Admin, Cluster, TopicRequest, TopicState};
 use crate::kafka::unknown_topic;
 use crate::lifecycle::topics;
-use crate::stack::{Stack, topic_name_problem, topic_problems};
+use crate::stack::rules::new_topic_problem;
+use crate::stack::{Stack, topic_problems};
 use crate::ui::Ui;
 
 /// Partitions of a new topic that does not say.
@@ -129,7 +130,7 @@ fn existing<'a>(target: &Target<'a>, name: &str) -> Result<&'a TopicState> {
 fn checked(target: &Target<'_>, settings: &TopicSettings, reset: &[String]) -> Result<BTreeMap<String, String>> {
     let config: BTreeMap<String, String> = settings.config.iter().cloned().collect();
     let problems = if target.about.is_elsewhere() {
-        let problem = topic_name_problem(&settings.name);
+        let problem = new_topic_problem(&settings.name);
         problem.map(|problem| format!("{:?} is not a valid topic name: {problem}", settings.name)).into_iter().collect()
     } else {
         topic_problems(&settings.name, settings.partitions, &config, target.stack)

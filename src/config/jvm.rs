@@ -5,6 +5,13 @@ use std::path::Path;
 use super::properties::Properties;
 use crate::stack::{Heap, Profile};
 
+/// What the heap has at first, to grow only when it is needed.
+pub const FIRST_HEAP: &str = "32M";
+
+/// A replaced pod has another address. The JVM would hold on to the old one for half a minute, in which a ZooKeeper node
+/// whose leader was replaced elects the same unreachable one again and again.
+pub const SHORT_LIVED_NAMES: [&str; 2] = ["-Dsun.net.inetaddr.ttl=2", "-Dsun.net.inetaddr.negative.ttl=1"];
+
 /// `java` with its options, up to and without the main class.
 ///
 /// On a laptop: serial collection and the first compiler tier, which start fastest and use the least memory. For
@@ -14,9 +21,9 @@ pub fn java(
     profile: Profile,
     heap: Heap,
     class_path: &str,
-    system_properties: &[(&str, String)],
+    system_properties: &[(&str, &str)],
 ) -> Vec<String> {
-    let mut command = vec![java.to_owned(), format!("-Xmx{heap}"), "-Xms32M".to_owned()];
+    let mut command = vec![java.to_owned(), format!("-Xmx{heap}"), format!("-Xms{FIRST_HEAP}")];
     command.extend(options(profile).into_iter().map(str::to_owned));
     command.extend(system_properties.iter().map(|(key, value)| format!("-D{key}={value}")));
     command.extend(["-cp".to_owned(), class_path.to_owned()]);

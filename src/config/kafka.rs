@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::properties::Properties;
+use crate::stack::names::cluster_name;
+use crate::stack::ports::{KAFKA_EXTERNAL, PortName};
 use crate::stack::{Service, Stack};
-use crate::target::{Target, cluster_name};
+use crate::target::Target;
 
-/// Where clients inside the container network connect.
-pub const INTERNAL_PORT: u16 = 9092;
-/// Where the published port leads; its clients are told `127.0.0.1:<host port>`.
-pub const EXTERNAL_PORT: u16 = 19092;
+/// Where brokers keep what is theirs in ZooKeeper, which applications use as well.
+pub const CHROOT: &str = "/kafka";
 
 /// Of the topic that keeps groups' offsets; the brokers take the number from their configuration.
 pub const OFFSETS_PARTITIONS: u16 = 6;
@@ -42,18 +42,18 @@ pub fn server_properties(stack: &Stack, service: Service, target: &Target, log_d
 }
 
 fn listeners(properties: &mut Properties, stack: &Stack, service: Service, target: &Target) {
-    let host_port = stack.ports.kafka(service.ordinal);
+    let (port, host_port) = (PortName::Kafka.number(), stack.ports.kafka(service.ordinal));
     match target {
         Target::Docker => properties
-            .set("listeners", format!("INTERNAL://:{INTERNAL_PORT},EXTERNAL://:{EXTERNAL_PORT}"))
+            .set("listeners", format!("INTERNAL://:{port},EXTERNAL://:{KAFKA_EXTERNAL}"))
             .set(
                 "advertised.listeners",
-                format!("INTERNAL://{}:{INTERNAL_PORT},EXTERNAL://127.0.0.1:{host_port}", cluster_name(stack, service)),
+                format!("INTERNAL://{}:{port},EXTERNAL://127.0.0.1:{host_port}", cluster_name(stack, service)),
             )
             .set("listener.security.protocol.map", "INTERNAL:PLAINTEXT,EXTERNAL:PLAINTEXT")
             .set("inter.broker.listener.name", "INTERNAL"),
         // What is advertised differs from pod to pod: their command says it.
-        Target::Kubernetes => properties.set("listeners", format!("PLAINTEXT://:{INTERNAL_PORT}")),
+        Target::Kubernetes => properties.set("listeners", format!("PLAINTEXT://:{port}")),
         // 127.0.0.1 rather than localhost, which many resolvers answer with ::1 first.
         Target::Process(_) => properties
             .set("listeners", format!("PLAINTEXT://127.0.0.1:{host_port}"))
@@ -89,9 +89,10 @@ fn laptop(properties: &mut Properties) {
 }
 
 fn zookeeper_connect(stack: &Stack, target: &Target) -> String {
+    let port = PortName::Zookeeper.number();
     let nodes = (0..stack.zookeeper.nodes).map(|ordinal| match target {
-        Target::Docker | Target::Kubernetes => format!("{}:2181", cluster_name(stack, Service::zookeeper(ordinal))),
+        Target::Docker | Target::Kubernetes => format!("{}:{port}", cluster_name(stack, Service::zookeeper(ordinal))),
         Target::Process(_) => format!("127.0.0.1:{}", stack.ports.zookeeper(ordinal)),
     });
-    format!("{}/kafka", nodes.collect::<Vec<_>>().join(","))
+    format!("{}{CHROOT}", nodes.collect::<Vec<_>>().join(","))
 }

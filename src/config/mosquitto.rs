@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::secrets::{Account, Accounts};
 use crate::stack::device::{BRIDGE_USER, PROBE_USER, SERVICE_USER};
 use crate::stack::leaf::{self, Direction, Leaf, Under};
+use crate::stack::ports::PortName;
 use crate::stack::{Mosquitto, Persistence, Stack};
 use crate::target::Target;
 
@@ -27,12 +28,14 @@ pub fn mosquitto_conf(stack: &Stack, target: &Target, config: &Path, data: &Path
 
 /// Everything but the listeners: the files that say who may do what, and the database's folder.
 ///
-/// Standard error, since standard output is buffered and shows log lines when 4 KiB are full.
+/// Standard error, since standard output is buffered and shows log lines when 4 KiB are full. Packets as large as MQTT
+/// has them, as with 2.0: 2.1 takes 2,000,000 bytes by default.
 pub fn general(stack: &Stack, target: &Target, passwords: &Path, acl: &Path, data: &Path) -> String {
-    let Mosquitto { max_queued_messages, max_inflight_messages, max_keepalive, .. } = stack.mosquitto;
+    let Mosquitto { max_queued_messages, max_inflight_messages, .. } = stack.mosquitto;
     let persistence = persistence(stack, target, data);
     // 0 is no number for all versions, while none at all means no limit to each of them.
-    let keepalive = if max_keepalive == 0 { String::new() } else { format!("max_keepalive {max_keepalive}\n") };
+    let limit = stack.mosquitto.keep_alive_limit();
+    let keepalive = limit.map(|limit| format!("max_keepalive {limit}\n")).unwrap_or_default();
     let mut text = format!(
         "allow_anonymous false
 password_file {}
@@ -42,6 +45,7 @@ acl_file {}
 
 max_queued_messages {max_queued_messages}
 max_inflight_messages {max_inflight_messages}
+max_packet_size 268435455
 {keepalive}set_tcp_nodelay true
 sys_interval 1
 
@@ -107,9 +111,9 @@ pub fn guarded_command(stack: &Stack, target: &Target, config: &Path, data: &Pat
 
 /// The listener with TLS of a pod that has a certificate.
 pub fn tls_conf(stack: &Stack, config: &Path) -> String {
-    let (max_connections, config) = (stack.mosquitto.max_connections, config.display());
+    let (port, max_connections, config) = (PortName::Mqtts.number(), stack.mosquitto.max_connections, config.display());
     format!(
-        "listener 8883\nmax_connections {max_connections}\ncertfile {config}/tls.crt\nkeyfile {config}/tls.key\ntls_version tlsv1.2\n"
+        "listener {port}\nmax_connections {max_connections}\ncertfile {config}/tls.crt\nkeyfile {config}/tls.key\ntls_version tlsv1.2\n"
     )
 }
 
@@ -119,9 +123,10 @@ pub fn tls_conf(stack: &Stack, config: &Path) -> String {
 /// The session stays (`cleansession false`), so that what is published while the peer is away arrives later;
 /// `try_private` keeps messages from coming back to the broker that sent them.
 pub fn bridge_conf(peer: &str) -> String {
+    let port = PortName::Mqtt.number();
     format!(
         "connection peer
-address {peer}:1883
+address {peer}:{port}
 topic # both 1
 remote_clientid mqtt-1
 remote_username {BRIDGE_USER}
@@ -146,13 +151,13 @@ pub enum Kind {
 
 /// One listener. `certificates` holds `server.crt` and `server.key`.
 pub fn listener(stack: &Stack, target: &Target, kind: Kind, certificates: &Path) -> String {
-    let (container, host) = match kind {
-        Kind::Mqtt => (1883, stack.ports.mqtt()),
-        Kind::Mqtts => (8883, stack.ports.mqtts()),
-        Kind::MqttWs => (9001, stack.ports.mqtt_ws()),
+    let (name, host) = match kind {
+        Kind::Mqtt => (PortName::Mqtt, stack.ports.mqtt()),
+        Kind::Mqtts => (PortName::Mqtts, stack.ports.mqtts()),
+        Kind::MqttWs => (PortName::MqttWs, stack.ports.mqtt_ws()),
     };
     let address = match target {
-        Target::Docker | Target::Kubernetes => u16::to_string(&container),
+        Target::Docker | Target::Kubernetes => name.number().to_string(),
         Target::Process(_) => format!("{host} 127.0.0.1"),
     };
     let mut text = format!("\nlistener {address}\nmax_connections {}\n", stack.mosquitto.max_connections);

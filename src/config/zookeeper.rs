@@ -3,11 +3,16 @@
 use std::path::Path;
 
 use super::properties::Properties;
+use crate::stack::names::cluster_name;
+use crate::stack::ports::PortName;
 use crate::stack::{Service, Stack};
-use crate::target::{Target, cluster_name};
+use crate::target::Target;
 
 /// The four-letter words that answer; all others are refused.
 pub const FOUR_LETTER_WORDS: &str = "stat,ruok,conf,isro,mntr,srvr";
+
+/// Logs of transactions grow by so many KiB at a time, instead of 64 MiB each.
+pub const SMALL_LOGS: (&str, &str) = ("zookeeper.preAllocSize", "64");
 
 /// The node's number in the ensemble, from 1.
 pub fn myid(service: Service) -> u16 {
@@ -30,7 +35,9 @@ pub fn zoo_cfg(stack: &Stack, service: Service, target: &Target, data: &Path, lo
         // A laptop's whole stack comes from one address; the default of 60 is for one client each.
         .set("maxClientCnxns", 1000);
     match target {
-        Target::Docker | Target::Kubernetes => properties.set("clientPort", 2181).set("quorumListenOnAllIPs", true),
+        Target::Docker | Target::Kubernetes => {
+            properties.set("clientPort", PortName::Zookeeper.number()).set("quorumListenOnAllIPs", true)
+        }
         Target::Process(_) => {
             properties.set("clientPort", stack.ports.zookeeper(service.ordinal)).set("clientPortAddress", "127.0.0.1")
         }
@@ -62,7 +69,10 @@ const LOGBACK: &str = r#"<configuration>
 
 fn peer_address(stack: &Stack, peer: Service, target: &Target) -> String {
     match target {
-        Target::Docker | Target::Kubernetes => format!("{}:2888:3888", cluster_name(stack, peer)),
+        Target::Docker | Target::Kubernetes => {
+            let [peer_port, election] = [PortName::ZookeeperPeer, PortName::ZookeeperElection].map(PortName::number);
+            format!("{}:{peer_port}:{election}", cluster_name(stack, peer))
+        }
         Target::Process(_) => {
             let (peer_port, election) =
                 (stack.ports.zookeeper_peer(peer.ordinal), stack.ports.zookeeper_election(peer.ordinal));

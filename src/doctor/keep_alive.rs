@@ -19,7 +19,7 @@ const NAMED: usize = 3;
 
 /// A warning where there are such clients. A log that cannot be read is not a finding.
 pub(super) async fn check(up: &Up<'_>, inventory: &Inventory) -> Option<Finding> {
-    let limit = up.stack.mosquitto.max_keepalive;
+    let mosquitto = &up.stack.mosquitto;
     let server = inventory.instances.iter().find(|instance| instance.service.role == Role::Mosquitto)?;
     let recently = Timestamp::now() - 1.hour();
     let query = LogQuery {
@@ -29,14 +29,14 @@ pub(super) async fn check(up: &Up<'_>, inventory: &Inventory) -> Option<Finding>
         follow: false,
     };
     let mut lines = up.runtime.logs(&up.stack.name, query).await.ok()?;
-    let mut log = Log::new(limit);
+    let mut log = Log::new(mosquitto.keep_alive_limit());
     let mut clients: BTreeMap<String, TurnedAway> = BTreeMap::new();
     while let Some(Ok(line)) = lines.next().await {
         if let Some(client) = log.read(&line.text) {
             clients.insert(client.client.clone(), client);
         }
     }
-    finding(&up.stack.name.about(), limit, &clients.into_values().collect::<Vec<_>>())
+    finding(&up.stack.name.about(), mosquitto.max_keepalive, &clients.into_values().collect::<Vec<_>>())
 }
 
 fn finding(about: &About, limit: u16, clients: &[TurnedAway]) -> Option<Finding> {

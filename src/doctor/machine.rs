@@ -13,7 +13,7 @@ use crate::runtime::process::Process;
 use crate::runtime::{Inventory, Runtime, RuntimeKind};
 use crate::stack::Stack;
 use crate::target::Target;
-use crate::workload::build;
+use crate::workload::parts;
 
 /// A new stack's data and logs for a day of work; Kafka ends when its disk is full.
 const DISK: u64 = 2 << 30;
@@ -177,7 +177,7 @@ async fn free_ports(stack: &Stack, paths: &Paths) -> Finding {
     let wanted: Vec<_> = stack
         .services()
         .into_iter()
-        .flat_map(|service| build::ports(stack, service, &target).into_iter().map(move |port| (service, port)))
+        .flat_map(|service| parts::ports(stack, service, &target).into_iter().map(move |port| (service, port)))
         .collect();
     match ports::ensure_free(&wanted, stack, paths).await {
         Ok(()) => Finding::good("ports", format!("all {} are free on 127.0.0.1", wanted.len())),

@@ -72,6 +72,13 @@ impl Access {
         Self { servers: endpoints.kafka.clone(), login: None, tls: None, about: endpoints.about.clone() }
     }
 
+    /// Settings of a client that begins with this broker.
+    pub(super) fn of_one(&self, server: &str) -> ClientConfig {
+        let mut config = self.config();
+        config.set("bootstrap.servers", server);
+        config
+    }
+
     /// Settings of every client: connect again soon, and be quiet (events and errors tell).
     pub(super) fn config(&self) -> ClientConfig {
         let mut config = client_config();

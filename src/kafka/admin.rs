@@ -20,6 +20,8 @@ use super::names::unknown_names;
 use super::passing::passes;
 use super::refusal::refusal;
 use super::unreachable::unreachable;
+use super::views;
+use crate::about::Remedy;
 use crate::endpoints::Endpoints;
 use crate::failure::Failure;
 
@@ -93,13 +95,28 @@ impl Admin {
         Ok(Self { client: Arc::new(Connection(Some(client))), access: access.clone() })
     }
 
-    /// Brokers and topics, as soon as a broker knows them.
+    /// Brokers and topics, as soon as a broker knows them; of those that are `wanted`, also one that only some brokers
+    /// have heard of yet.
     ///
     /// # Errors
     /// When no broker answers within `deadline`, or the cluster does not let us in.
-    pub async fn known_cluster(&self, deadline: Duration) -> Result<Cluster> {
-        let (client, access) = (Arc::clone(&self.client), self.access.clone());
-        blocking(move |_| Ok(known_cluster(client.inner(), &access, deadline)?)).await
+    pub async fn known_cluster(&self, wanted: &[String], deadline: Duration) -> Result<Cluster> {
+        let (client, access, wanted) = (Arc::clone(&self.client), self.access.clone(), wanted.to_vec());
+        let ask = move || {
+            let mut cluster = known_cluster(client.inner(), &access, deadline)?;
+            views::add_missing(&mut cluster, &access, wanted.iter().map(String::as_str));
+            Ok(cluster)
+        };
+        blocking(move |_| ask()).await
+    }
+
+    /// The cluster as each of its brokers that answers has it.
+    ///
+    /// # Errors
+    /// When there is no thread to ask from.
+    pub async fn views(&self, cluster: &Cluster) -> Result<Vec<Cluster>> {
+        let (cluster, access) = (cluster.clone(), self.access.clone());
+        blocking(move |_| Ok(views::of_each(&cluster, &access))).await
     }
 
     /// That this machine knows how to reach the brokers, of which the cluster may have let us in by another name.
@@ -139,18 +156,43 @@ impl Admin {
             })
             .collect();
         let options = options(deadline);
-        let told = Instant::now() + TOLD_WITHIN.min(deadline);
+        let began = Instant::now();
         loop {
             let results = self.client.create_topics(&requests, &options).await.context("creating topics")?;
-            let mut refused: Vec<_> = results.into_iter().filter_map(Result::err).collect();
-            refused.retain(|(_, code)| *code != RDKafkaErrorCode::TopicAlreadyExists);
+            let refused = results.into_iter().filter_map(Result::err);
+            let (existing, refused): (Vec<_>, Vec<_>) =
+                refused.partition(|(_, code)| *code == RDKafkaErrorCode::TopicAlreadyExists);
             // A controller that has just started knows of fewer brokers than there are.
             let few = refused.iter().any(|(_, code)| *code == RDKafkaErrorCode::InvalidReplicationFactor);
-            if !few || Instant::now() >= told {
+            if !refused.is_empty() && (!few || began.elapsed() >= TOLD_WITHIN.min(deadline)) {
                 return refusals("creating", refused.into_iter());
+            }
+            let on_its_way_out = self.unnamed(existing.into_iter().map(|(topic, _)| topic).collect()).await?;
+            if !few && on_its_way_out.is_empty() {
+                return Ok(());
+            }
+            if began.elapsed() >= deadline {
+                bail!(Failure::Failed {
+                    cause: format!("{} still being deleted, and cannot be made anew", being(&on_its_way_out)),
+                    remedy: Remedy::words("start the brokers that are down: one of them may hold a replica"),
+                });
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Those of some topics that no broker names although they exist: they are being deleted, and in the way until then.
+    async fn unnamed(&self, mut topics: Vec<String>) -> Result<Vec<String>> {
+        if topics.is_empty() {
+            return Ok(topics);
+        }
+        let cluster = self.cluster(TOLD_WITHIN).await?;
+        topics.retain(|topic| cluster.topic(topic).is_none());
+        if !topics.is_empty() {
+            let views = self.views(&cluster).await?;
+            topics.retain(|topic| views.iter().all(|view| view.topic(topic).is_none()));
+        }
+        Ok(topics)
     }
 
     /// Gives topics more partitions; (name, new total).
@@ -293,4 +335,8 @@ fn refusals(doing: &str, refused: impl Iterator<Item = (String, RDKafkaErrorCode
         return Ok(());
     }
     bail!("{doing} {}", words.join("; "))
+}
+
+fn being(topics: &[String]) -> String {
+    format!("{} {}", topics.join(", "), if topics.len() == 1 { "is" } else { "are" })
 }

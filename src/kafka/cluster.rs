@@ -31,11 +31,17 @@ pub struct PartitionState {
     pub isr: Vec<i32>,
 }
 
+impl PartitionState {
+    /// Whether it has a leader and all its replicas in sync.
+    pub fn is_in_sync(&self) -> bool {
+        self.leader.is_some() && self.isr.len() == self.replicas.len()
+    }
+}
+
 impl TopicState {
     /// Whether each partition has a leader and all its replicas in sync.
     pub fn is_fully_replicated(&self) -> bool {
-        let full = |p: &PartitionState| p.leader.is_some() && p.isr.len() == p.replicas.len();
-        !self.partitions.is_empty() && self.partitions.iter().all(full)
+        !self.partitions.is_empty() && self.partitions.iter().all(PartitionState::is_in_sync)
     }
 
     /// Replicas of each partition; the fewest, should they differ.

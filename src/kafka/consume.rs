@@ -19,7 +19,7 @@ use super::names::unknown_names;
 use super::native::{Queue, topic_ids};
 use super::plan::{Consumer, Ears, Plan, Quiet};
 use super::topics::{Ids, Lookout, without_leader};
-use super::{group, offsets, past};
+use super::{group, offsets, past, views};
 use crate::place::Until;
 
 /// Within this time partitions whose leader ended have another, if there is one in sync.
@@ -127,7 +127,9 @@ fn run(
 fn look(consumer: &Consumer, access: &Access, plan: &Plan) -> Result<(Cluster, Vec<String>)> {
     let deadline = Instant::now() + ELECTION.min(plan.patience);
     loop {
-        let cluster = known_cluster(consumer.client(), access, plan.patience)?;
+        let mut cluster = known_cluster(consumer.client(), access, plan.patience)?;
+        let names = plan.topics.iter().map(String::as_str).filter(|pattern| !pattern.contains('*'));
+        views::add_missing(&mut cluster, access, names);
         let topics = offsets::resolve(&access.about, &plan.topics, &cluster)?;
         let led = without_leader(&cluster, &topics).is_empty();
         if led || plan.until == Until::Never || Instant::now() >= deadline {

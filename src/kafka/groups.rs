@@ -11,6 +11,7 @@ use super::access::Access;
 use super::admin::known_cluster;
 use super::cluster::Cluster;
 use super::names::unknown_names;
+use super::views;
 use crate::about::About;
 use crate::place::From;
 
@@ -66,6 +67,11 @@ impl Groups {
         let cluster = known_cluster(consumer.client(), access, patience)?;
         unknown_names(&cluster, access)?;
         Ok(Self { access: access.clone(), consumer, cluster, patience })
+    }
+
+    /// Asks every broker about topics that the first one has not heard of.
+    pub fn learn(&mut self, topics: &[String]) {
+        views::add_missing(&mut self.cluster, &self.access, topics.iter().map(String::as_str));
     }
 
     /// All groups of consumers by name; those of the readiness probe and of other systems left out.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResourceResult, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
+use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::client::let_go;
@@ -22,28 +23,70 @@ pub(super) struct Limits {
     topics: HashMap<Arc<str>, Option<u64>>,
     /// Of a whole request: on a larger one the broker hangs up without a word.
     request: Option<u64>,
+    asker: Asker,
+}
+
+/// Who asks.
+#[derive(Default)]
+enum Asker {
+    #[default]
+    Nobody,
+    Client(AdminClient<DefaultClientContext>),
+    /// Brokers that did not answer once are not waited for again.
+    GaveUp,
 }
 
 impl Limits {
-    /// Asks once for each topic. `broker` is one of the cluster. Blocks its thread, which is one of the runtime's for
-    /// such work.
-    pub(super) fn learn(&mut self, access: &Access, broker: Option<i32>, topic: &Arc<str>) {
-        if self.topics.contains_key(topic) {
-            return;
+    /// Asks once for each topic. Blocks its thread, which is one of the runtime's for such work, until `stop`.
+    pub(super) fn learn(&mut self, access: &Access, topic: &Arc<str>, stop: &CancellationToken) {
+        if !self.topics.contains_key(topic) {
+            let most = self.ask(access, &ResourceSpecifier::Topic(topic), "max.message.bytes", stop);
+            self.topics.insert(Arc::clone(topic), most);
         }
+    }
+
+    /// As [`Limits::learn`], how large a request may be. `broker` is one of the cluster.
+    pub(super) fn learn_request(&mut self, access: &Access, broker: Option<i32>, stop: &CancellationToken) {
+        if let (None, Some(id)) = (self.request, broker) {
+            self.request = self.ask(access, &ResourceSpecifier::Broker(id), "socket.request.max.bytes", stop);
+        }
+    }
+
+    fn ask(
+        &mut self,
+        access: &Access,
+        whose: &ResourceSpecifier<'_>,
+        setting: &str,
+        stop: &CancellationToken,
+    ) -> Option<u64> {
+        if matches!(self.asker, Asker::Nobody) {
+            self.asker = access.config().create().map_or(Asker::GaveUp, Asker::Client);
+        }
+        let Asker::Client(client) = &self.asker else { return None };
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
         let asked = tokio::runtime::Handle::current().block_on(async {
-            let client: AdminClient<DefaultClientContext> = access.config().create().ok()?;
-            let of_topic = ask(&client, &ResourceSpecifier::Topic(topic), "max.message.bytes").await;
-            let of_request = match broker {
-                Some(id) => ask(&client, &ResourceSpecifier::Broker(id), "socket.request.max.bytes").await,
-                None => None,
-            };
-            let_go(client);
-            Some((of_topic, of_request))
+            tokio::select! {
+                answer = client.describe_configs([whose], &options) => answer.ok(),
+                () = stop.cancelled() => None,
+            }
         });
-        let (of_topic, of_request) = asked.unwrap_or_default();
-        self.topics.insert(Arc::clone(topic), of_topic);
-        self.request = of_request.or(self.request);
+        let Some(answer) = asked else {
+            self.let_go(Asker::GaveUp);
+            return None;
+        };
+        let found = |resource: ConfigResourceResult| resource.ok()?.get(setting)?.value.as_ref()?.parse().ok();
+        answer.into_iter().find_map(found)
+    }
+
+    fn let_go(&mut self, next: Asker) {
+        if let Asker::Client(client) = std::mem::replace(&mut self.asker, next) {
+            let_go(client);
+        }
+    }
+
+    /// How large a batch for this topic may be, where it is known.
+    pub(super) fn of_batch(&self, topic: &str) -> Option<u64> {
+        self.topics.get(topic).copied().flatten()
     }
 
     /// Why no broker can be sent a message of this size.
@@ -52,20 +95,20 @@ impl Limits {
         Some(format!("it has {size} bytes, and a request to the brokers {most} at most (socket.request.max.bytes)"))
     }
 
-    /// Why a topic did not take a message.
-    pub(super) fn refusal(&self, topic: &str) -> String {
-        match self.topics.get(topic).copied().flatten() {
-            Some(most) => format!("it is larger than the topic allows (max.message.bytes {most})"),
-            None => "it is larger than the topic allows (max.message.bytes)".to_owned(),
+    /// Why a topic did not take a message of this size.
+    pub(super) fn refusal(&self, topic: &str, size: usize) -> String {
+        let it = if size < LARGE && self.of_batch(topic).is_none() { "it, or its batch," } else { "it" };
+        match self.of_batch(topic) {
+            Some(most) => format!("{it} is larger than the topic allows (max.message.bytes {most})"),
+            None => format!("{it} is larger than the topic allows (max.message.bytes)"),
         }
     }
 }
 
-async fn ask(client: &AdminClient<DefaultClientContext>, whose: &ResourceSpecifier<'_>, setting: &str) -> Option<u64> {
-    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
-    let answer = client.describe_configs([whose], &options).await.ok()?;
-    let found = |resource: ConfigResourceResult| resource.ok()?.get(setting)?.value.as_ref()?.parse().ok();
-    answer.into_iter().find_map(found)
+impl Drop for Limits {
+    fn drop(&mut self) {
+        self.let_go(Asker::GaveUp);
+    }
 }
 
 #[cfg(test)]
@@ -76,10 +119,11 @@ mod tests {
     fn a_limit_is_named_where_it_is_known() {
         let mut limits = Limits::default();
         assert_eq!(limits.problem(usize::MAX), None);
-        assert_eq!(limits.refusal("a"), "it is larger than the topic allows (max.message.bytes)");
+        assert_eq!(limits.refusal("a", LARGE), "it is larger than the topic allows (max.message.bytes)");
+        assert_eq!(limits.refusal("a", 1), "it, or its batch, is larger than the topic allows (max.message.bytes)");
         limits.request = Some(104_857_600);
         limits.topics.insert(Arc::from("a"), Some(1_048_588));
-        assert_eq!(limits.refusal("a"), "it is larger than the topic allows (max.message.bytes 1048588)");
+        assert_eq!(limits.refusal("a", 1), "it is larger than the topic allows (max.message.bytes 1048588)");
         assert_eq!(limits.problem(104_857_600), None);
         assert!(limits.problem(104_857_601).unwrap().contains("socket.request.max.bytes"));
     }

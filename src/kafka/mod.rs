@@ -11,6 +11,7 @@ mod ends;
 mod follow;
 mod group;
 pub mod groups;
+mod lanes;
 mod limits;
 mod member;
 mod names;
@@ -27,5 +28,6 @@ mod topics;
 mod troubles;
 mod unknown;
 mod unreachable;
+mod views;
 
 pub use unknown::unknown_topic;

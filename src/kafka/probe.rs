@@ -2,17 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use rdkafka::ClientConfig;
+use anyhow::{Context, Result, bail};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking::blocking;
 use super::client::{client_config, let_go};
+use super::passing::is_passing;
 use crate::stack::topic::PROBE_TOPIC;
 
 /// The probe's consumer group, hidden from lists like its topic.
@@ -20,6 +21,8 @@ pub const PROBE_GROUP: &str = "__sosstack_probe";
 
 /// How long a commit may outlast the deadline; to a broker that has frozen, the library waits a minute.
 const GRACE: Duration = Duration::from_secs(1);
+/// Between two commits.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// One round trip through the probe topic and a consumer group.
 ///
@@ -76,19 +79,38 @@ fn consume(servers: &str, token: &[u8], deadline: Instant, abandoned: &Cancellat
         .context("preparing the probe's consumer")?;
     consumer.subscribe(&[PROBE_TOPIC]).context("joining the probe's group")?;
     let mut last_error = None;
+    // Once the message has come back: what is to be committed.
+    let mut read: Option<TopicPartitionList> = None;
     while Instant::now() < deadline && !abandoned.is_cancelled() {
-        match consumer.poll(Duration::from_millis(50)) {
+        // A member that does not poll takes no part in a rebalance, without which it cannot commit.
+        match consumer.poll(if read.is_some() { AGAIN } else { Duration::from_millis(50) }) {
             Some(Ok(message)) if message.payload() == Some(token) => {
-                consumer.commit_message(&message, CommitMode::Sync).context("committing the probe's offset")?;
-                let_go(consumer);
-                return Ok(());
+                let mut offsets = TopicPartitionList::new();
+                let next = Offset::Offset(message.offset() + 1);
+                offsets.add_partition_offset(message.topic(), message.partition(), next)?;
+                read = Some(offsets);
             }
             Some(Err(error)) => last_error = Some(error),
             _ => {}
         }
+        match read.as_ref().map(|offsets| consumer.commit(offsets, CommitMode::Sync)) {
+            Some(Ok(())) => {
+                let_go(consumer);
+                return Ok(());
+            }
+            Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => last_error = Some(error),
+            Some(Err(error)) => return Err(error).context("committing the probe's offset"),
+            None => {}
+        }
     }
-    ensure!(last_error.is_none(), "the probe's message did not come back: {}", last_error.expect("just checked"));
-    anyhow::bail!("the probe's message was acknowledged but did not come back through a consumer group")
+    let what = match read {
+        Some(_) => "the probe's offset was not committed",
+        None => "the probe's message was acknowledged but did not come back through a consumer group",
+    };
+    match last_error {
+        Some(error) => Err(error).context(what),
+        None => bail!(what),
+    }
 }
 
 fn common(servers: &str) -> ClientConfig {
@@ -104,4 +126,41 @@ fn common(servers: &str) -> ClientConfig {
         .set("topic.metadata.refresh.interval.ms", "2000")
         .set("log_level", "0");
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    use super::*;
+
+    /// What a broker answers to the first commits, and what comes of it.
+    async fn committed_after(errors: &[RDKafkaRespErr], patience: Duration) -> Result<()> {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic(PROBE_TOPIC, 1, 1).unwrap();
+        cluster.request_errors(RDKafkaApiKey::OffsetCommit, errors);
+        round_trip(&[cluster.bootstrap_servers()], Instant::now() + patience).await
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_tried_again_while_its_coordinator_changes() {
+        use RDKafkaRespErr as Answer;
+        let passing = [
+            Answer::RD_KAFKA_RESP_ERR__TRANSPORT,
+            Answer::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+            Answer::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+            Answer::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+            Answer::RD_KAFKA_RESP_ERR__TRANSPORT,
+            Answer::RD_KAFKA_RESP_ERR__TRANSPORT,
+            Answer::RD_KAFKA_RESP_ERR__TRANSPORT,
+            Answer::RD_KAFKA_RESP_ERR__TRANSPORT,
+        ];
+        committed_after(&passing, Duration::from_secs(30)).await.unwrap();
+        let begun = Instant::now();
+        let refusal = [Answer::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED];
+        let refused = committed_after(&refusal, Duration::from_secs(30)).await.unwrap_err();
+        assert!(format!("{refused:#}").starts_with("committing the probe's offset: "), "{refused:#}");
+        assert!(begun.elapsed() < Duration::from_secs(15), "no time mends it: {:?}", begun.elapsed());
+    }
 }

@@ -5,34 +5,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext};
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::admin::known_cluster;
 use super::blocking::blocking;
-use super::client::let_go;
 use super::cluster::Cluster;
+use super::lanes::{Lanes, USUAL};
 use super::limits::{LARGE, Limits};
 use super::names::unknown_names;
 use super::native::add_header;
 use super::unknown::unknown_topic;
+use super::views;
 use crate::sending::{Batches, Ledger, Outgoing, next_batch};
 
 /// How long a full queue is given to drain before it is tried again.
 const DRAIN: Duration = Duration::from_millis(5);
 /// How long the library may need to report what it gave up, past its own deadline.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long messages in flight are waited for after an interruption.
-const FAREWELL: Duration = Duration::from_millis(500);
-/// How long waiting may be deaf to an interruption.
-const DEAF: Duration = Duration::from_millis(50);
 /// What becomes of messages that were not handed to the library.
 const NOT_SENT: &str = "interrupted before it was sent";
 /// Bytes of messages that wait for their acknowledgement. The library's own bound would let nothing larger pass, not
@@ -64,11 +61,12 @@ pub enum Codec {
 }
 
 /// Enters each delivery into the ledger.
-struct Reports {
+#[derive(Clone)]
+pub(super) struct Reports {
     ledger: Arc<Ledger>,
     /// Bytes that wait for their acknowledgement.
-    waiting: AtomicUsize,
-    limits: Mutex<Limits>,
+    waiting: Arc<AtomicUsize>,
+    limits: Arc<Mutex<Limits>>,
 }
 
 impl ClientContext for Reports {
@@ -82,12 +80,13 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
         let (Ok(message) | Err((_, message))) = result;
-        self.waiting.fetch_sub(message.payload_len() + message.key_len(), Ordering::Relaxed);
+        let size = message.payload_len() + message.key_len();
+        self.waiting.fetch_sub(size, Ordering::Relaxed);
         match result {
             Ok(message) => self.ledger.accept_at(message.partition(), message.offset()),
             Err((error, message)) => {
                 let words = match error.rdkafka_error_code() {
-                    Some(RDKafkaErrorCode::MessageSizeTooLarge) => self.limits().refusal(message.topic()),
+                    Some(RDKafkaErrorCode::MessageSizeTooLarge) => self.limits().refusal(message.topic(), size),
                     _ => reason(error),
                 };
                 self.ledger.refuse(number as u64, &words);
@@ -115,44 +114,39 @@ pub async fn produce(
     stop: CancellationToken,
 ) -> Result<()> {
     let Some(first) = next_batch(&mut batches, &stop).await else { return Ok(()) };
-    let producer: BaseProducer<Reports> = config(access, pace)
-        .create_with_context(Reports {
-            ledger: Arc::clone(&ledger),
-            waiting: AtomicUsize::new(0),
-            limits: Mutex::default(),
-        })
-        .context("preparing the producer")?;
+    let reports = Reports { ledger: Arc::clone(&ledger), waiting: Arc::default(), limits: Arc::default() };
+    let lanes = Lanes::new(config(access, pace), reports.clone())?;
     let access = access.clone();
     // By the producer itself: with the answer it asks for its id at once, else half a second later.
     let met = blocking(move |_| {
-        let cluster = known_cluster(producer.client(), &access, pace.patience)?;
+        let cluster = known_cluster(lanes.get(USUAL).client(), &access, pace.patience)?;
         unknown_names(&cluster, &access)?;
-        Ok((producer, cluster, access))
+        Ok((lanes, cluster, access))
     });
     let met = tokio::select! {
         biased;
         () = stop.cancelled() => None,
         met = met => Some(met?),
     };
-    let Some((producer, cluster, access)) = met else {
+    let Some((lanes, cluster, access)) = met else {
         refuse(&first, &ledger);
         refuse_rest(&mut batches, &ledger);
         return Ok(());
     };
     let runtime = tokio::runtime::Handle::current();
     blocking(move |_| {
-        let mut run = Run { producer, access, cluster, refused_topics: HashMap::new(), ledger, pace, stop };
+        let mut run = Run { lanes, reports, access, cluster, topics: HashMap::new(), ledger, pace, stop };
         let mut next = Some(first);
         while let Some(batch) = next {
             for message in &batch {
                 run.send(message);
             }
-            run.producer.poll(Duration::ZERO);
+            run.lanes.poll();
             next = runtime.block_on(next_batch(&mut batches, &run.stop));
         }
         refuse_rest(&mut batches, &run.ledger);
         let settled = run.settle();
-        let_go(run.producer);
+        run.lanes.let_go();
         settled
     })
     .await
@@ -191,17 +185,27 @@ fn config(access: &Access, pace: Pace) -> rdkafka::ClientConfig {
         .set("queue.buffering.max.kbytes", "2000000")
         // The broker is the judge of what is too large.
         .set("message.max.bytes", "1000000000")
-        .set("batch.size", "900000")
         .set("message.timeout.ms", pace.patience.as_millis().max(1).to_string());
     config
 }
 
+/// What is known of a topic.
+enum Route {
+    /// It does not exist, with the words about it.
+    Nowhere(String),
+    /// It was sent one message, which travels alone: its limit does not matter yet.
+    Begun,
+    Through {
+        lane: usize,
+    },
+}
+
 struct Run {
-    producer: BaseProducer<Reports>,
+    lanes: Lanes,
+    reports: Reports,
     access: Access,
     cluster: Cluster,
-    /// Topics that do not exist, with the words about them.
-    refused_topics: HashMap<Arc<str>, Option<String>>,
+    topics: HashMap<Arc<str>, Route>,
     ledger: Arc<Ledger>,
     pace: Pace,
     stop: CancellationToken,
@@ -209,9 +213,10 @@ struct Run {
 
 impl Run {
     fn send(&mut self, message: &Outgoing) {
-        if let Some(words) = self.topic_problem(&message.topic) {
-            return self.ledger.refuse(message.number, &words);
-        }
+        let lane = match self.lane(&message.topic) {
+            Ok(lane) => lane,
+            Err(words) => return self.ledger.refuse(message.number, &words),
+        };
         if message.time == Some(0) {
             return self.ledger.refuse(message.number, TIME_ZERO);
         }
@@ -229,15 +234,16 @@ impl Run {
             message.headers.iter().for_each(|(name, value)| add_header(&mut headers, name, value.as_deref()));
             record.headers = Some(headers);
         }
+        let producer = self.lanes.get(lane);
         // Looking at the clock costs a tenth of what sending costs: only who has to wait does.
         let mut deadline = None;
         loop {
-            let waiting = &self.producer.context().waiting;
+            let waiting = &self.reports.waiting;
             let before = waiting.load(Ordering::Relaxed);
             let sent = if before > 0 && before + size > WAITING {
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), record))
             } else {
-                self.producer.send(record)
+                producer.send(record)
             };
             match sent {
                 Ok(()) => {
@@ -251,28 +257,16 @@ impl Run {
                         return self.ledger.refuse(message.number, NOT_SENT);
                     }
                     record = back;
-                    self.producer.poll(DRAIN);
+                    producer.poll(DRAIN);
+                    self.lanes.poll();
                 }
                 Err((error, _)) => return self.ledger.refuse(message.number, &reason(&error)),
             }
         }
     }
 
-    /// Waits until each message is acknowledged or given up; after an interruption not for long, and what is under way
-    /// then is given up.
     fn settle(&self) -> Result<()> {
-        let deadline = Instant::now() + self.pace.patience + GRACE;
-        let mut farewell = None;
-        loop {
-            match self.producer.flush(DEAF) {
-                Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) if Instant::now() < deadline => {}
-                settled => return settled.context("waiting for acknowledgements"),
-            }
-            if self.stop.is_cancelled() && Instant::now() >= *farewell.get_or_insert_with(|| Instant::now() + FAREWELL)
-            {
-                self.producer.purge(PurgeConfig::default().queue().inflight());
-            }
-        }
+        self.lanes.settle(Instant::now() + self.pace.patience + GRACE, &self.stop)
     }
 
     /// Why no broker can be sent this much.
@@ -280,26 +274,50 @@ impl Run {
         if size < LARGE {
             return None;
         }
-        let mut limits = self.producer.context().limits();
-        limits.learn(&self.access, self.cluster.brokers.first().copied(), topic);
+        let mut limits = self.reports.limits();
+        limits.learn(&self.access, topic, &self.stop);
+        limits.learn_request(&self.access, self.cluster.brokers.first().copied(), &self.stop);
         limits.problem(size)
+    }
+
+    /// Through which lane messages go to this topic, or why they cannot.
+    fn lane(&mut self, topic: &Arc<str>) -> Result<usize, String> {
+        let route = match self.topics.get(topic) {
+            Some(Route::Through { lane }) => return Ok(*lane),
+            Some(Route::Nowhere(words)) => return Err(words.clone()),
+            Some(Route::Begun) => Route::Through { lane: self.narrowed(topic)? },
+            None => self.topic_problem(topic).map_or(Route::Begun, Route::Nowhere),
+        };
+        self.topics.insert(Arc::clone(topic), route);
+        match &self.topics[topic] {
+            Route::Through { lane } => Ok(*lane),
+            Route::Begun => Ok(USUAL),
+            Route::Nowhere(words) => Err(words.clone()),
+        }
+    }
+
+    /// The lane of a topic by its limit. What was sent to it before arrives before.
+    fn narrowed(&mut self, topic: &Arc<str>) -> Result<usize, String> {
+        self.reports.limits().learn(&self.access, topic, &self.stop);
+        let Some(most) = self.reports.limits().of_batch(topic) else { return Ok(USUAL) };
+        let lane = self.lanes.of(most).map_err(|error| format!("{error:#}"))?;
+        if lane != USUAL {
+            self.settle().map_err(|error| format!("{error:#}"))?;
+        }
+        Ok(lane)
     }
 
     /// Why messages cannot go to this topic; a broker would make it, and a typo with it.
     fn topic_problem(&mut self, topic: &Arc<str>) -> Option<String> {
-        if let Some(known) = self.refused_topics.get(topic) {
-            return known.clone();
-        }
+        views::add_missing(&mut self.cluster, &self.access, [&**topic]);
         let names = || self.cluster.topics.iter().map(|topic| topic.name.as_str());
-        let problem = self.cluster.topic(topic).is_none().then(|| {
+        self.cluster.topic(topic).is_none().then(|| {
             let failure = unknown_topic(&self.access.about, topic, names());
             match failure.remedy() {
                 Some(remedy) => format!("{failure}; {remedy}"),
                 None => failure.to_string(),
             }
-        });
-        self.refused_topics.insert(Arc::clone(topic), problem.clone());
-        problem
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use super::all::all;
 use super::down;
 use super::plan::Step;
-use super::wish::Up;
+use super::request::Up;
 use crate::event::{self, Event, Notice, Outcome, Report, Step as Work};
 use crate::runtime::{Created, Inventory, State};
 use crate::shutdown::Shutdown;

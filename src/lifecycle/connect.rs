@@ -10,8 +10,7 @@ use crate::runtime::{Inventory, State};
 use crate::secrets::{Accounts, authority};
 use crate::stack::device::SERVICE_USER;
 use crate::stack::ports::PortName;
-use crate::stack::{Role, Stack, StackName};
-use crate::target::cluster_name;
+use crate::stack::{Role, Stack, StackName, names};
 
 /// How this machine reaches a stack that was made.
 ///
@@ -47,17 +46,17 @@ pub fn endpoints(stack: &Stack, inventory: &Inventory, paths: &Paths) -> Result<
 
 /// How a container on the stack's network reaches it: by the names of the cluster.
 pub fn endpoints_inside(stack: &Stack, outside: &Endpoints) -> Endpoints {
-    let names = |role: Role, port: u16| -> Vec<String> {
+    let all = |role: Role, port: PortName| -> Vec<String> {
         let services = stack.services().into_iter().filter(|service| service.role == role);
-        services.map(|service| format!("{}:{port}", cluster_name(stack, service))).collect()
+        services.map(|service| format!("{}:{}", names::cluster_name(stack, service), port.number())).collect()
     };
-    let mqtt = |port| Address { host: "mqtt-service".to_owned(), port };
+    let mqtt = |port: PortName| Address { host: names::clients(Role::Mosquitto), port: port.number() };
     Endpoints {
-        kafka: names(Role::Kafka, 9092),
-        zookeeper: names(Role::Zookeeper, 2181),
-        mqtt: mqtt(1883),
-        mqtts: mqtt(8883),
-        mqtt_ws: mqtt(9001),
+        kafka: all(Role::Kafka, PortName::Kafka),
+        zookeeper: all(Role::Zookeeper, PortName::Zookeeper),
+        mqtt: mqtt(PortName::Mqtt),
+        mqtts: mqtt(PortName::Mqtts),
+        mqtt_ws: mqtt(PortName::MqttWs),
         ..outside.clone()
     }
 }

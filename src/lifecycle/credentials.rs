@@ -8,7 +8,7 @@ use crate::about::{About, Remedy};
 use crate::failure::Failure;
 use crate::memo::Memo;
 use crate::paths::Paths;
-use crate::runtime::{Inventory, RuntimeKind};
+use crate::runtime::{Inventory, Runtime, RuntimeKind};
 use crate::secrets::{Accounts, Authority};
 use crate::stack::{Role, StackName};
 
@@ -47,6 +47,29 @@ pub fn ensure_of(place: &Place, paths: &Paths, name: &StackName, inventory: &Inv
         return Err(replaced(&dir, name).into());
     }
     Ok(())
+}
+
+/// Refuses when the stack, which exists, was not made from this data directory: with one Docker, names are shared by all
+/// its users. Processes are known by this data directory only.
+///
+/// # Errors
+/// [`Failure::Failed`] that names the way to act on it all the same; others when the runtime does not answer.
+pub async fn ensure_made_here(runtime: &dyn Runtime, paths: &Paths, name: &StackName) -> Result<()> {
+    let dir = paths.stack(name);
+    let memo = Memo::read(&dir)?;
+    let place = Place { kind: runtime.kind(), daemon: runtime.daemon().await? };
+    if place.kind == RuntimeKind::Process || is_of(&place, &memo) {
+        return Ok(());
+    }
+    let cause = format!(
+        "stack {name} was not made from {}: it was made by another user or with another XDG_DATA_HOME",
+        dir.display()
+    );
+    let remedy = Remedy::either([
+        Remedy::words("run sosstack as the user that made it"),
+        Remedy::words(format!("if nobody needs it any more: {}", name.about().command("down --not-mine"))),
+    ]);
+    Err(Failure::Failed { cause, remedy }.into())
 }
 
 /// Notes that Mosquitto is about to load these logins: before it does, as whatever comes next may be a kill.

@@ -10,8 +10,8 @@ use crate::about::Remedy;
 use crate::endpoints::Endpoints;
 use crate::event::{self, Event, Notice, Outcome, Report, Step};
 use crate::failure::Failure;
-use crate::mqtt::access::{Login, Transport, is_refused_login};
-use crate::mqtt::connection::Connection;
+use crate::mqtt::access::{Access, Login, is_refused_login};
+use crate::mqtt::probe;
 use crate::paths::Paths;
 use crate::secrets::Accounts;
 use crate::stack::device::SERVICE_USER;
@@ -171,14 +171,12 @@ fn login(accounts: &Accounts, user: &str) -> Option<Login> {
 async fn until(up: &Up<'_>, login: &Login, wanted: Wanted) -> Result<()> {
     let inventory = up.runtime.inventory(&up.stack.name).await?;
     let endpoints: Endpoints = connect::endpoints(up.stack, &inventory, up.paths)?;
+    let access = Access { login: Some(login.clone()), ..Access::service(&endpoints) };
     let deadline = Instant::now() + TAKES_EFFECT;
     let asked = poll::until(&Step::ReloadLogins, deadline, &|_| {}, async || {
-        match (Connection::open(&endpoints.mqtt, &Transport::Tcp, login, LOGIN).await, wanted) {
-            (Ok(connection), Wanted::Accepted) => {
-                let _ = connection.close(LOGIN).await;
-                Ok(())
-            }
-            (Ok(_), Wanted::Refused) => Err(format!("{} is still let in", login.username)),
+        match (probe::login(&access, LOGIN).await, wanted) {
+            (Ok(()), Wanted::Accepted) => Ok(()),
+            (Ok(()), Wanted::Refused) => Err(format!("{} is still let in", login.username)),
             (Err(error), Wanted::Refused) if is_refused_login(&error) => Ok(()),
             (Err(error), _) => Err(format!("{error:#}")),
         }

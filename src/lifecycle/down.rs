@@ -1,7 +1,6 @@
 //! Stopping and removing: Kafka before ZooKeeper, or brokers hang on a coordinator that is gone.
 
 use std::fs;
-use std::time::Duration;
 
 use anyhow::Result;
 
@@ -12,16 +11,9 @@ use crate::paths::Paths;
 use crate::runtime::{Inventory, Runtime};
 use crate::secrets::ClusterSecrets;
 use crate::shutdown::Shutdown;
+use crate::stack::load::Place;
+use crate::stack::sizes::stop_grace;
 use crate::stack::{Role, Service, StackName};
-
-/// How long a service may take to end by itself. A broker with nowhere to move its leaders to gives
-/// up after three tries; a log that is not closed properly costs a recovery on the next start.
-fn grace(service: Service) -> Duration {
-    match service.role {
-        Role::Kafka => Duration::from_secs(30),
-        Role::Zookeeper | Role::Mosquitto => Duration::from_secs(10),
-    }
-}
 
 /// Stops services: Kafka and Mosquitto at once, then ZooKeeper.
 ///
@@ -31,7 +23,7 @@ pub async fn stop_in_order(runtime: &dyn Runtime, paths: &Paths, name: &StackNam
     let dir = paths.stack(name);
     // Helps only if this command is killed: a full disk must not keep it from making room.
     let _ = Memo::update(&dir, |memo| memo.stopping = services.to_vec());
-    let stop = |service: &Service| runtime.stop(name, *service, grace(*service));
+    let stop = |service: &Service| runtime.stop(name, *service, stop_grace(service.role, Place::Laptop));
     let (zookeeper, others): (Vec<&Service>, Vec<&Service>) =
         services.iter().partition(|service| service.role == Role::Zookeeper);
     all(others.into_iter().map(stop)).await?;

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::credentials::{self, Place};
 use super::down;
-use super::wish::Up;
+use super::request::Up;
 use crate::failure::Failure;
 use crate::runtime::{Instance, State};
 use crate::secrets::{Accounts, Authority, ServerCertificate};

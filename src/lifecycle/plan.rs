@@ -60,8 +60,6 @@ fn step_for(workload: &Workload, instance: Option<&Instance>) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::workload::ConfigFile;
 
@@ -72,19 +70,7 @@ mod tests {
             secret: false,
             live,
         };
-        Workload {
-            service,
-            image: "image".to_owned(),
-            command: vec!["run".to_owned()],
-            user: 1,
-            files: vec![file("/fixed", text, false), file("/live", live, true)],
-            volumes: Vec::new(),
-            scratch: Vec::new(),
-            ports: Vec::new(),
-            aliases: Vec::new(),
-            memory: 0,
-            stop_grace: Duration::from_secs(1),
-        }
+        Workload::of_files(service, vec![file("/fixed", text, false), file("/live", live, true)])
     }
 
     fn instance(of: &Workload, state: State) -> Inventory {

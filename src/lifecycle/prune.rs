@@ -108,7 +108,7 @@ fn without_credentials(
             runtime.kind().as_str(),
             inventory.instances.len(),
             inventory.volumes.len(),
-            name.about_another().command("down --volumes")
+            name.about_another().command("down --volumes --not-mine")
         )
     })
 }

@@ -86,7 +86,8 @@ pub(super) async fn forbid(stack_dir: &Path, endpoints: &Endpoints) -> Result<()
     }
     let admin = Admin::of_stack(endpoints)?;
     // A broker that knew no topics yet would have all of them forgotten.
-    let cluster = admin.known_cluster(PATIENCE).await?;
+    let wanted: Vec<String> = allowed.keys().cloned().collect();
+    let cluster = admin.known_cluster(&wanted, PATIENCE).await?;
     let there = |topic: &String| cluster.topic(topic).is_some();
     for (topic, before) in allowed.into_iter().filter(|(topic, _)| there(topic)) {
         let mut config = admin.topic_config(&topic, PATIENCE).await?;

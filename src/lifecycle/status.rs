@@ -14,8 +14,8 @@ use crate::stack::ports::PortName;
 use crate::stack::{Service, StackName};
 use crate::workload::PublishedPort;
 
-/// How long a layer may take to answer.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long a layer may take to answer: on a busy machine, one that is well may take seconds.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The stack at one moment; the schema of `sosstack status --output json`.
 #[derive(Debug, Clone, Serialize)]

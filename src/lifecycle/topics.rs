@@ -11,6 +11,8 @@ use crate::kafka::admin::{Admin, Cluster, TopicRequest, TopicState};
 
 /// How long the cluster may take to agree.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one question may take.
+const QUESTION: Duration = Duration::from_secs(2);
 
 /// Makes a topic; returns it when all its replicas are in sync.
 ///
@@ -73,6 +75,14 @@ async fn until_whole(admin: &Admin, topic: &str, partitions: Option<usize>) -> R
     cluster.topic(topic).cloned().context("a topic that was there is gone")
 }
 
+/// Until it holds of what every broker says: whoever comes next may ask any of them.
 async fn until(admin: &Admin, holds: impl Fn(&Cluster) -> Result<(), String>) -> Result<Cluster> {
-    poll::cluster_until(admin, &Step::ProveTopics, Instant::now() + PATIENCE, &|_| {}, holds).await
+    let asked = poll::until(&Step::ProveTopics, Instant::now() + PATIENCE, &|_| {}, async || {
+        let words = |error: anyhow::Error| format!("{error:#}");
+        let cluster = admin.cluster(QUESTION).await.map_err(words)?;
+        holds(&cluster)?;
+        admin.views(&cluster).await.map_err(words)?.iter().try_for_each(&holds)?;
+        Ok(cluster)
+    });
+    asked.await.map_err(anyhow::Error::msg)
 }

@@ -30,7 +30,7 @@ use crate::stack::{Persistence, Role, Service, Stack};
 use crate::workload::build::{Secrets, certificate_names, workloads};
 use crate::workload::{PublishedPort, Workload};
 
-pub use super::wish::Up;
+pub use super::request::Up;
 
 /// A stack that is ready.
 #[derive(Debug)]

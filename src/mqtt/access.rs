@@ -60,7 +60,6 @@ pub enum Transport {
     Tls {
         ca_file: PathBuf,
     },
-    WebSocket,
 }
 
 /// The trust that a PEM file of authorities gives.

@@ -23,26 +23,24 @@ impl TurnedAway {
     }
 }
 
-/// Follows the log of a server that allows `limit` seconds.
+/// Follows the log of a server that grants `limit` seconds.
 pub struct Log {
-    limit: u16,
+    limit: Option<u16>,
     /// Clients that asked for more, and how much.
     asked: HashMap<String, u32>,
 }
 
 impl Log {
-    /// `limit` as `max_keepalive` has it: 0 for none.
-    pub fn new(limit: u16) -> Self {
+    /// `limit` as the server has it; None: it grants any.
+    pub fn new(limit: Option<u16>) -> Self {
         Self { limit, asked: HashMap::new() }
     }
 
     /// Reads the next line; whom it shows to have been turned away.
     pub fn read(&mut self, line: &str) -> Option<TurnedAway> {
-        if self.limit == 0 {
-            return None;
-        }
+        let limit = u32::from(self.limit?);
         if let Some((client, seconds)) = connected(line) {
-            if seconds == 0 || seconds > u32::from(self.limit) {
+            if seconds == 0 || seconds > limit {
                 self.asked.insert(client.to_owned(), seconds);
             } else {
                 self.asked.remove(client);
@@ -81,8 +79,8 @@ fn gone(line: &str) -> Option<(&str, bool)> {
 mod tests {
     use super::*;
 
-    fn turned_away(limit: u16, lines: &[&str]) -> Vec<(String, u32)> {
-        let mut log = Log::new(limit);
+    fn turned_away(limit: impl Into<Option<u16>>, lines: &[&str]) -> Vec<(String, u32)> {
+        let mut log = Log::new(limit.into());
         lines.iter().filter_map(|line| log.read(line)).map(|found| (found.client, found.seconds)).collect()
     }
 
@@ -101,7 +99,7 @@ mod tests {
             "Bad socket read/write on client raw-0: Invalid arguments provided.",
         ];
         assert_eq!(turned_away(300, &old), [("watch (7)".to_owned(), 301), ("raw-0".to_owned(), 0)]);
-        assert!(turned_away(0, &old).is_empty(), "no limit turns nobody away");
+        assert!(turned_away(None, &old).is_empty(), "no limit turns nobody away");
         assert_eq!(turned_away(400, &old), [("raw-0".to_owned(), 0)]);
         let new = [
             "New client connected from 127.0.0.1:39706 as cid (p4, c1, k600, u'user-x').",

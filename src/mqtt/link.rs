@@ -28,6 +28,7 @@ use tokio_util::io::poll_read_buf;
 
 use super::access::{self, Access, Transport};
 use super::hung_up::HungUp;
+use crate::endpoints::Address;
 
 /// The protocol's own limit; a smaller one makes Mosquitto drop what is larger without a word.
 const LARGEST_PACKET: u32 = 268_435_455;
@@ -35,8 +36,8 @@ const LARGEST_PACKET: u32 = 268_435_455;
 const CHUNK: usize = 64 * 1024;
 /// Messages that the server may send before the first is acknowledged.
 const RECEIVE_MAXIMUM: u16 = 1000;
-/// A reader that stands still, as behind a pager, is kept this long. Less than Mosquitto's own limit: 2.0.21 throws out a
-/// client that asks for exactly `max_keepalive` and sends something, within a second.
+/// A reader that stands still, as behind a pager, is kept this long. Less than the limit of most servers: Mosquitto 2.0.21
+/// throws out a client that asks for exactly `max_keepalive` and sends something, within a second.
 const KEEP_ALIVE: Duration = Duration::from_secs(240);
 /// A server that says nothing for so long is asked for a sign of life, and given half as long again to answer: far
 /// more often than it needs to hear of us, as nothing else tells that it stands still.
@@ -105,12 +106,7 @@ impl Link {
 
     async fn connect(access: &Access, session: &Session) -> Result<Self> {
         let address = &access.address;
-        let tcp =
-            TcpStream::connect((address.host.as_str(), address.port)).await.map_err(|error| match error.kind() {
-                io::ErrorKind::ConnectionRefused => anyhow!("nothing listens on {address}"),
-                _ => anyhow!("connection to {address}: {error}"),
-            })?;
-        tcp.set_nodelay(true).with_context(|| format!("connection to {address}"))?;
+        let tcp = tcp(address).await?;
         let stream = match &access.transport {
             Transport::Tcp => Either::Left(tcp),
             Transport::Tls { ca_file } => {
@@ -119,7 +115,6 @@ impl Link {
                 let secured = connector.connect(name, tcp).await;
                 Either::Right(Box::new(secured.map_err(|error| anyhow!("TLS with {address} failed: {error}"))?))
             }
-            Transport::WebSocket => bail!("MQTT over WebSocket is for browsers: use mqtt:// or mqtts://"),
         };
         let mut link = Self {
             stream,
@@ -166,7 +161,9 @@ impl Link {
             self.output.truncate(before);
             match error {
                 CodecError::OutgoingPacketTooLarge { pkt_size, max } => {
-                    anyhow!("it takes a packet of {pkt_size} bytes, and the server takes {max} at most")
+                    anyhow!(
+                        "it takes a packet of {pkt_size} bytes, and the server takes {max} at most (max_packet_size)"
+                    )
                 }
                 CodecError::PayloadTooLong => anyhow!("an MQTT packet has {LARGEST_PACKET} bytes at most"),
                 error => anyhow!("it does not fit MQTT: {error}"),
@@ -374,6 +371,20 @@ impl Link {
     }
 }
 
+/// A connection on which nothing was said yet.
+///
+/// # Errors
+/// Why the server cannot be reached.
+pub(super) async fn tcp(address: &Address) -> Result<TcpStream> {
+    let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
+    let stream = stream.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => anyhow!("nothing listens on {address}"),
+        _ => anyhow!("connection to {address}: {error}"),
+    })?;
+    stream.set_nodelay(true).with_context(|| format!("connection to {address}"))?;
+    Ok(stream)
+}
+
 /// How long silence may last. The server's own keep alive, in seconds, is kept to with time to spare; 0 is none.
 fn quiet(server_keep_alive: Option<u16>) -> Duration {
     match server_keep_alive {
@@ -382,7 +393,7 @@ fn quiet(server_keep_alive: Option<u16>) -> Duration {
     }
 }
 
-fn hello(access: &Access, session: &Session) -> Packet {
+pub(super) fn hello(access: &Access, session: &Session) -> Packet {
     let properties = ConnectProperties {
         session_expiry_interval: Some(session.expiry),
         receive_maximum: Some(RECEIVE_MAXIMUM),

@@ -2,7 +2,6 @@
 
 pub mod access;
 pub mod backoff;
-pub mod connection;
 pub mod filters;
 mod flight;
 mod hung_up;
@@ -13,3 +12,4 @@ pub mod probe;
 mod properties;
 pub mod publish;
 pub mod subscribe;
+mod websocket;

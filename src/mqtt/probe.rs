@@ -7,9 +7,9 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish};
 
 use super::access::{Access, Login, Transport, is_refused_login};
-use super::connection::Connection;
 use super::link::{Link, Session};
 use super::subscribe::Subscription;
+use super::websocket;
 use crate::endpoints::Endpoints;
 use crate::secrets::{Account, Secret};
 use crate::stack::device::PROBE_USER;
@@ -23,24 +23,32 @@ const CLIENTS: &str = "$SYS/broker/clients/connected";
 /// # Errors
 /// What is not as it should be, or did not answer within `patience`.
 pub async fn prove(endpoints: &Endpoints, probe: &Account, patience: Duration) -> Result<()> {
-    let service = Login::service(endpoints);
-    let tls = Transport::Tls { ca_file: endpoints.ca_file.clone() };
-    let login = async |address, transport| Connection::open(address, transport, &service, patience).await;
-    let (plain, tls, websocket, (), ()) = tokio::try_join!(
-        login(&endpoints.mqtt, &Transport::Tcp),
-        login(&endpoints.mqtts, &tls),
-        login(&endpoints.mqtt_ws, &Transport::WebSocket),
+    let plain = Access::service(endpoints);
+    let transport = Transport::Tls { ca_file: endpoints.ca_file.clone() };
+    let tls = Access { address: endpoints.mqtts.clone(), transport, ..plain.clone() };
+    let websocket = Access { address: endpoints.mqtt_ws.clone(), ..plain.clone() };
+    tokio::try_join!(
+        login(&plain, patience),
+        login(&tls, patience),
+        websocket::login(&websocket, patience),
         a_wrong_password_is_refused(endpoints, patience),
         a_stranger_is_refused(endpoints, probe, patience),
     )?;
-    tokio::try_join!(plain.close(patience), tls.close(patience), websocket.close(patience))?;
     Ok(())
+}
+
+/// Logs in with a session of its own, and leaves again.
+///
+/// # Errors
+/// Why the server cannot be reached or refuses the login, or does not answer within `patience`.
+pub async fn login(access: &Access, patience: Duration) -> Result<()> {
+    Link::open(access, &Session::fresh(), patience).await?.close(patience).await
 }
 
 async fn a_wrong_password_is_refused(endpoints: &Endpoints, patience: Duration) -> Result<()> {
     let wrong = Login { username: PROBE_USER.to_owned(), password: Secret::new("not the password") };
-    match Connection::open(&endpoints.mqtt, &Transport::Tcp, &wrong, patience).await {
-        Ok(_) => bail!("{} lets in anybody: a wrong password was accepted", endpoints.mqtt),
+    match login(&Access { login: Some(wrong), ..Access::service(endpoints) }, patience).await {
+        Ok(()) => bail!("{} lets in anybody: a wrong password was accepted", endpoints.mqtt),
         Err(error) if is_refused_login(&error) => Ok(()),
         Err(error) => Err(error),
     }

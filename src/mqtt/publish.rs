@@ -31,7 +31,7 @@ const PREPARED: usize = 256 * 1024;
 /// How long the server keeps what is in flight while it is away, in seconds.
 const SESSION_EXPIRY: u32 = 60;
 /// How long acknowledgements are waited for when told to stop, and the end of a connection where nothing hangs on it.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_millis(500);
 const INTERRUPTED: &str = "interrupted before it was sent";
 
 struct Publisher<'a> {

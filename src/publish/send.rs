@@ -18,8 +18,9 @@ use crate::shutdown::Shutdown;
 
 /// Batches between whoever has messages and a publisher.
 const QUEUE: usize = 16;
-/// How long publishers may take to end after an interruption.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long publishers may take to end after an interruption: longer than they wait for acknowledgements, or nobody
+/// would name what is under way.
+const FAREWELL: Duration = Duration::from_millis(1500);
 
 /// Where the messages come from.
 pub enum Supply {

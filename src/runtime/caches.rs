@@ -14,8 +14,8 @@ pub struct Unused {
     pub why: &'static str,
 }
 
-/// Jars of versions that neither the effective stack nor any stack of processes uses, and half-fetched ones. `living` are
-/// the stacks that there are.
+/// Jars of versions that neither the effective stack nor any stack of processes uses, and half-fetched ones. `living`
+/// are the stacks that there are.
 pub fn unused(stack: &Stack, paths: &Paths, living: &[StackName]) -> Vec<Unused> {
     let current = jars_of(paths, stack);
     let used = |dir: &Path| {

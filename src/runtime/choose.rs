@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::docker::Docker;
+use super::docker::{self, Docker};
 use super::process::Process;
 use super::{Inventory, Runtime, RuntimeKind};
 use crate::about::Remedy;
@@ -23,6 +23,8 @@ pub struct Found {
 pub struct Available {
     pub runtimes: Vec<Box<dyn Runtime>>,
     pub without_docker: Option<anyhow::Error>,
+    /// It does not answer, although the user named a daemon: stacks of that one are not known.
+    pub misses_daemon: bool,
 }
 
 /// Looks for a stack in both runtimes; one with instances comes before one with data only.
@@ -32,7 +34,7 @@ pub struct Available {
 /// answer, or on another daemon than the one that does. Else that Docker is not there is no error.
 pub async fn find(paths: &Paths, kafka_home: Option<PathBuf>, name: &StackName) -> Result<Option<Found>> {
     let mut found: Vec<Found> = Vec::new();
-    let Available { runtimes, without_docker } = available(paths, kafka_home).await?;
+    let Available { runtimes, without_docker, .. } = available(paths, kafka_home).await?;
     let mut without = Vec::new();
     for runtime in runtimes {
         let inventory = runtime.inventory(name).await?;
@@ -74,7 +76,8 @@ pub async fn available(paths: &Paths, kafka_home: Option<PathBuf>) -> Result<Ava
         Err(error) if matches!(error.downcast_ref(), Some(Failure::Usage { .. })) => return Err(error),
         Err(error) => Some(error),
     };
-    Ok(Available { runtimes, without_docker })
+    let misses_daemon = without_docker.is_some() && docker::is_chosen();
+    Ok(Available { runtimes, without_docker, misses_daemon })
 }
 
 /// A stack whose runtime is away is not gone: to say so, or to make an empty one, would look like a loss.

@@ -7,17 +7,21 @@ mod compression;
 pub mod device;
 pub mod device_list;
 pub mod heap;
+pub mod image;
 pub mod leaf;
 pub mod load;
 mod merge;
 mod mosquitto;
 pub mod name;
+pub mod names;
 mod place;
 pub mod ports;
 pub(crate) mod positions;
 mod profile;
+pub mod rules;
 pub mod service;
 pub(crate) mod shape;
+pub mod sizes;
 mod spec;
 pub mod topic;
 mod validate;
@@ -36,7 +40,7 @@ pub use ports::Ports;
 pub use profile::Profile;
 pub use service::{Role, Service};
 pub use topic::Topic;
-pub use validate::{topic_name_problem, topic_problems};
+pub use validate::topic_problems;
 
 /// The whole messaging layer of one platform.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -13,6 +13,12 @@ pub const SQLITE_SINCE: [u32; 2] = [2, 1];
 /// Where the official images have the plugin, from [`SQLITE_SINCE`] on. Packages have it elsewhere.
 pub const SQLITE_PLUGIN: &str = "/usr/lib/mosquitto_persist_sqlite.so";
 
+/// Seconds by which the server's limit exceeds the keep alive that clients are promised. 2.0.21 files each client under the
+/// second in which it will have been silent for too long, on a ring as long as the limit. When the server has stood still for
+/// a while, a client whose keep alive is close to the limit is filed under a second that was not looked at yet, and thrown out:
+/// at the limit itself after one second, with these 10 s to spare after 16. 2.0.22 mends it.
+const SPARE_KEEP_ALIVE: u16 = 10;
+
 /// The MQTT server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mosquitto {
@@ -23,7 +29,7 @@ pub struct Mosquitto {
     /// Messages held for one client beyond those in flight.
     pub max_queued_messages: u32,
     pub max_inflight_messages: u16,
-    /// Seconds: the longest keep alive that a client may ask for. 0: any, none at all too.
+    /// Seconds: the longest keep alive that clients are promised. 0: any, none at all too.
     pub max_keepalive: u16,
     /// None: what the server's version has, see [`Self::persistence_of`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,6 +60,11 @@ impl Persistence {
 }
 
 impl Mosquitto {
+    /// The longest keep alive that the server itself grants, in seconds. None: any.
+    pub fn keep_alive_limit(&self) -> Option<u16> {
+        (self.max_keepalive > 0).then(|| self.max_keepalive.saturating_add(SPARE_KEEP_ALIVE))
+    }
+
     /// The official image of a version: from 2.1 on, they are named after their system.
     pub fn official_image(version: &str) -> String {
         let suffix = if has_sqlite(version) { "-alpine" } else { "" };

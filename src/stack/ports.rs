@@ -1,8 +1,12 @@
-//! Host ports, all on 127.0.0.1. Services of one role take consecutive ports from the first.
+//! Ports: those on this machine, all on 127.0.0.1, and those that services listen on elsewhere.
 
 use serde::{Deserialize, Serialize};
 
-/// The first port of each kind, before the offset.
+/// Where clients on this machine reach a broker in a container, whose published port leads there: they are told another
+/// address than clients on the stack's network.
+pub const KAFKA_EXTERNAL: u16 = 19092;
+
+/// Host ports: the first of each kind, before the offset. Services of one role take consecutive ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ports {
     /// Added to every port, so that several stacks stand side by side.
@@ -61,6 +65,20 @@ pub enum PortName {
 }
 
 impl PortName {
+    /// Where a container or a pod listens, and clients on its network connect. As the systems themselves have it by
+    /// default; 1883 and 8883 are assigned to MQTT by IANA.
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Zookeeper => 2181,
+            Self::ZookeeperPeer => 2888,
+            Self::ZookeeperElection => 3888,
+            Self::Kafka => 9092,
+            Self::Mqtt => 1883,
+            Self::Mqtts => 8883,
+            Self::MqttWs => 9001,
+        }
+    }
+
     /// The name in labels and output.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -121,7 +121,7 @@ pub(super) struct MosquittoSpec {
     pub(super) max_queued_messages: Option<u32>,
     /// QoS 1 and 2 messages on their way to one client.
     pub(super) max_inflight_messages: Option<u16>,
-    /// Seconds, 10 to 65535: the longest keep alive that a client may ask for; 0 for any.
+    /// Seconds, 10 to 65535: the longest keep alive that clients are promised; 0 for any.
     pub(super) max_keepalive: Option<u16>,
     /// How sessions and messages are kept; sqlite from version 2.1 on, file before.
     pub(super) persistence: Option<Persistence>,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::device;
+use super::rules::{is_dns_label, is_dns_name, new_topic_problem, topics_collide};
 use super::shape::Problem;
 use super::spec::{Scalar, Spec, TopicSpec};
 use super::version::numbers;
@@ -113,7 +114,7 @@ impl Findings {
             let words = "is no namespace: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends";
             self.add("namespace", format!("{:?} {words}", stack.namespace));
         }
-        if !stack.domain.split('.').all(is_dns_label) {
+        if !is_dns_name(&stack.domain) {
             self.add("domain", format!("{:?} is no DNS domain, such as cluster.local", stack.domain));
         }
     }
@@ -237,7 +238,7 @@ impl Findings {
         let mut seen: HashMap<&str, usize> = HashMap::new();
         for (index, topic) in user.topics.iter().flatten().enumerate() {
             let path = format!("topics[{index}]");
-            if let Some(first) = seen.insert(&topic.name, index).filter(|_| topic_name_problem(&topic.name).is_none()) {
+            if let Some(first) = seen.insert(&topic.name, index).filter(|_| new_topic_problem(&topic.name).is_none()) {
                 self.add(format!("{path}.name"), format!("{} stands twice: also topics[{first}]", topic.name));
             }
             self.topic(&path, topic, stack);
@@ -245,9 +246,9 @@ impl Findings {
     }
 
     fn topic(&mut self, path: &str, topic: &TopicSpec, stack: &Stack) {
-        if let Some(problem) = topic_name_problem(&topic.name) {
+        if let Some(problem) = new_topic_problem(&topic.name) {
             self.add(format!("{path}.name"), format!("{:?} is no topic name: {problem}", topic.name));
-        } else if let Some(other) = stack.topics.iter().find(|other| collide(&other.name, &topic.name)) {
+        } else if let Some(other) = stack.topics.iter().find(|other| topics_collide(&other.name, &topic.name)) {
             let words = "Kafka's metrics take '.' and '_' for the same";
             self.add(format!("{path}.name"), format!("{} collides with {}: {words}", topic.name, other.name));
         }
@@ -302,32 +303,4 @@ fn port_ranges(stack: &Stack) -> [(&'static str, u16, u16); 7] {
         ("ports.mqtts", ports.mqtts, one),
         ("ports.mqtt_ws", ports.mqtt_ws, one),
     ]
-}
-
-/// RFC 1123, section 2.1, as Kubernetes asks of a namespace.
-fn is_dns_label(label: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&label.len()) && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
-}
-
-/// Why Kafka would refuse a topic of this name; None where it would not.
-pub fn topic_name_problem(name: &str) -> Option<&'static str> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if name.is_empty() {
-        Some("it is empty")
-    } else if name == "." || name == ".." {
-        Some("Kafka reserves . and ..")
-    } else if name.len() > 249 {
-        Some("Kafka's names end at 249 characters")
-    } else if !name.chars().all(allowed) {
-        Some("use only letters, digits, '.', '_' and '-'")
-    } else if name.starts_with("__") {
-        Some("names that begin with __ are for the brokers' own topics")
-    } else {
-        None
-    }
-}
-
-fn collide(a: &str, b: &str) -> bool {
-    a != b && a.replace('.', "_") == b.replace('.', "_")
 }

@@ -1,9 +1,11 @@
 //! What is asked, as data: a program in a container, and what it is given on stdin.
 
 use super::answers::Pod;
+use crate::config::kafka::CHROOT;
 use crate::export::kubernetes::Component;
 use crate::secrets::Secret;
-use crate::stack::Stack;
+use crate::stack::ports::PortName;
+use crate::stack::{Role, Service, Stack, image, names};
 
 /// Which part an answer is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +42,13 @@ const MQTT: &str = include_str!("mqtt.sh");
 
 /// One question for each node and each Mosquitto, and two for whichever pods are ready.
 pub fn plan(stack: &Stack, pods: &[Pod], device: Option<&DeviceLogin>) -> Vec<Check> {
-    let names = |component: Component| {
+    let pods_of = |component: Component| {
         (0..component.replicas(stack)).map(move |ordinal| format!("{}-{ordinal}", component.name()))
     };
     // Of those that answer, one speaks for all; where none does, the first one's refusal is as good as any.
     let any = |component: Component| {
         let is_ready = |name: &String| pods.iter().any(|pod| pod.name == *name && pod.ready);
-        let ready = names(component).find(is_ready);
+        let ready = pods_of(component).find(is_ready);
         ready.unwrap_or_else(|| format!("{}-0", component.name()))
     };
     let check = |question, pod, container, command: &[&str], stdin: Secret| Check {
@@ -57,22 +59,25 @@ pub fn plan(stack: &Stack, pods: &[Pod], device: Option<&DeviceLogin>) -> Vec<Ch
         stdin,
     };
     let nothing = || Secret::new("");
-    let srvr = ["sh", "-c", "printf srvr | nc -w 3 127.0.0.1 2181"];
-    let ids = ["zkCli.sh", "-server", "127.0.0.1:2181", "ls", "/kafka/brokers/ids"];
-    let describe = ["/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka-service:9092", "--describe"];
+    let port = PortName::Zookeeper.number();
+    let srvr = ["sh", "-c", &format!("printf srvr | nc -w 3 127.0.0.1 {port}")];
+    let ids = ["zkCli.sh", "-server", &format!("127.0.0.1:{port}"), "ls", &format!("{CHROOT}/brokers/ids")];
+    let brokers = format!("{}:{}", names::clients(Role::Kafka), PortName::Kafka.number());
+    let describe =
+        [&*format!("{}/bin/kafka-topics.sh", image::KAFKA_HOME), "--bootstrap-server", &brokers, "--describe"];
     let mut all: Vec<Check> =
-        names(Component::Zookeeper).map(|pod| check(Question::Quorum, pod, "zookeeper", &srvr, nothing())).collect();
+        pods_of(Component::Zookeeper).map(|pod| check(Question::Quorum, pod, "zookeeper", &srvr, nothing())).collect();
     all.push(check(Question::Brokers, any(Component::Zookeeper), "zookeeper", &ids, nothing()));
     all.push(check(Question::Topics, any(Component::Kafka), "kafka", &describe, nothing()));
-    all.extend(names(Component::Mqtt).enumerate().map(|(ordinal, pod)| {
+    all.extend((0..).zip(pods_of(Component::Mqtt)).map(|(ordinal, pod)| {
         let script = mqtt_script(stack, ordinal, device);
         check(Question::Mqtt, pod, "reload", &["sh", "-s"], script)
     }));
     all
 }
 
-fn mqtt_script(stack: &Stack, ordinal: usize, device: Option<&DeviceLogin>) -> Secret {
-    let host = |ordinal: usize| format!("mqtt-{ordinal}.mqtt-headless.{}.svc.{}", stack.namespace, stack.domain);
+fn mqtt_script(stack: &Stack, ordinal: u16, device: Option<&DeviceLogin>) -> Secret {
+    let host = |ordinal: u16| names::cluster_name(stack, Service { role: Role::Mosquitto, ordinal });
     let (id, password) = device.map_or(("", ""), |device| (&device.id, device.password.reveal()));
     let variables =
         [("here", &*host(ordinal)), ("there", &*host(1 - ordinal)), ("device", id), ("device_password", password)];

@@ -1,13 +1,18 @@
 //! What the answers mean: one finding for each part, with the remedy where it is not as it should be.
-
-use std::collections::{BTreeMap, BTreeSet};
+//!
+//! `observe` judges ensemble, brokers and partitions, as for a stack of this machine. What is here is what kubectl adds:
+//! pods, and logins, which a script tried inside the cluster and has judged already.
 
 use serde::Serialize;
 
 use super::answers::{Answer, Pod};
 use super::checks::{Check, Question};
+use super::said;
 use crate::export::kubernetes::Component;
+use crate::kafka::admin::{Cluster, TopicState};
+use crate::observe::{Quorum, quorum, replicas};
 use crate::stack::Stack;
+use crate::zookeeper::Mode;
 
 /// What came of asking about one part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,20 +82,19 @@ pub fn judge(stack: &Stack, checks: &[Check], answers: &[Answer], with_device: b
 
 fn quorum(stack: &Stack, answers: &[(&str, &Answer)]) -> Finding {
     const PART: &str = "ZooKeeper quorum";
-    let mode = |answer: &Answer| answer.stdout.lines().find_map(|line| line.strip_prefix("Mode: ")).map(str::to_owned);
-    let modes: Vec<(&str, Option<String>)> = answers.iter().map(|(pod, answer)| (*pod, mode(answer))).collect();
-    let count = |wanted: &str| modes.iter().filter(|(_, mode)| mode.as_deref() == Some(wanted)).count();
-    let serving = modes.iter().filter(|(_, mode)| mode.is_some()).count();
-    let leaders = count("leader") + count("standalone");
-    if leaders == 1 && serving == modes.len() {
-        let leader = modes.iter().find(|(_, mode)| mode.as_deref() != Some("follower")).map_or("", |(pod, _)| *pod);
-        return good(PART, format!("{serving} of {serving} serve, {leader} leads"));
+    let modes: Vec<(&str, quorum::Answer)> =
+        answers.iter().map(|(pod, answer)| (*pod, said::mode(answer).ok_or_else(|| words(pod, answer)))).collect();
+    let quorum = Quorum::of(modes.iter().map(|(_, mode)| mode), modes.len());
+    if quorum.is_full() {
+        let leads = |mode: &quorum::Answer| mode.as_ref().is_ok_and(|mode| *mode != Mode::Follower);
+        let leader = modes.iter().find(|(_, mode)| leads(mode)).map_or("", |(pod, _)| *pod);
+        return good(PART, format!("{} of {} serve, {leader} leads", quorum.serving, quorum.total));
     }
-    let silent: Vec<&str> = modes.iter().filter(|(_, mode)| mode.is_none()).map(|(pod, _)| *pod).collect();
+    let silent: Vec<&str> = modes.iter().filter(|(_, mode)| mode.is_err()).map(|(pod, _)| *pod).collect();
     let detail = if silent.is_empty() {
-        format!("{leaders} of {} nodes lead", modes.len())
+        quorum.words()
     } else {
-        format!("{serving} of {} serve; not {}", modes.len(), silent.join(", "))
+        format!("{} of {} serve; not {}", quorum.serving, quorum.total, silent.join(", "))
     };
     let pod = silent.first().unwrap_or(&"zookeeper-0");
     bad(PART, detail, format!("kubectl -n {} logs {pod}", stack.namespace))
@@ -99,15 +103,15 @@ fn quorum(stack: &Stack, answers: &[(&str, &Answer)]) -> Finding {
 fn brokers(stack: &Stack, answers: &[(&str, &Answer)]) -> Finding {
     const PART: &str = "Kafka brokers";
     let Some((pod, answer)) = answers.first() else { return bad(PART, "nobody was asked".into(), String::new()) };
-    let wanted: BTreeSet<u16> = (0..stack.kafka.brokers).collect();
-    let list = answer.stdout.lines().rev().find_map(|line| line.trim().strip_prefix('[')?.strip_suffix(']'));
-    let Some(list) = list else {
+    let Some(brokers) = said::brokers(answer) else {
         return bad(PART, words(pod, answer), format!("kubectl -n {} logs kafka-0 -c kafka", stack.namespace));
     };
-    let found: BTreeSet<u16> = list.split(',').filter_map(|id| id.trim().parse().ok()).collect();
-    let missing: Vec<String> = wanted.difference(&found).map(|id| format!("kafka-{id}")).collect();
+    let cluster = Cluster { brokers, addresses: Vec::new(), topics: Vec::new() };
+    let missing: Vec<String> =
+        replicas::unregistered(stack.services(), &cluster).iter().map(ToString::to_string).collect();
+    let wanted = stack.kafka.brokers;
     match missing.first() {
-        None => good(PART, format!("{} of {} registered", wanted.len(), wanted.len())),
+        None => good(PART, format!("{wanted} of {wanted} registered")),
         Some(pod) => bad(
             PART,
             format!("not registered: {}", missing.join(", ")),
@@ -116,73 +120,52 @@ fn brokers(stack: &Stack, answers: &[(&str, &Answer)]) -> Finding {
     }
 }
 
-/// One partition, as `kafka-topics.sh --describe` prints it.
-#[derive(Debug, Default, Clone, Copy)]
-struct Count {
-    partitions: u16,
-    out_of_sync: u16,
-}
-
 fn topics(stack: &Stack, answers: &[(&str, &Answer)]) -> [Finding; 2] {
     const REPLICAS: &str = "Kafka replicas";
     const TOPICS: &str = "Kafka topics";
     let namespace = &stack.namespace;
     let look = format!("kubectl -n {namespace} logs kafka-0 -c kafka");
-    let found = answers.first().filter(|(_, answer)| answer.success).map(|(_, answer)| described(&answer.stdout));
-    let Some(found) = found else {
+    let found = answers.first().filter(|(_, answer)| answer.success).map(|(_, answer)| said::topics(answer));
+    let Some(topics) = found else {
         let why = answers.first().map_or_else(String::new, |(pod, answer)| words(pod, answer));
         return [REPLICAS, TOPICS].map(|part| bad(part, why.clone(), look.clone()));
     };
-    let partitions: u16 = found.values().map(|count| count.partitions).sum();
-    let behind: Vec<String> = found
-        .iter()
-        .filter(|(_, count)| count.out_of_sync > 0)
-        .map(|(name, count)| format!("{name} ({} of {})", count.out_of_sync, count.partitions))
-        .collect();
+    let behind: Vec<String> = topics.iter().filter_map(out_of_sync).collect();
     let replicas = if behind.is_empty() {
+        let partitions: usize = topics.iter().map(|topic| topic.partitions.len()).sum();
         good(REPLICAS, format!("{partitions} partitions in sync on all their brokers"))
     } else {
         let remedy = format!("kubectl -n {namespace} get pods -l app.kubernetes.io/name=kafka; {look}");
         bad(REPLICAS, format!("not in sync: {}", behind.join(", ")), remedy)
     };
-    let missing: Vec<String> = stack
-        .topics
-        .iter()
-        .filter_map(|topic| match found.get(topic.name.as_str()) {
-            None => Some(topic.name.clone()),
-            Some(count) if count.partitions < topic.partitions => {
-                Some(format!("{} ({} of {} partitions)", topic.name, count.partitions, topic.partitions))
-            }
-            Some(_) => None,
-        })
-        .collect();
-    let topics = if missing.is_empty() {
+    let cluster = Cluster { brokers: Vec::new(), addresses: Vec::new(), topics };
+    let short: Vec<String> =
+        replicas::short_topics(stack, &cluster).into_iter().map(|name| short(stack, &cluster, name)).collect();
+    let topics = if short.is_empty() {
         good(TOPICS, format!("{} of {} there", stack.topics.len(), stack.topics.len()))
     } else {
         let remedy = format!(
             "kubectl -n {namespace} delete job -l app.kubernetes.io/name=kafka-topics, then kubectl apply -k k8s/ makes them; \
              kubectl -n {namespace} logs -l app.kubernetes.io/name=kafka-topics"
         );
-        bad(TOPICS, format!("missing: {}", missing.join(", ")), remedy)
+        bad(TOPICS, format!("missing: {}", short.join(", ")), remedy)
     };
     [replicas, topics]
 }
 
-fn described(text: &str) -> BTreeMap<&str, Count> {
-    let mut topics: BTreeMap<&str, Count> = BTreeMap::new();
-    for line in text.lines().filter(|line| line.contains("Partition: ")) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let after =
-            |label: &str| words.iter().position(|word| *word == label).and_then(|at| words.get(at + 1)).copied();
-        let members = |label: &str| after(label).map_or(0, |list| list.split(',').count());
-        if let Some(name) = after("Topic:") {
-            let count = topics.entry(name).or_default();
-            count.partitions += 1;
-            let led = after("Leader:").is_some_and(|leader| leader.parse::<u16>().is_ok());
-            count.out_of_sync += u16::from(!led || members("Isr:") < members("Replicas:"));
-        }
+/// How many of its partitions are not in sync; None where all are.
+fn out_of_sync(topic: &TopicState) -> Option<String> {
+    let behind = topic.partitions.iter().filter(|partition| !partition.is_in_sync()).count();
+    (behind > 0).then(|| format!("{} ({behind} of {})", topic.name, topic.partitions.len()))
+}
+
+/// A topic with fewer partitions than it should have, or none at all.
+fn short(stack: &Stack, cluster: &Cluster, name: &str) -> String {
+    let wanted = stack.topics.iter().find(|topic| topic.name == name).map_or(0, |topic| topic.partitions);
+    match cluster.topic(name) {
+        None => name.to_owned(),
+        Some(topic) => format!("{name} ({} of {wanted} partitions)", topic.partitions.len()),
     }
-    topics
 }
 
 fn mqtt(stack: &Stack, answers: &[(&str, &Answer)], with_device: bool) -> Vec<Finding> {

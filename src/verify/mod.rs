@@ -7,6 +7,7 @@ pub mod checks;
 pub mod findings;
 pub mod kubectl;
 mod run;
+mod said;
 
 pub use checks::DeviceLogin;
 pub use findings::Finding;

@@ -74,7 +74,7 @@ mosquitto: {version: 2.1.2, max_keepalive: 1200}
     has("orders.new 12 retention.ms=1000\n");
     has("topic write emergency/user-7/trigger\n");
     has("image: eclipse-mosquitto:2.1.2-alpine\n");
-    has("max_keepalive 1200\n");
+    has("max_keepalive 1210\n");
     has("global_plugin /usr/lib/mosquitto_persist_sqlite.so\n");
     has("$$1/mosquitto.db");
     // Compose would put this machine's own value there.

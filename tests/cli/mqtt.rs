@@ -216,10 +216,41 @@ fn a_publisher_that_connects_again_ends_at_ctrl_c() {
     while peer.connections.load(Ordering::Relaxed) < 3 {
         std::thread::yield_now();
     }
-    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    interrupt(&child);
     let finished = end(child, Duration::from_secs(3));
     assert_eq!(finished.code, Some(130), "{finished:?}");
+}
+
+/// Whoever interrupts has to know which lines may not have arrived, of whatever stands still.
+#[test]
+fn what_is_under_way_at_ctrl_c_is_named() {
+    const HEARD: usize = 3;
+    for qos in ["0", "1", "2"] {
+        let heard = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&heard);
+        let peer = Peer::new(move |caller, _| {
+            caller.let_in();
+            while caller.hear_until(PUBLISH).is_some() {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let machine = Machine::bare();
+        let mut child = peer.start(&machine, &["pub", "a/b", "--lines", "--qos", qos]);
+        let mut input = child.stdin.take().unwrap();
+        input.write_all("x\n".repeat(HEARD).as_bytes()).unwrap();
+        while heard.load(Ordering::Relaxed) < HEARD {
+            std::thread::yield_now();
+        }
+        interrupt(&child);
+        let finished = end(child, Duration::from_secs(3));
+        assert_eq!(finished.code, Some(130), "{finished:?}");
+        assert!(finished.stderr.contains("\n  lines 1-3: "), "QoS {qos}: {finished:?}");
+    }
+}
+
+fn interrupt(child: &Child) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
 }
 
 /// What the server says beforehand that it does not take is not sent.

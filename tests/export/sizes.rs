@@ -144,7 +144,7 @@ fn settings_are_the_published_ones_of_a_cluster() {
             "allow_anonymous false",
             "max_queued_messages 1000",
             "max_inflight_messages 20",
-            "max_keepalive 300",
+            "max_keepalive 310",
             "max_connections 10000",
             "persistent_client_expiration 7d",
             "listener 1883",

@@ -16,10 +16,24 @@ use crate::harness::{Home, eventually, send_signal};
 use crate::messages::{PATIENCE, Running, feed, lines, read_all};
 
 pub fn readers_keep_up_with_topics(home: &Home) {
+    topics_come_and_go_everywhere_at_once(home);
     every_codec_is_read(home);
     what_comes_while_reading_is_read(home);
     a_topic_that_is_made_again_is_read_again(home);
     names_that_are_not_known_are_told(home);
+}
+
+/// Whoever comes next may ask any broker, and what is being deleted is in the way of what comes after it.
+fn topics_come_and_go_everywhere_at_once(home: &Home) {
+    home.ok(&["topic", "create", "come.and.go"]);
+    for round in 0..3 {
+        home.ok(&["pub", "come.and.go", "{}"]);
+        home.ok(&["topic", "delete", "come.and.go", "--yes"]);
+        let begun = Instant::now();
+        home.ok(&["topic", "create", "come.and.go"]);
+        assert!(begun.elapsed() < PATIENCE, "round {round}: {:?}", begun.elapsed());
+    }
+    home.ok(&["topic", "delete", "come.and.go", "--yes"]);
 }
 
 /// Each by a producer of its own, and stored as it came.

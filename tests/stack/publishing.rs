@@ -15,6 +15,7 @@ pub fn every_line_is_acknowledged_or_named(home: &Home) {
     a_batch_to_kafka_arrives(home);
     payloads_come_from_files_too(home);
     large_messages_arrive_or_are_named(home);
+    a_topic_that_takes_little_takes_what_fits(home);
 }
 
 fn a_hundred_thousand_lines_arrive(home: &Home) {
@@ -150,4 +151,26 @@ fn large_messages_arrive_or_are_named(home: &Home) {
         assert!(refused.stderr.contains(words), "{refused:?}");
     }
     home.ok(&["topic", "delete", "test.large", "--yes"]);
+}
+
+/// Brokers refuse batches as a whole: no message may be refused for the company that it is in.
+fn a_topic_that_takes_little_takes_what_fits(home: &Home) {
+    // Letters that no compression makes small.
+    let mut state = 1_u64;
+    let mut letter = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'0' + u8::try_from(state >> 58).unwrap())
+    };
+    let mut line = |length: usize| (0..length).map(|_| letter()).collect::<String>();
+    let mut sent: Vec<String> = (0..500).map(|_| line(1000)).collect();
+    home.ok(&["topic", "create", "test.small", "--partitions", "1", "--config", "max.message.bytes=10000"]);
+    sent.insert(300, line(20_000));
+    let refused = feed(home, &["pub", "test.small", "--lines"], sent.join("\n").as_bytes());
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let words = "1 of 501 messages were not acknowledged\n  line 301: it is larger than the topic allows \
+                 (max.message.bytes 10000)";
+    assert!(refused.stderr.contains(words), "{refused:?}");
+    sent.remove(300);
+    assert!(lines(&read_all(home, "test.small", &[])) == sent, "all others arrive, in their order");
+    home.ok(&["topic", "delete", "test.small", "--yes"]);
 }

@@ -46,6 +46,10 @@ fn another_home_is_told_so(home: &Home) {
         let left: Vec<_> = crate::harness::walk(&elsewhere.join("sosstack/stacks").join(&home.stack));
         assert!(left.is_empty(), "{command:?} left {left:?}");
     }
+    for command in [&["stop"][..], &["down"], &["down", "--volumes", "--yes"]] {
+        let refused = Finished::from(home.command(command).env("XDG_DATA_HOME", &elsewhere).output().unwrap());
+        is_not_mine(&refused, home, command);
+    }
     home.ok(&["pub", "device/device-12345/command", "{}", "--qos", "1"]);
 
     let mut replace = home.command(&["up", "--runtime", "docker", "--replace-credentials"]);
@@ -58,6 +62,13 @@ fn another_home_is_told_so(home: &Home) {
     }
     home.ok(&["up", "--replace-credentials"]);
     home.ok(&["pub", "device/device-12345/command", "{}", "--qos", "1"]);
+}
+
+fn is_not_mine(refused: &Finished, home: &Home, command: &[&str]) {
+    assert_eq!(refused.code, Some(1), "{command:?}: {refused:?}");
+    assert!(refused.stderr.contains(&format!("stack {} was not made from ", home.stack)), "{command:?}: {refused:?}");
+    let remedy = format!("sosstack down --not-mine --stack {}", home.stack);
+    assert!(refused.stderr.contains(&remedy), "{command:?}: {refused:?}");
 }
 
 fn is_refused(refused: &Finished, home: &Home, command: &[&str]) {
@@ -113,10 +124,12 @@ fn a_stack_of_others_is_left_alone() {
     let mut command = home.command(&["prune", "--yes"]);
     let pruned = Finished::from(command.env("XDG_CACHE_HOME", home.path().join("cache")).output().unwrap());
     assert_eq!(pruned.code, Some(0), "{pruned:?}");
-    let remedy = format!("sosstack down --volumes --stack {}", home.stack);
+    let remedy = format!("sosstack down --volumes --not-mine --stack {}", home.stack);
     assert!(pruned.stderr.contains("it may be another user's") && pruned.stderr.contains(&remedy), "{pruned:?}");
+    let command = ["down", "--volumes", "--yes"];
+    is_not_mine(&home.run(&command), &home, &command);
     docker(&["volume", "inspect", &volume]);
-    home.ok(&["down", "--volumes", "--yes"]);
+    home.ok(&[&command[..], &["--not-mine"]].concat());
 
     fs::create_dir_all(home.stack_dir()).unwrap();
     fs::write(home.stack_dir().join("stack.json"), r#"{"runtime": "docker", "daemon": "another"}"#).unwrap();

@@ -48,10 +48,7 @@ impl fmt::Display for Finding {
         let (bytes, offset) = (self.bytes, self.offset);
         match self.kind {
             Kind::Torn => {
-                write!(
-                    f,
-                    "{file}: the last entry is incomplete and was never acknowledged: {bytes} bytes from {offset}"
-                )
+                write!(f, "{file}: the last entry is incomplete, as a crash leaves one: {bytes} bytes from {offset}")
             }
             Kind::Damaged => write!(f, "{file} is damaged: {bytes} bytes from {offset}"),
             Kind::Missing => write!(f, "{file}: what followed offset {offset} is missing"),

@@ -162,6 +162,13 @@ impl Log {
     }
 }
 
+impl Drop for Log {
+    /// A writer that nobody closes would hold the lock for ever.
+    fn drop(&mut self) {
+        self.begin_to_close();
+    }
+}
+
 impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // What is guarded is changed in single steps: whoever panicked left nothing half done.

@@ -23,7 +23,11 @@
 //! crc32fast's, the lock the system's.
 
 mod codec;
+#[cfg(test)]
+mod crash_tests;
 mod cursor;
+#[cfg(test)]
+mod damage_tests;
 mod finding;
 mod frame;
 mod identity;
@@ -257,15 +261,6 @@ impl Journal {
 
     fn log(&self, lane: Lane) -> &Log {
         &self.inner.lanes[lane as usize]
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        for log in &self.lanes {
-            log.begin_to_close();
-        }
-        self.receipts.begin_to_close();
     }
 }
 

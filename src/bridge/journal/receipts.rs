@@ -124,10 +124,6 @@ impl Receipts {
         self.log.shared().lock().bytes()
     }
 
-    pub(super) fn begin_to_close(&self) {
-        self.log.begin_to_close();
-    }
-
     pub(super) fn close(&self) {
         self.log.close();
     }
@@ -204,13 +200,11 @@ fn replay(log: &Log, held: &mut Held) -> Result<Vec<Finding>> {
             let from = cursor.offset();
             match cursor.step()? {
                 Step::Entry { position, .. } if position <= delivered => {}
-                Step::Entry { body, .. } => match decode(body) {
-                    Some(change) => held.apply(change),
-                    None => {
-                        let range = from..cursor.offset();
-                        findings.push(damaged(&place, &view.path, &range, Kind::Unknown, Some(1)));
-                    }
-                },
+                Step::Entry { body, .. } => {
+                    let range = from..cursor.offset();
+                    let unknown = || damaged(&place, &view.path, &range, Kind::Unknown, Some(1));
+                    decode(body).map_or_else(|| findings.push(unknown()), |change| held.apply(change));
+                }
                 Step::Damaged(range) => findings.push(damaged(&place, &view.path, &range, Kind::Damaged, None)),
                 Step::End => break,
             }

@@ -131,6 +131,15 @@ fn one_writes_and_another_waits_until_it_is_gone() {
 }
 
 #[test]
+fn a_journal_that_cannot_be_opened_keeps_nobody_out() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("alerts"), "in the way").unwrap();
+    let lock = Lock::try_acquire(dir.path()).unwrap().unwrap();
+    assert!(Journal::open(lock, &Options::default()).is_err());
+    await_that("the lock is free", || Lock::try_acquire(dir.path()).unwrap().is_some());
+}
+
+#[test]
 fn the_records_of_one_cluster_do_not_go_to_another() {
     let dir = tempfile::tempdir().unwrap();
     let of = |cluster: &str| Options { max_bytes: None, cluster_id: Some(cluster.to_owned()) };

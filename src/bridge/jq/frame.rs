@@ -39,7 +39,7 @@ pub(super) fn parse_answer(frame: &[u8]) -> Result<Vec<u8>, String> {
     match frame.split_first() {
         Some((1, value)) => Ok(value.to_vec()),
         Some((_, words)) => Err(String::from_utf8_lossy(words).into_owned()),
-        None => Err("jq's helper gave an empty answer".to_owned()),
+        None => Err("the helper gave an empty answer".to_owned()),
     }
 }
 

@@ -12,10 +12,10 @@ use rustix::fs::OFlags;
 
 use super::{Program, frame};
 
-/// A helper that is not ready by then is none.
-const START: Duration = Duration::from_secs(1);
-/// What expressions that do not end may take of all time, at most a tenth in the long run.
-const MOST_WASTE: Duration = Duration::from_secs(1);
+/// A helper that is not ready after so many deadlines is none.
+const START: u32 = 10;
+/// After so many deadlines passed, an expression that does not end gets a tenth of the time.
+const MOST_WASTE: u32 = 10;
 const RECOVERY: u32 = 10;
 /// Variables of the environment that a program needs to start; expressions can read the environment.
 const KEPT: [&str; 2] = ["HOME", "LD_LIBRARY_PATH"];
@@ -68,8 +68,8 @@ impl Helper {
         }
     }
 
-    /// The value that an expression makes of a payload. Blocks for the deadline at most, and for a second where the process
-    /// has to start.
+    /// The value that an expression makes of a payload. Blocks for the deadline at most, and for ten of them where the
+    /// process has to start.
     ///
     /// # Errors
     /// Why there is none.
@@ -79,19 +79,17 @@ impl Helper {
         let (waste, since) = &mut self.waste[program];
         *waste = waste.saturating_sub(now.duration_since(*since) / RECOVERY);
         *since = now;
-        if *waste >= MOST_WASTE {
-            return Err("jq did not end in time again and again, and rests for a while".to_owned());
+        if *waste >= deadline * MOST_WASTE {
+            return Err("it did not end in time again and again, and rests for a while".to_owned());
         }
         self.start();
-        let Some(running) = &mut self.running else { return Err("jq's helper process cannot be started".to_owned()) };
+        let Some(running) = &mut self.running else { return Err("its helper process cannot be started".to_owned()) };
         if !running.is_ready {
-            match running.exchange(&[], Instant::now() + START, 64) {
-                Ok(_) => running.is_ready = true,
-                Err(_) => {
-                    self.running = None;
-                    return Err("jq's helper process did not start in time".to_owned());
-                }
+            if running.exchange(&[], Instant::now() + deadline * START, 64).is_err() {
+                self.running = None;
+                return Err("its helper process did not start in time".to_owned());
             }
+            running.is_ready = true;
         }
         let request = frame::request(program, variables, payload);
         let lost = match running.exchange(&request, Instant::now() + deadline, self.largest) {
@@ -104,13 +102,13 @@ impl Helper {
         Err(match lost {
             Lost::Late => {
                 self.waste[program].0 += deadline;
-                format!("jq did not end within {} ms", deadline.as_millis())
+                format!("it did not end within {} ms", deadline.as_millis())
             }
             Lost::Died => {
                 self.waste[program].0 += deadline;
-                "jq ran out of memory or of stack".to_owned()
+                "it ran out of memory or of stack".to_owned()
             }
-            Lost::TooLarge => format!("jq gave more than {} bytes", self.largest),
+            Lost::TooLarge => format!("it gave more than {} bytes", self.largest),
         })
     }
 }
@@ -174,7 +172,7 @@ impl Running {
     }
 
     fn read(&mut self, answer: &mut Vec<u8>) -> Result<End, Lost> {
-        let mut chunk = [0; 64 * 1024];
+        let mut chunk = [0; 16 * 1024];
         match would_block(self.answers.read(&mut chunk)).map_err(|_| Lost::Died)? {
             None => Ok(End::Open),
             Some(0) => Ok(End::Closed),

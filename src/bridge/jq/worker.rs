@@ -12,11 +12,11 @@ use super::{Program, frame};
 use crate::filter::{Query, Wrong};
 
 /// What an expression may take beside the program itself, in bytes.
-const MEMORY: u64 = 512 * 1024 * 1024;
+const MEMORY: u64 = 256 * 1024 * 1024;
 /// Expressions are nested calls to the interpreter.
 const STACK: usize = 64 * 1024 * 1024;
 /// Whoever asked has given up long before, or is dead: a request that takes longer ends the process.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers requests until the input ends. Blocks its thread.
 ///

@@ -18,7 +18,7 @@ impl Mapper {
         let mut headers = self.common_headers(passing, 4);
         headers.push((Arc::clone(&self.names.route), Some(Bytes::copy_from_slice(passing.route.name.as_bytes()))));
         headers.push((Arc::clone(&self.names.reason), Some(Bytes::copy_from_slice(reason.as_bytes()))));
-        let key = self.letter_key(passing);
+        let key = letter_key(passing);
         let taken = key.len() + RECORD_OVERHEAD + size_of_headers(&headers);
         let value = self.original(passing, taken, &mut headers);
         Record {
@@ -42,13 +42,6 @@ impl Mapper {
         Record { lane: Lane::Rest, topic: Arc::clone(self.routes.dead_letters()), key, headers, value, time }
     }
 
-    /// Device or user, so that one's letters stay in order; an emergency's id would part them.
-    fn letter_key(&self, passing: &Passing<'_>) -> Bytes {
-        let part = passing.route.device.or(passing.route.user);
-        let key = part.map_or(passing.received.topic.as_str(), |index| passing.parts.get(index));
-        Bytes::copy_from_slice(key.as_bytes())
-    }
-
     /// The original bytes where a record has room for them beside what is `taken`; else their beginning, with headers that
     /// tell the size and the digest of all of them.
     pub(super) fn original(&self, passing: &Passing<'_>, taken: usize, headers: &mut Vec<Header>) -> Bytes {
@@ -61,9 +54,16 @@ impl Mapper {
             return payload.clone();
         }
         let mut hex = Vec::with_capacity(64);
-        digest(&SHA256, payload).as_ref().iter().for_each(|byte| push_hex(*byte, &mut hex));
+        push_hex(digest(&SHA256, payload).as_ref(), &mut hex);
         headers.push((Arc::clone(&self.names.size), Some(Bytes::from(payload.len().to_string()))));
         headers.push((Arc::clone(&self.names.digest), Some(Bytes::from(hex))));
         payload.slice(..room.saturating_sub(ABOUT_BEGINNING).min(payload.len()))
     }
+}
+
+/// Device or user, so that one's letters stay in order; an emergency's id would part them.
+fn letter_key(passing: &Passing<'_>) -> Bytes {
+    let part = passing.route.device.or(passing.route.user);
+    let key = part.map_or(passing.received.topic.as_str(), |index| passing.parts.get(index));
+    Bytes::copy_from_slice(key.as_bytes())
 }

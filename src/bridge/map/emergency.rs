@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{Fate, HEADER_OVERHEAD, Mapper, Passing, RECORD_OVERHEAD, Record, bounded, size_of_headers};
+use super::{Fate, HEADER_OVERHEAD, Mapper, Passing, RECORD_OVERHEAD, Record, bounded, key, size_of_headers};
 use crate::bridge::routes::template::Names;
 use crate::message::json::write_string;
 
@@ -64,7 +64,7 @@ impl Mapper {
         mut problems: Vec<String>,
     ) -> (Fate, Vec<Record>) {
         let names = Names { parts: &passing.parts, owner: passing.owner.as_deref(), emergency: Some(id) };
-        let key = self.key(passing, &names).unwrap_or_else(|problem| {
+        let key = key(passing, &names).unwrap_or_else(|problem| {
             problems.push(problem);
             Bytes::copy_from_slice(id.as_bytes())
         });

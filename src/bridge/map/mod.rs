@@ -228,7 +228,7 @@ impl Mapper {
             Some(program) => Bytes::from(self.evaluate(program, passing)?),
         };
         let names = Names { parts: &passing.parts, owner: passing.owner.as_deref(), emergency: None };
-        let key = self.key(passing, &names)?;
+        let key = key(passing, &names)?;
         let headers = self.route_headers(passing, &names, 0)?;
         let record = Record {
             lane: route.lane,
@@ -243,12 +243,6 @@ impl Mapper {
             return Err(format!("it makes {size} bytes, and Kafka takes {} in one record", self.limits.record));
         }
         Ok(record)
-    }
-
-    fn key(&self, passing: &Passing<'_>, names: &Names<'_>) -> Result<Bytes, String> {
-        let mut key = Vec::new();
-        passing.route.key.write(names, &mut key).map_err(|problem| format!("it has no key: {problem}"))?;
-        Ok(Bytes::from(key))
     }
 
     /// The bridge's headers and the route's own.
@@ -299,6 +293,12 @@ impl Mapper {
         array.extend_from_slice(b"\"]");
         array
     }
+}
+
+fn key(passing: &Passing<'_>, names: &Names<'_>) -> Result<Bytes, String> {
+    let mut key = Vec::new();
+    passing.route.key.write(names, &mut key).map_err(|problem| format!("it has no key: {problem}"))?;
+    Ok(Bytes::from(key))
 }
 
 /// What a record takes in Kafka, at most, in bytes.

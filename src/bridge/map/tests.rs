@@ -294,7 +294,7 @@ fn an_emergency_needs_no_jq() {
     let limits = Limits { program: "/nonexistent/sosstack".into(), ..Limits::default() };
     let mapper = Mapper::new(routes, [("panic-1", Some("user-1"))].into_iter().collect(), limits);
     let mapped = mapper.take(&received("panic/panic-1/press", r#"{"latitude":1,"longitude":2}"#));
-    assert_eq!(mapped.fate, Fate::Incomplete("jq: jq's helper process cannot be started".to_owned()));
+    assert_eq!(mapped.fate, Fate::Incomplete("jq: its helper process cannot be started".to_owned()));
     assert_eq!(json(&mapped.records[0])["latitude"], 1);
     let mapped = mapper.take(&received("device/d/alert", "{}"));
     assert!(matches!(mapped.fate, Fate::DeadLetter(_)), "{mapped:?}");
@@ -303,7 +303,6 @@ fn an_emergency_needs_no_jq() {
 /// Not a test: `cargo test --release --lib bridge::map::tests::speed -- --ignored --nocapture`.
 #[test]
 #[ignore = "a figure, not a test"]
-#[expect(clippy::print_stdout, reason = "it is what it is for")]
 fn speed() {
     let mapper = mapper("", 1_000_000);
     let telemetry =

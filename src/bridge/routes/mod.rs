@@ -17,7 +17,7 @@ use super::record::Lane;
 /// All routes, valid, in the order in which they are asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Routes {
-    routes: Vec<Route>,
+    all: Vec<Route>,
     dead_letters: Arc<str>,
     /// By a topic's first level, in order; those whose first level is a wildcard are with each.
     by_first: HashMap<String, Vec<usize>>,
@@ -70,7 +70,7 @@ impl Routes {
         }
         let wild = |(index, route): (usize, &Route)| route.filter.first().is_none().then_some(index);
         let any_first = routes.iter().enumerate().filter_map(wild).collect();
-        Self { routes, dead_letters, by_first, any_first }
+        Self { all: routes, dead_letters, by_first, any_first }
     }
 
     /// The first route that a topic fits, its number, and the topic's parts by that route's filter.
@@ -78,14 +78,14 @@ impl Routes {
         let first = topic.split('/').next().unwrap_or(topic);
         let asked = self.by_first.get(first).unwrap_or(&self.any_first);
         asked.iter().find_map(|index| {
-            let route = &self.routes[*index];
+            let route = &self.all[*index];
             Some((*index, route, route.filter.fit(topic)?))
         })
     }
 
     /// In the order in which they are asked.
     pub fn all(&self) -> &[Route] {
-        &self.routes
+        &self.all
     }
 
     /// The Kafka topic for what cannot be mapped.
@@ -96,7 +96,7 @@ impl Routes {
     /// Every filter once, at the highest QoS that a route asks for.
     pub fn subscriptions(&self) -> Vec<Subscription> {
         let mut wanted: Vec<Subscription> = Vec::new();
-        for route in &self.routes {
+        for route in &self.all {
             match wanted.iter_mut().find(|other| other.filter == route.filter.mqtt()) {
                 Some(other) => {
                     other.qos = other.qos.max(route.qos);
@@ -115,7 +115,7 @@ impl Routes {
     /// The Kafka topics that are written to, each once: the dead letters' last.
     pub fn topics(&self) -> Vec<Arc<str>> {
         let mut topics: Vec<Arc<str>> = Vec::new();
-        for topic in self.routes.iter().map(|route| &route.topic).chain([&self.dead_letters]) {
+        for topic in self.all.iter().map(|route| &route.topic).chain([&self.dead_letters]) {
             if !topics.contains(topic) {
                 topics.push(Arc::clone(topic));
             }

@@ -253,40 +253,33 @@ impl Checks<'_> {
     /// Each press and trigger becomes an emergency, by whichever route takes it.
     fn presses(&mut self, routes: &[(Route, &Written)], merged: &Merged) {
         for press in PRESSES {
-            let mut those = routes.iter().filter(|(route, _)| overlap(route.filter.mqtt(), press));
-            let judged = those.find_map(|(route, written)| match route.emergency {
-                false => Some(Some(*written)),
-                true => covers(route.filter.mqtt(), press).then_some(None),
-            });
-            match judged {
-                Some(None) => {}
-                Some(Some(written)) => {
+            let mut is_settled = false;
+            for (route, written) in routes.iter().filter(|(route, _)| overlap(route.filter.mqtt(), press)) {
+                if !route.emergency {
                     let words = format!("{press} must become an emergency, whatever stands in it: say emergency: true");
                     self.of_route(written, "emergency", words);
                 }
-                None => self.nobody_takes(press, merged),
+                is_settled = !route.emergency || covers(route.filter.mqtt(), press);
+                if is_settled {
+                    break;
+                }
+            }
+            if !is_settled {
+                self.nobody_takes(press, merged, routes);
             }
         }
     }
 
-    fn nobody_takes(&mut self, press: &str, merged: &Merged) {
-        let taker = |written: &&Written| {
-            let route = &written.spec;
-            let name = if press == PRESSES[0] { "press" } else { "trigger" };
-            route.name == name && written.path.is_some()
-        };
+    fn nobody_takes(&mut self, press: &str, merged: &Merged, routes: &[(Route, &Written)]) {
+        let name = if press == PRESSES[0] { "press" } else { "trigger" };
         let words = format!("no route takes all of {press}, which must become an emergency");
-        match merged.routes.iter().find(taker) {
-            // Something else is wrong with it, which was said.
-            Some(written)
-                if self
-                    .found
-                    .iter()
-                    .any(|problem| written.path.as_ref().is_some_and(|path| problem.path.starts_with(path))) => {}
-            Some(written) => {
-                let field = if is_off(written) { "enabled" } else { "filter" };
-                self.of_route(written, field, words);
+        match merged.routes.iter().find(|written| written.spec.name == name && written.path.is_some()) {
+            Some(written) if is_off(written) => self.of_route(written, "enabled", words),
+            Some(written) if routes.iter().any(|(route, _)| &*route.name == name) => {
+                self.of_route(written, "filter", words);
             }
+            // Something is wrong with it, which was said.
+            Some(_) => {}
             None => self.add("routes", words),
         }
     }
@@ -296,9 +289,8 @@ fn lane(spec: &RouteSpec, is_emergency: bool) -> Lane {
     match spec.lane {
         Some(LaneSpec::Emergencies) => Lane::Emergencies,
         Some(LaneSpec::Alerts) => Lane::Alerts,
-        Some(LaneSpec::Rest) => Lane::Rest,
         None if is_emergency => Lane::Emergencies,
-        None => Lane::Rest,
+        Some(LaneSpec::Rest) | None => Lane::Rest,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::io::BufRead;
+use std::io::{BufRead, IsTerminal};
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
@@ -27,7 +27,11 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<()> {
     }
     let stack = context.load(None, None)?.stack;
     let routes = Routes::load(args.routes.as_deref(), &stack)?;
-    let mapper = Mapper::new(routes, owners(context, &stack)?, Limits::default());
+    let limits = Limits { mapping: args.jq_timeout, ..Limits::default() };
+    let mapper = Mapper::new(routes, owners(context, &stack)?, limits);
+    if std::io::stdin().is_terminal() {
+        context.ui.say("The routes are valid. Samples are read from this terminal, one a line; Ctrl-D ends.");
+    }
     let is_json = context.ui.is_json();
     let counts = context.shutdown.guard_blocking(move || samples(&mapper, is_json)).await?;
     context.ui.say(&summary(&counts));

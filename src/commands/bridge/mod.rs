@@ -1,6 +1,7 @@
 //! `sosstack bridge`
 
 mod check;
+mod journal;
 mod run;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ pub(super) async fn run(context: &Context, command: &BridgeCommand) -> Result<()
     match command {
         BridgeCommand::Check(args) => check::run(context, args).await,
         BridgeCommand::Run(args) => run::run(context, args).await,
+        BridgeCommand::Journal(command) => journal::run(context, command).await,
         BridgeCommand::Evaluate => {
             context.shutdown.guard_blocking(|| worker::run(std::io::stdin(), std::io::stdout())).await
         }

@@ -3,25 +3,33 @@
 //! Every ten seconds: Docker before 25 knows no shorter interval while a service starts, and a check is a process. No
 //! service waits for them: topics are made as soon as brokers answer, and take longer than the first check.
 
+use std::path::{Path, PathBuf};
+
 use super::model::HealthCheck;
-use crate::config::kafka::INTERNAL_PORT;
+use crate::stack::image;
+use crate::stack::ports::PortName;
 
 pub(super) const MOSQUITTO_SCRIPT: &str = include_str!("scripts/mosquitto-healthy.sh");
-pub(super) const MOSQUITTO_SCRIPT_PATH: &str = "/etc/sosstack/mosquitto-healthy.sh";
+
+/// Where it lies.
+pub(super) fn mosquitto_script() -> PathBuf {
+    Path::new(image::OWN_CONFIG).join("mosquitto-healthy.sh")
+}
 
 /// The node is part of a quorum: without one it answers, but names no mode.
 pub(super) fn zookeeper() -> HealthCheck {
-    check(&["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/2181 && echo srvr >&3 && grep -q ^Mode: <&3"])
+    let port = PortName::Zookeeper.number();
+    check(&["bash", "-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{port} && echo srvr >&3 && grep -q ^Mode: <&3")])
 }
 
 /// The broker listens, which it does once it is registered.
 pub(super) fn kafka() -> HealthCheck {
-    check(&["bash", "-c", &format!("</dev/tcp/127.0.0.1/{INTERNAL_PORT}")])
+    check(&["bash", "-c", &format!("</dev/tcp/127.0.0.1/{}", PortName::Kafka.number())])
 }
 
 /// Mosquitto let the probe in and a stranger not, and listens.
 pub(super) fn mosquitto() -> HealthCheck {
-    check(&["sh", MOSQUITTO_SCRIPT_PATH])
+    check(&["sh", &mosquitto_script().display().to_string()])
 }
 
 fn check(command: &[&str]) -> HealthCheck {

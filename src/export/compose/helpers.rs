@@ -9,10 +9,10 @@ use super::configs::{self, Configs, HASH_LABEL};
 use super::model::{ComposeService, Restart};
 use super::parts::{completed, hardened, started};
 use crate::config::jvm;
-use crate::config::kafka::INTERNAL_PORT;
 use crate::config::mosquitto::{self, Kind};
 use crate::stack::device::{PROBE_USER, SERVICE_USER};
-use crate::stack::{Service, Stack};
+use crate::stack::ports::PortName;
+use crate::stack::{Role, Service, Stack, image};
 use crate::target::Target;
 
 pub(super) const CREDENTIALS: &str = "credentials";
@@ -24,10 +24,6 @@ pub(super) const PASSWORDS_VOLUME: &str = "credentials";
 /// The volume with what Mosquitto needs of them, and where it lies.
 pub(super) const CREDENTIALS_VOLUME: &str = "mosquitto-credentials";
 pub(super) const SHARED_CREDENTIALS: &str = "/mosquitto/credentials";
-
-/// Directories of the images that would become anonymous volumes.
-const KAFKA_SCRATCH: [&str; 3] = ["/etc/kafka/secrets", "/mnt/shared/config", "/var/lib/kafka/data"];
-const MOSQUITTO_SCRATCH: [&str; 2] = ["/mosquitto/data", "/mosquitto/log"];
 
 const CREDENTIALS_SCRIPT: &str = include_str!("scripts/credentials.sh");
 const TOPICS_SCRIPT: &str = include_str!("scripts/topics.sh");
@@ -47,7 +43,7 @@ pub(super) fn acl_file(stack: &Stack) -> String {
 
 /// Makes the passwords, and for Mosquitto their hashes.
 pub(super) fn credentials(stack: &Stack, configs: &mut Configs) -> ComposeService {
-    let dir = Path::new("/etc/sosstack");
+    let dir = Path::new(image::OWN_CONFIG);
     let script = dir.join("credentials.sh");
     let (users, acl) = (users_file(stack), acl_file(stack));
     let tls = mosquitto::listener(stack, &Target::Docker, Kind::Mqtts, Path::new(SHARED_CREDENTIALS));
@@ -65,7 +61,7 @@ pub(super) fn credentials(stack: &Stack, configs: &mut Configs) -> ComposeServic
             configs.mount("mosquitto-acl".to_owned(), &dir.join("acl"), &acl),
             configs.mount("mosquitto-tls.conf".to_owned(), &dir.join("tls.conf"), tls.trim_start()),
         ],
-        tmpfs: MOSQUITTO_SCRATCH.map(str::to_owned).to_vec(),
+        tmpfs: without_volumes(Role::Mosquitto),
         mem_limit: "64m".to_owned(),
         cap_add: vec!["CHOWN".to_owned()],
         ..hardened()
@@ -74,17 +70,18 @@ pub(super) fn credentials(stack: &Stack, configs: &mut Configs) -> ComposeServic
 
 /// Makes the topics, as soon as all brokers answer.
 pub(super) fn topics(stack: &Stack, configs: &mut Configs) -> ComposeService {
-    let dir = Path::new("/etc/sosstack");
+    let dir = Path::new(image::OWN_CONFIG);
     let script = dir.join("topics.sh");
     let brokers: Vec<Service> = (0..stack.kafka.brokers).map(Service::kafka).collect();
+    let port = PortName::Kafka.number();
     let mut command = vec![stack.kafka.replication_factor().to_string()];
-    command.extend(brokers.iter().map(|broker| format!("{broker}:{INTERNAL_PORT}")));
+    command.extend(brokers.iter().map(|broker| format!("{broker}:{port}")));
     let wanted = topics_file(stack);
     ComposeService {
         image: stack.kafka.image.clone(),
         entrypoint: vec!["bash".to_owned(), script.display().to_string()],
         command,
-        user: "1000:1000".to_owned(),
+        user: user_of(Role::Kafka),
         depends_on: started(brokers),
         labels: hash_label([TOPICS_SCRIPT, wanted.as_str()]),
         configs: vec![
@@ -92,7 +89,7 @@ pub(super) fn topics(stack: &Stack, configs: &mut Configs) -> ComposeService {
             configs.mount("topics".to_owned(), &dir.join("topics"), &wanted),
             configs.mount("kafka-log4j.properties".to_owned(), &dir.join("log4j.properties"), &jvm::log4j(None)),
         ],
-        tmpfs: KAFKA_SCRATCH.map(str::to_owned).to_vec(),
+        tmpfs: without_volumes(Role::Kafka),
         mem_limit: "512m".to_owned(),
         ..hardened()
     }
@@ -116,14 +113,31 @@ pub(super) fn ready(stack: &Stack) -> ComposeService {
     ComposeService {
         image: stack.mosquitto.image.clone(),
         entrypoint: ["sh", "-c", READY_SCRIPT].map(str::to_owned).to_vec(),
-        user: "1883:1883".to_owned(),
+        user: user_of(Role::Mosquitto),
         depends_on: started([Service::mosquitto()]).into_iter().chain([completed(TOPICS)]).collect(),
         restart: Some(Restart::UnlessStopped),
         network_mode: Some("none".to_owned()),
         mem_limit: "32m".to_owned(),
-        tmpfs: MOSQUITTO_SCRATCH.map(str::to_owned).to_vec(),
+        tmpfs: without_volumes(Role::Mosquitto),
         ..hardened()
     }
+}
+
+/// As Compose writes a user and the group of the same number.
+pub(super) fn user_of(role: Role) -> String {
+    format!("{0}:{0}", image::user(role))
+}
+
+/// What would become anonymous volumes in a container that keeps nothing.
+fn without_volumes(role: Role) -> Vec<String> {
+    let data = match role {
+        Role::Zookeeper => [image::ZOOKEEPER_DATA, image::ZOOKEEPER_LOG].as_slice(),
+        Role::Kafka => &[image::KAFKA_DATA],
+        Role::Mosquitto => &[image::MOSQUITTO_DATA],
+    };
+    let mut all: Vec<String> = [data, image::scratch(role)].concat().into_iter().map(str::to_owned).collect();
+    all.sort_unstable();
+    all
 }
 
 fn hash_label<const N: usize>(texts: [&str; N]) -> BTreeMap<String, String> {

@@ -1,8 +1,9 @@
 //! The README beside the Compose file, for people who have never heard of sosstack.
 
 use super::mark::MARK;
-use crate::stack::{Service, Stack};
-use crate::target::cluster_name;
+use crate::stack::names::{self, cluster_name};
+use crate::stack::ports::PortName;
+use crate::stack::{Role, Service, Stack};
 
 /// Markdown; every command in it can be typed as it stands.
 pub(super) fn readme(stack: &Stack) -> String {
@@ -12,6 +13,15 @@ pub(super) fn readme(stack: &Stack) -> String {
         (0..stack.zookeeper.nodes).map(|ordinal| format!("127.0.0.1:{}", stack.ports.zookeeper(ordinal))).collect();
     let (brokers, nodes) = (brokers.join(","), nodes.join(","));
     let (mqtt, mqtts, mqtt_ws) = (stack.ports.mqtt(), stack.ports.mqtts(), stack.ports.mqtt_ws());
+    let [kafka_clients, zookeeper_clients, mqtt_clients, mqtts_clients, ws_clients] = [
+        (Role::Kafka, PortName::Kafka),
+        (Role::Zookeeper, PortName::Zookeeper),
+        (Role::Mosquitto, PortName::Mqtt),
+        (Role::Mosquitto, PortName::Mqtts),
+        (Role::Mosquitto, PortName::MqttWs),
+    ]
+    .map(|(role, port)| format!("{}:{}", names::clients(role), port.number()));
+    let kafka_port = PortName::Kafka.number();
     let (broker, name) = (cluster_name(stack, Service::kafka(0)), &stack.name);
     format!(
         "# The messaging layer with Docker Compose
@@ -27,11 +37,11 @@ docker compose down                                           # data and passwor
 
 | | from this machine | from a container on the network `{name}_default` |
 |---|---|---|
-| Kafka | `{brokers}` | `kafka-service:9092`, `{broker}:9092`, … |
-| ZooKeeper | `{nodes}` | `zookeeper-service:2181`, … |
-| MQTT | `127.0.0.1:{mqtt}` | `mqtt-service:1883` |
-| MQTT over TLS, once there is a certificate | `127.0.0.1:{mqtts}` | `mqtt-service:8883` |
-| MQTT over WebSocket | `127.0.0.1:{mqtt_ws}` | `mqtt-service:9001` |
+| Kafka | `{brokers}` | `{kafka_clients}`, `{broker}:{kafka_port}`, … |
+| ZooKeeper | `{nodes}` | `{zookeeper_clients}`, … |
+| MQTT | `127.0.0.1:{mqtt}` | `{mqtt_clients}` |
+| MQTT over TLS, once there is a certificate | `127.0.0.1:{mqtts}` | `{mqtts_clients}` |
+| MQTT over WebSocket | `127.0.0.1:{mqtt_ws}` | `{ws_clients}` |
 
 The user `sos_service` reaches all MQTT topics; a device's user name is its id, and it reaches its own topics.
 

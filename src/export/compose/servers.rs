@@ -9,19 +9,18 @@ use super::helpers::{CREDENTIALS, CREDENTIALS_VOLUME, SHARED_CREDENTIALS, acl_fi
 use super::model::{ComposeService, ConfigMount, NetworkAttachment, Restart};
 use super::parts::{completed, hardened, started};
 use crate::config::mosquitto::{self, Kind};
-use crate::stack::{Role, Service, Stack};
+use crate::stack::{Role, Service, Stack, image};
 use crate::target::Target;
-use crate::workload::build::{kafka_workload, mosquitto_workload, zookeeper_workload};
-use crate::workload::{PublishedPort, Workload};
+use crate::workload::build::mosquitto_workload;
+use crate::workload::{PublishedPort, Workload, kafka, zookeeper};
 
-const MOSQUITTO_CONF: &str = "/mosquitto/config/mosquitto.conf";
 const BROKER_SCRIPT: &str = include_str!("scripts/broker.sh");
 
 /// What `sosstack up` runs in Docker, without what only this machine knows.
 pub(super) fn workloads(stack: &Stack) -> Vec<Workload> {
     let build = |service: Service| match service.role {
-        Role::Zookeeper => zookeeper_workload(stack, service, &Target::Docker),
-        Role::Kafka => kafka_workload(stack, service, &Target::Docker),
+        Role::Zookeeper => zookeeper::workload(stack, service, &Target::Docker),
+        Role::Kafka => kafka::workload(stack, service, &Target::Docker),
         Role::Mosquitto => mosquitto_workload(stack, &Target::Docker),
     };
     stack.services().into_iter().map(build).collect()
@@ -37,17 +36,17 @@ pub(super) fn server(stack: &Stack, workload: &Workload, all: &[Workload], confi
         Role::Kafka => {
             service.healthcheck = Some(health::kafka());
             service.depends_on = started((0..stack.zookeeper.nodes).map(Service::zookeeper));
-            let script = Path::new("/etc/sosstack/broker.sh");
-            service.configs.push(configs.mount("broker.sh".to_owned(), script, BROKER_SCRIPT));
+            let script = Path::new(image::OWN_CONFIG).join("broker.sh");
+            service.configs.push(configs.mount("broker.sh".to_owned(), &script, BROKER_SCRIPT));
             service.entrypoint = vec!["bash".to_owned(), script.display().to_string()];
             service.command.clone_from(&workload.command);
             texts.push(BROKER_SCRIPT);
         }
         Role::Mosquitto => {
-            let data = workload.volumes.first().map_or(Path::new("/mosquitto/data"), |volume| volume.path.as_path());
-            let conf = mosquitto_conf(stack, data);
-            service.entrypoint = mosquitto::guarded_command(stack, &Target::Docker, Path::new(MOSQUITTO_CONF), data);
-            service.configs = mosquitto_mounts(configs, &conf);
+            let data = Path::new(image::MOSQUITTO_DATA);
+            let (path, conf) = (Path::new(image::MOSQUITTO_CONFIG).join("mosquitto.conf"), mosquitto_conf(stack, data));
+            service.entrypoint = mosquitto::guarded_command(stack, &Target::Docker, &path, data);
+            service.configs = mosquitto_mounts(configs, &path, &conf);
             service.healthcheck = Some(health::mosquitto());
             service.depends_on = vec![completed(CREDENTIALS)];
             service.volumes.push(format!("{CREDENTIALS_VOLUME}:{SHARED_CREDENTIALS}:ro"));
@@ -93,11 +92,11 @@ fn mosquitto_conf(stack: &Stack, data: &Path) -> String {
     conf
 }
 
-fn mosquitto_mounts(configs: &mut Configs, conf: &str) -> Vec<ConfigMount> {
-    let (path, script) = (Path::new(MOSQUITTO_CONF), Path::new(health::MOSQUITTO_SCRIPT_PATH));
+fn mosquitto_mounts(configs: &mut Configs, path: &Path, conf: &str) -> Vec<ConfigMount> {
+    let script = health::mosquitto_script();
     vec![
         configs.mount("mosquitto.conf".to_owned(), path, conf),
-        configs.mount("mosquitto-healthy.sh".to_owned(), script, health::MOSQUITTO_SCRIPT),
+        configs.mount("mosquitto-healthy.sh".to_owned(), &script, health::MOSQUITTO_SCRIPT),
     ]
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::Source;
-use crate::stack::Stack;
+use crate::stack::ports::PortName;
+use crate::stack::{Role, Stack, names};
 
 /// One kind of pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,17 +22,17 @@ pub enum Component {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Port {
     pub name: &'static str,
-    pub number: i32,
+    pub number: u16,
     /// Whether only pods of the same kind reach it.
     pub peers_only: bool,
 }
 
-const fn port(name: &'static str, number: i32) -> Port {
-    Port { name, number, peers_only: false }
+const fn port(name: &'static str, port: PortName) -> Port {
+    Port { name, number: port.number(), peers_only: false }
 }
 
-const fn peer_port(name: &'static str, number: i32) -> Port {
-    Port { name, number, peers_only: true }
+const fn peer_port(name: &'static str, port: PortName) -> Port {
+    Port { name, number: port.number(), peers_only: true }
 }
 
 impl Component {
@@ -41,10 +42,17 @@ impl Component {
     /// `app.kubernetes.io/name`, and the name of what there is once.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Zookeeper => "zookeeper",
-            Self::Kafka => "kafka",
-            Self::Mqtt => "mqtt",
             Self::Topics => "kafka-topics",
+            Self::Zookeeper | Self::Kafka | Self::Mqtt => names::kind(self.system()),
+        }
+    }
+
+    /// What runs in its pods.
+    pub(super) fn system(self) -> Role {
+        match self {
+            Self::Zookeeper => Role::Zookeeper,
+            Self::Kafka | Self::Topics => Role::Kafka,
+            Self::Mqtt => Role::Mosquitto,
         }
     }
 
@@ -60,9 +68,14 @@ impl Component {
 
     /// What its pods listen on.
     pub fn ports(self) -> &'static [Port] {
-        const ZOOKEEPER: &[Port] = &[port("client", 2181), peer_port("peer", 2888), peer_port("election", 3888)];
-        const KAFKA: &[Port] = &[port("kafka", 9092)];
-        const MQTT: &[Port] = &[port("mqtt", 1883), port("mqtts", 8883), port("mqtt-ws", 9001)];
+        const ZOOKEEPER: &[Port] = &[
+            port("client", PortName::Zookeeper),
+            peer_port("peer", PortName::ZookeeperPeer),
+            peer_port("election", PortName::ZookeeperElection),
+        ];
+        const KAFKA: &[Port] = &[port("kafka", PortName::Kafka)];
+        const MQTT: &[Port] =
+            &[port("mqtt", PortName::Mqtt), port("mqtts", PortName::Mqtts), port("mqtt-ws", PortName::MqttWs)];
         match self {
             Self::Zookeeper => ZOOKEEPER,
             Self::Kafka => KAFKA,

@@ -11,10 +11,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Component, Source};
 use crate::stack::Heap;
-
-/// A replaced pod has another address. The JVM would hold on to the old one for half a minute, in which a ZooKeeper node
-/// whose leader was replaced elects the same unreachable one again and again.
-pub(super) const JVM_NAMES: [&str; 2] = ["-Dsun.net.inetaddr.ttl=2", "-Dsun.net.inetaddr.negative.ttl=1"];
+use crate::workload::{ConfigFile, Workload};
 
 /// What a container asks for and may take at most.
 #[derive(Debug, Clone)]
@@ -24,10 +21,14 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// Of a JVM: at least its heap; at most that twice, since the JVM itself and page buffers take as much again.
-    pub(super) fn jvm(cpu: (&'static str, &'static str), heap: Heap) -> Self {
-        let most = (2 * heap.mebibytes).max(heap.mebibytes + 384);
-        Self { cpu, memory: (mebibytes(heap.mebibytes), mebibytes(most)) }
+    /// Of a server, by what its workload may take at most.
+    pub(super) fn of(cpu: (&'static str, &'static str), least: u64, workload: &Workload) -> Self {
+        Self { cpu, memory: (quantity(least), quantity(workload.memory)) }
+    }
+
+    /// Of a JVM: at least its heap.
+    pub(super) fn jvm(cpu: (&'static str, &'static str), heap: Heap, workload: &Workload) -> Self {
+        Self::of(cpu, u64::from(heap.mebibytes) << 20, workload)
     }
 
     fn requirements(&self) -> ResourceRequirements {
@@ -44,8 +45,22 @@ impl Size {
     }
 }
 
-fn mebibytes(count: u32) -> String {
-    if count.is_multiple_of(1024) { format!("{}Gi", count / 1024) } else { format!("{count}Mi") }
+/// Whole MiB, as Kubernetes writes them.
+fn quantity(bytes: u64) -> String {
+    let mebibytes = bytes >> 20;
+    if mebibytes.is_multiple_of(1024) { format!("{}Gi", mebibytes / 1024) } else { format!("{mebibytes}Mi") }
+}
+
+/// A workload's files as those of a ConfigMap.
+pub(super) fn files(workload: &Workload) -> BTreeMap<String, String> {
+    let name = |file: &ConfigFile| file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    workload.files.iter().map(|file| (name(file), file.contents.clone())).collect()
+}
+
+/// What runs in a container of a workload: its shell, and the script as what is given to it.
+pub(super) fn shell(workload: &Workload) -> (Option<Vec<String>>, Option<Vec<String>>) {
+    let (shell, script) = workload.command.split_at(2);
+    (Some(shell.to_vec()), Some(script.to_vec()))
 }
 
 /// A container that may do nothing but its work.
@@ -69,7 +84,7 @@ pub(super) fn container(source: Source<'_>, component: Component, name: &str, si
 pub(super) fn ports(component: Component) -> Vec<ContainerPort> {
     let port = |port: &super::component::Port| ContainerPort {
         name: Some(port.name.to_owned()),
-        container_port: port.number,
+        container_port: port.number.into(),
         ..ContainerPort::default()
     };
     component.ports().iter().map(port).collect()
@@ -96,8 +111,8 @@ impl Rhythm {
     }
 
     /// Whether a port is open.
-    pub(super) fn tcp(self, port: i32) -> Probe {
-        let tcp_socket = TCPSocketAction { port: IntOrString::Int(port), host: None };
+    pub(super) fn tcp(self, port: u16) -> Probe {
+        let tcp_socket = TCPSocketAction { port: IntOrString::Int(port.into()), host: None };
         Probe { tcp_socket: Some(tcp_socket), ..self.probe() }
     }
 

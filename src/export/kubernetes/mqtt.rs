@@ -1,19 +1,21 @@
 //! The two Mosquittos' pods: joined by one link, their accounts put together from Secrets.
 
-use std::path::Path;
-
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{
     ConfigMap, Container, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeProjection,
 };
 
 use super::container::{
-    Rhythm, SECRET_MODE, Size, config_volume, container, mount, mount_read_only, ports, scratch_volume, texts,
+    Rhythm, SECRET_MODE, Size, config_volume, container, files, mount, mount_read_only, ports, scratch_volume, texts,
 };
 use super::pods::{DATA, Pods};
 use super::{Component, Source, checksum, pods};
 use crate::config::mosquitto;
+use crate::stack::ports::PortName;
+use crate::stack::{image, sizes};
 use crate::target::Target;
+use crate::workload::Workload;
+use crate::workload::build::mosquitto_workload;
 
 /// The Secret with the backend's login, the only one that must exist.
 pub const CREDENTIALS: &str = "mqtt-credentials";
@@ -32,47 +34,35 @@ pub fn shard_name(index: usize) -> String {
 }
 
 const CONFIG: &str = "mqtt-config";
-const CONFIG_DIR: &str = "/etc/sosstack";
-const DATA_DIR: &str = "/mosquitto/data";
-/// What is put together when the pod starts, and again when a Secret changes.
-const RUN: &str = "/run/sosstack";
 const SCRIPT: &str = include_str!("scripts/accounts.sh");
-/// The user of the official image.
-const USER: i64 = 1883;
+
+/// What every pod runs: none of it depends on the ordinal.
+fn workload(source: Source<'_>) -> Workload {
+    mosquitto_workload(source.stack, &Target::Kubernetes)
+}
 
 pub(super) fn config_map(source: Source<'_>) -> ConfigMap {
-    let stack = source.stack;
-    let (run, data) = (Path::new(RUN), Path::new(DATA_DIR));
-    let first = format!("mqtt-0.mqtt-headless.{}.svc.{}", stack.namespace, stack.domain);
-    let files = [
-        ("mosquitto.conf", mosquitto::mosquitto_conf(stack, &Target::Kubernetes, run, data)),
-        ("tls.conf", mosquitto::tls_conf(stack, run)),
-        ("bridge.conf", mosquitto::bridge_conf(&first)),
-        ("acl-devices", mosquitto::pattern_acl()),
-        ("accounts.sh", SCRIPT.to_owned()),
-    ];
-    ConfigMap {
-        metadata: Component::Mqtt.metadata(stack, CONFIG),
-        data: Some(files.map(|(name, text)| (name.to_owned(), text)).into()),
-        ..ConfigMap::default()
-    }
+    let own = [("acl-devices", mosquitto::pattern_acl()), ("accounts.sh", SCRIPT.to_owned())];
+    let mut data = files(&workload(source));
+    data.extend(own.map(|(name, text)| (name.to_owned(), text)));
+    ConfigMap { metadata: Component::Mqtt.metadata(source.stack, CONFIG), data: Some(data), ..ConfigMap::default() }
 }
 
 pub(super) fn stateful_set(source: Source<'_>) -> StatefulSet {
+    let workload = workload(source);
     pods::stateful_set(
         source,
         Pods {
             component: Component::Mqtt,
-            user: USER,
+            workload: &workload,
             init_containers: vec![accounts(source, "accounts", "setup")],
-            containers: vec![server(source), accounts(source, "reload", "watch")],
+            containers: vec![server(source, &workload), accounts(source, "reload", "watch")],
             volumes: vec![
                 config_volume("config", CONFIG),
                 secrets(),
                 scratch_volume("run", "64Mi", true),
                 scratch_volume("tmp", "64Mi", true),
             ],
-            grace: 60,
             min_ready: 60,
             storage: &source.settings.storage.mqtt,
             // By which the reload container signals the server, both being the same user.
@@ -82,25 +72,23 @@ pub(super) fn stateful_set(source: Source<'_>) -> StatefulSet {
     )
 }
 
-fn server(source: Source<'_>) -> Container {
-    let size = Size { cpu: ("100m", "500m"), memory: ("128Mi".to_owned(), "512Mi".to_owned()) };
-    let config = Path::new(CONFIG_DIR).join("mosquitto.conf");
-    let command = mosquitto::guarded_command(source.stack, &Target::Kubernetes, &config, Path::new(DATA_DIR));
+fn server(source: Source<'_>, workload: &Workload) -> Container {
+    let size = Size::of(("100m", "500m"), sizes::MOSQUITTO_REQUEST, workload);
     // A login of the pod's own, from a file: an argument would show its password.
-    let probe_config = format!("XDG_CONFIG_HOME={RUN}/probe");
+    let probe_config = format!("XDG_CONFIG_HOME={}/probe", image::OWN_RUN);
     let receives =
         ["env", &probe_config, "mosquitto_sub", "-h", "127.0.0.1", "-t", "$SYS/broker/uptime", "-C", "1", "-W", "3"];
     Container {
-        command: Some(command),
+        command: Some(workload.command.clone()),
         ports: Some(ports(Component::Mqtt)),
         // The port opens when the database is loaded.
-        startup_probe: Some(Rhythm { period: 5, timeout: 5, failures: 60 }.tcp(1883)),
-        liveness_probe: Some(Rhythm { period: 20, timeout: 5, failures: 6 }.tcp(1883)),
+        startup_probe: Some(Rhythm { period: 5, timeout: 5, failures: 60 }.tcp(PortName::Mqtt.number())),
+        liveness_probe: Some(Rhythm { period: 20, timeout: 5, failures: 6 }.tcp(PortName::Mqtt.number())),
         readiness_probe: Some(Rhythm { period: 10, timeout: 5, failures: 3 }.exec(&receives)),
         volume_mounts: Some(vec![
-            mount(DATA, DATA_DIR),
-            mount_read_only("config", CONFIG_DIR),
-            mount_read_only("run", RUN),
+            mount(DATA, image::MOSQUITTO_DATA),
+            mount_read_only("config", image::OWN_CONFIG),
+            mount_read_only("run", image::OWN_RUN),
         ]),
         ..container(source, Component::Mqtt, "mqtt", &size)
     }
@@ -109,11 +97,11 @@ fn server(source: Source<'_>) -> Container {
 /// The script that puts accounts together, once or whenever a Secret changes.
 fn accounts(source: Source<'_>, name: &str, mode: &str) -> Container {
     let size = Size { cpu: ("10m", "200m"), memory: ("16Mi".to_owned(), "64Mi".to_owned()) };
-    let script = format!("{CONFIG_DIR}/accounts.sh");
+    let script = format!("{}/accounts.sh", image::OWN_CONFIG);
     let mounts = vec![
         mount_read_only("secrets", "/run/secrets/sosstack"),
-        mount_read_only("config", CONFIG_DIR),
-        mount("run", RUN),
+        mount_read_only("config", image::OWN_CONFIG),
+        mount("run", image::OWN_RUN),
         mount("tmp", "/tmp"),
     ];
     Container {

@@ -85,7 +85,7 @@ fn names() -> NetworkPolicyEgressRule {
 fn tcp(ports: &[Port]) -> Vec<NetworkPolicyPort> {
     let port = |port: &Port| NetworkPolicyPort {
         protocol: Some("TCP".to_owned()),
-        port: Some(IntOrString::Int(port.number)),
+        port: Some(IntOrString::Int(port.number.into())),
         end_port: None,
     };
     ports.iter().map(port).collect()

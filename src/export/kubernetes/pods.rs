@@ -14,6 +14,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{Component, Source};
+use crate::stack::names;
+use crate::workload::Workload;
 
 /// The annotation whose change replaces pods.
 pub(super) const CHECKSUM: &str = "sosstack/config-checksum";
@@ -23,13 +25,10 @@ pub(super) const DATA: &str = "data";
 /// What differs between the three systems.
 pub(super) struct Pods<'a> {
     pub component: Component,
-    /// Numeric user and group of the image.
-    pub user: i64,
+    pub workload: &'a Workload,
     pub init_containers: Vec<Container>,
     pub containers: Vec<Container>,
     pub volumes: Vec<Volume>,
-    /// Seconds that orderly ending may take.
-    pub grace: i64,
     /// Seconds that a pod must have been ready before the next one is replaced.
     pub min_ready: i32,
     pub storage: &'a str,
@@ -42,7 +41,7 @@ pub(super) struct Pods<'a> {
 pub(super) fn stateful_set(source: Source<'_>, pods: Pods<'_>) -> StatefulSet {
     let (component, stack) = (pods.component, source.stack);
     let spec = StatefulSetSpec {
-        service_name: Some(format!("{}-headless", component.name())),
+        service_name: Some(names::headless(component.system())),
         replicas: Some(component.replicas(stack).into()),
         selector: component.selector(),
         // Peers need each other before any of them is ready.
@@ -72,9 +71,9 @@ fn template(source: Source<'_>, pods: Pods<'_>) -> PodTemplateSpec {
         init_containers: Some(pods.init_containers).filter(|containers| !containers.is_empty()),
         containers: pods.containers,
         volumes: Some(pods.volumes),
-        termination_grace_period_seconds: Some(pods.grace),
+        termination_grace_period_seconds: i64::try_from(pods.workload.stop_grace.as_secs()).ok(),
         share_process_namespace: pods.share_processes.then_some(true),
-        ..pod(source, component, pods.user)
+        ..pod(source, component, pods.workload.user)
     };
     PodTemplateSpec { metadata: Some(pod_metadata(source, component, pods.checksum)), spec: Some(spec) }
 }
@@ -88,7 +87,9 @@ pub(super) fn pod_metadata(source: Source<'_>, component: Component, checksum: S
 }
 
 /// What every pod has: Pod Security "restricted", and nothing of the API.
-pub(super) fn pod(source: Source<'_>, component: Component, user: i64) -> PodSpec {
+/// `user` is the image's, and its group has the same number.
+pub(super) fn pod(source: Source<'_>, component: Component, user: u32) -> PodSpec {
+    let user = i64::from(user);
     let pull_secret = |name: &String| vec![LocalObjectReference { name: name.clone() }];
     PodSpec {
         service_account_name: Some(component.name().to_owned()),

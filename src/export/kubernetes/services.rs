@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::component::Port;
 use super::{Component, Source};
+use crate::stack::names;
 
 /// The headless service and the one for clients.
 pub(super) fn services(source: Source<'_>, component: Component) -> [Service; 2] {
@@ -20,18 +21,18 @@ pub(super) fn services(source: Source<'_>, component: Component) -> [Service; 2]
         session_affinity: (component == Component::Mqtt).then(|| "ClientIP".to_owned()),
         ..spec(component, |port| !port.peers_only)
     };
-    let service = |suffix: &str, spec| Service {
-        metadata: component.metadata(source.stack, format!("{}-{suffix}", component.name())),
+    let service = |name: String, spec| Service {
+        metadata: component.metadata(source.stack, name),
         spec: Some(spec),
         status: None,
     };
-    [service("headless", headless), service("service", clients)]
+    [service(names::headless(component.system()), headless), service(names::clients(component.system()), clients)]
 }
 
 fn spec(component: Component, wanted: impl Fn(&Port) -> bool) -> ServiceSpec {
     let port = |port: &Port| ServicePort {
         name: Some(port.name.to_owned()),
-        port: port.number,
+        port: port.number.into(),
         target_port: Some(IntOrString::String(port.name.to_owned())),
         protocol: Some("TCP".to_owned()),
         ..ServicePort::default()

@@ -3,6 +3,7 @@
 use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::stack::Stack;
+use crate::stack::rules::{is_dns_label, is_dns_name};
 
 /// Choices of the cluster's operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Settings {
     pub fn check(&self, stack: &Stack) -> Result<(), Failure> {
         let mut problems = namespace_problem(&stack.namespace).into_iter().collect::<Vec<_>>();
         let mut name = |option: &str, text: Option<&String>, what: &str| {
-            if let Some(text) = text.filter(|text| !is_subdomain(text)) {
+            if let Some(text) = text.filter(|text| !is_dns_name(text)) {
                 problems.push(format!("{option} {text:?} is no {what}: {SUBDOMAIN}"));
             }
         };
@@ -81,7 +82,7 @@ impl Settings {
 
 /// Why a text cannot be the namespace; None where it can.
 pub fn namespace_problem(namespace: &str) -> Option<String> {
-    if !is_label(namespace) {
+    if !is_dns_label(namespace) {
         return Some(format!(
             "--namespace {namespace:?} is no namespace: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends"
         ));
@@ -91,16 +92,6 @@ pub fn namespace_problem(namespace: &str) -> Option<String> {
 }
 
 const SUBDOMAIN: &str = "use parts of a-z, 0-9 and '-' joined by dots, each with a letter or digit at both ends";
-
-/// RFC 1123, section 2.1.
-fn is_label(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&text.len()) && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
-}
-
-fn is_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(is_label)
-}
 
 /// A whole number of at least one MiB, in a unit that volumes come in.
 fn is_size(text: &str) -> bool {
@@ -124,10 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_sizes_are_taken_as_kubernetes_takes_them() {
-        assert!(is_label("sos-app") && is_label("7") && !is_label("-a") && !is_label("a.b") && !is_label(""));
-        assert!(!is_label(&"a".repeat(64)) && !is_label("SOS"));
-        assert!(is_subdomain("cluster.local") && !is_subdomain("cluster..local") && !is_subdomain("local."));
+    fn sizes_and_prefixes_are_taken_as_kubernetes_takes_them() {
         assert!(is_size("10Gi") && is_size("512Mi") && is_size("1Ti"));
         assert!(!is_size("10") && !is_size("0Gi") && !is_size("10GB") && !is_size("-1Gi") && !is_size("1.5Gi"));
         assert!(is_image_prefix("host:5000/a/b") && is_image_prefix("host") && is_image_prefix("host/a/"));

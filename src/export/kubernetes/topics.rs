@@ -7,7 +7,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvVar, PodSpec, PodTempl
 
 use super::container::{Size, config_volume, container, mount, mount_read_only, scratch_volume, texts};
 use super::{Component, Source, checksum, pods};
-use crate::stack::{Stack, Topic};
+use crate::stack::ports::PortName;
+use crate::stack::{Role, Stack, Topic, image, names};
 
 const CONFIG: &str = "kafka-topics";
 const SCRIPT: &str = include_str!("scripts/topics.sh");
@@ -54,7 +55,7 @@ fn template(source: Source<'_>) -> PodTemplateSpec {
         restart_policy: Some("Never".to_owned()),
         containers: vec![maker(source)],
         volumes: Some(vec![config_volume("config", CONFIG), scratch_volume("tmp", "64Mi", false)]),
-        ..pods::pod(source, Component::Topics, super::kafka::USER)
+        ..pods::pod(source, Component::Topics, image::user(Role::Kafka))
     };
     let metadata = pods::pod_metadata(source, Component::Topics, checksum(&config_map(source).data));
     PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
@@ -64,13 +65,13 @@ fn maker(source: Source<'_>) -> Container {
     let variable = |name: &str, value: String| EnvVar { name: name.to_owned(), value: Some(value), value_from: None };
     let size = Size { cpu: ("100m", "1"), memory: ("128Mi".to_owned(), "512Mi".to_owned()) };
     Container {
-        command: Some(texts(&["/bin/bash", "/etc/sosstack/topics.sh"])),
+        command: Some(texts(&["/bin/bash", &format!("{}/topics.sh", image::OWN_CONFIG)])),
         env: Some(vec![
-            variable("BOOTSTRAP", "kafka-service:9092".to_owned()),
+            variable("BOOTSTRAP", format!("{}:{}", names::clients(Role::Kafka), PortName::Kafka.number())),
             variable("REPLICAS", source.stack.kafka.replication_factor().to_string()),
             variable("KAFKA_HEAP_OPTS", "-Xmx128M".to_owned()),
         ]),
-        volume_mounts: Some(vec![mount_read_only("config", "/etc/sosstack"), mount("tmp", "/tmp")]),
+        volume_mounts: Some(vec![mount_read_only("config", image::OWN_CONFIG), mount("tmp", "/tmp")]),
         ..container(source, Component::Topics, "topics", &size)
     }
 }

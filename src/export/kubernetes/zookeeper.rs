@@ -1,50 +1,47 @@
 //! The ensemble's pods.
 
-use std::path::Path;
-
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Container, VolumeMount};
 
 use super::container::{
-    JVM_NAMES, Rhythm, Size, config_volume, container, mount, mount_read_only, ports, scratch_volume, texts,
+    Rhythm, Size, config_volume, container, files, mount, mount_read_only, ports, scratch_volume, shell,
 };
 use super::pods::{DATA, Pods};
 use super::{Component, Source, checksum, pods};
-use crate::config::{jvm, zookeeper};
-use crate::stack::Service;
+use crate::stack::ports::PortName;
+use crate::stack::{Service, image};
 use crate::target::Target;
+use crate::workload::{Workload, zookeeper};
 
 const CONFIG: &str = "zookeeper-config";
-/// The user of the official image.
-const USER: i64 = 1000;
+
+/// What every pod runs: none of it depends on the ordinal.
+fn workload(source: Source<'_>) -> Workload {
+    zookeeper::workload(source.stack, Service::zookeeper(0), &Target::Kubernetes)
+}
 
 pub(super) fn config_map(source: Source<'_>) -> ConfigMap {
-    // No setting depends on the ordinal: any node's text is all nodes'.
-    let node = Service::zookeeper(0);
-    let zoo_cfg =
-        zookeeper::zoo_cfg(source.stack, node, &Target::Kubernetes, Path::new("/data"), Path::new("/datalog"));
-    let files = [("zoo.cfg", zoo_cfg), ("logback.xml", zookeeper::logback())];
     ConfigMap {
         metadata: Component::Zookeeper.metadata(source.stack, CONFIG),
-        data: Some(files.map(|(name, text)| (name.to_owned(), text)).into()),
+        data: Some(files(&workload(source))),
         ..ConfigMap::default()
     }
 }
 
 pub(super) fn stateful_set(source: Source<'_>) -> StatefulSet {
+    let workload = workload(source);
     pods::stateful_set(
         source,
         Pods {
             component: Component::Zookeeper,
-            user: USER,
+            workload: &workload,
             init_containers: Vec::new(),
-            containers: vec![node(source)],
+            containers: vec![node(source, &workload)],
             volumes: vec![
                 config_volume("config", CONFIG),
                 scratch_volume("logs", "64Mi", false),
                 scratch_volume("tmp", "256Mi", false),
             ],
-            grace: 60,
             min_ready: 60,
             storage: &source.settings.storage.zookeeper,
             share_processes: false,
@@ -53,24 +50,18 @@ pub(super) fn stateful_set(source: Source<'_>) -> StatefulSet {
     )
 }
 
-fn node(source: Source<'_>) -> Container {
-    let stack = source.stack;
-    let flags = [&jvm::options(stack.profile)[..], &["-Dzookeeper.preAllocSize=64"], &JVM_NAMES].concat().join(" ");
-    // The image would take 1 for the id of every node, and remember it.
-    let start = format!(
-        "export ZOO_MY_ID=$((${{HOSTNAME##*-}} + 1)) ZK_SERVER_HEAP={} SERVER_JVMFLAGS='{flags}'\n\
-         exec /docker-entrypoint.sh zkServer.sh start-foreground\n",
-        stack.zookeeper.heap.mebibytes
-    );
-    let size = Size::jvm(("250m", "500m"), stack.zookeeper.heap);
+fn node(source: Source<'_>, workload: &Workload) -> Container {
+    let size = Size::jvm(("250m", "500m"), source.stack.zookeeper.heap, workload);
+    let (command, args) = shell(workload);
     // Without a line's end, which the node would leave unread: a reset connection may then take the answer with it.
-    let asks = |word: &str, answer: &str| format!(r#"[ "$(printf {word} | nc -w 3 127.0.0.1 2181)" = {answer} ]"#);
+    let port = PortName::Zookeeper.number();
+    let asks = |word: &str, answer: &str| format!(r#"[ "$(printf {word} | nc -w 3 127.0.0.1 {port})" = {answer} ]"#);
     let (alive, serves) = (asks("ruok", "imok"), asks("isro", "rw"));
     // On one volume, but not at its root, which may hold lost+found.
     let on_data = |sub_path: &str, path: &str| VolumeMount { sub_path: Some(sub_path.to_owned()), ..mount(DATA, path) };
     Container {
-        command: Some(texts(&["/bin/bash", "-ec"])),
-        args: Some(vec![start]),
+        command,
+        args,
         ports: Some(ports(Component::Zookeeper)),
         // It answers once its database is loaded.
         startup_probe: Some(Rhythm { period: 5, timeout: 5, failures: 120 }.exec(&["sh", "-c", &alive])),
@@ -78,9 +69,9 @@ fn node(source: Source<'_>) -> Container {
         liveness_probe: Some(Rhythm { period: 20, timeout: 5, failures: 6 }.exec(&["sh", "-c", &alive])),
         readiness_probe: Some(Rhythm { period: 10, timeout: 5, failures: 3 }.exec(&["sh", "-c", &serves])),
         volume_mounts: Some(vec![
-            on_data("data", "/data"),
-            on_data("datalog", "/datalog"),
-            mount_read_only("config", "/conf"),
+            on_data("data", image::ZOOKEEPER_DATA),
+            on_data("datalog", image::ZOOKEEPER_LOG),
+            mount_read_only("config", image::ZOOKEEPER_CONFIG),
             mount("logs", "/logs"),
             mount("tmp", "/tmp"),
         ]),

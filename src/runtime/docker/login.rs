@@ -1,4 +1,5 @@
-//! Logins to registries, as `docker login` left them: in the docker command's settings or with a credential helper.
+//! Logins to registries, as the docker command finds them: in the environment, as CI systems give them, or where
+//! `docker login` left them, in its settings or with a credential helper.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -16,6 +17,8 @@ use tokio::time::timeout;
 use super::settings::{Surroundings, read_json};
 use crate::secrets::Secret;
 
+/// Logins in the form of the docker command's settings, which go before all others (docker 28 and later).
+const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
 /// By this name settings and helpers know Docker Hub.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 /// The user name by which a helper says that its secret is a token.
@@ -26,6 +29,7 @@ const HELPER: Duration = Duration::from_secs(60);
 /// Where logins are. Its settings may hold passwords, so it has no `Debug`.
 #[derive(Default)]
 pub(super) struct Logins {
+    environment: Value,
     config: Value,
 }
 
@@ -38,10 +42,13 @@ struct Answer {
 }
 
 impl Logins {
-    /// Those of the docker command's settings; none where there are no settings.
-    pub(super) fn of_this_user() -> Self {
+    /// Those of the environment and of the docker command's settings, and why the environment's are of no use.
+    pub(super) fn of_this_user() -> (Self, Option<String>) {
         let dir = Surroundings::of_this_process().docker_config;
-        Self { config: dir.and_then(|dir| read_json(&dir.join("config.json"))).unwrap_or_default() }
+        let config = dir.and_then(|dir| read_json(&dir.join("config.json"))).unwrap_or_default();
+        let given = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
+        let (environment, problem) = given.as_deref().map(of_environment).unwrap_or_default();
+        (Self { environment, config }, problem)
     }
 
     /// The login for the registry of an image; None where there is none.
@@ -50,7 +57,10 @@ impl Logins {
     /// Why a credential helper did not answer, in words without a secret.
     pub(super) async fn of_image(&self, image: &str) -> Result<Option<DockerCredentials>, String> {
         let registry = registry_of(image);
-        let Some(helper) = self.helper(&registry) else { return Ok(self.stored(&registry)) };
+        if let Some(login) = stored(&self.environment, &registry) {
+            return Ok(Some(login));
+        }
+        let Some(helper) = self.helper(&registry) else { return Ok(stored(&self.config, &registry)) };
         let answer = ask(Path::new(&format!("docker-credential-{helper}")), &registry).await?;
         Ok(answer.map(|answer| of_helper(answer, registry)))
     }
@@ -60,26 +70,35 @@ impl Logins {
         let of_registry = self.config.get("credHelpers").and_then(|helpers| helpers.get(registry));
         of_registry.or_else(|| self.config.get("credsStore"))?.as_str().filter(|name| !name.is_empty())
     }
+}
 
-    /// A login that stands in the settings themselves. Older ones name registries with scheme and path.
-    fn stored(&self, registry: &str) -> Option<DockerCredentials> {
-        let auths = self.config.get("auths")?.as_object()?;
-        let same = |name: &&String| host_of(name) == host_of(registry);
-        let found = auths.get(registry).or_else(|| auths.get(auths.keys().find(same)?))?;
-        let text = |field: &str| found.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let decoded = text("auth").and_then(|auth| String::from_utf8(BASE64_STANDARD.decode(auth).ok()?).ok());
-        let pair = decoded.as_deref().and_then(|pair| pair.trim_end_matches('\0').split_once(':'));
-        let username = pair.map(|(user, _)| user).or(text("username"));
-        let password = pair.map(|(_, password)| password).or(text("password"));
-        let identitytoken = text("identitytoken").map(str::to_owned);
-        (username.is_some() || identitytoken.is_some()).then(|| DockerCredentials {
-            username: username.map(str::to_owned),
-            password: password.map(str::to_owned).filter(|_| identitytoken.is_none()),
-            identitytoken,
-            serveraddress: Some(registry.to_owned()),
-            ..DockerCredentials::default()
-        })
+/// The logins in the variable, and why there are none.
+fn of_environment(text: &str) -> (Value, Option<String>) {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(config)) => (Value::Object(config), None),
+        // What it holds are secrets, so it is not quoted.
+        _ => (Value::Null, Some(format!("{VARIABLE} is ignored: it is not a JSON object with \"auths\""))),
     }
+}
+
+/// A login that stands in the settings themselves. Older ones name registries with scheme and path.
+fn stored(config: &Value, registry: &str) -> Option<DockerCredentials> {
+    let auths = config.get("auths")?.as_object()?;
+    let same = |name: &&String| host_of(name) == host_of(registry);
+    let found = auths.get(registry).or_else(|| auths.get(auths.keys().find(same)?))?;
+    let text = |field: &str| found.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let decoded = text("auth").and_then(|auth| String::from_utf8(BASE64_STANDARD.decode(auth).ok()?).ok());
+    let pair = decoded.as_deref().and_then(|pair| pair.trim_end_matches('\0').split_once(':'));
+    let username = pair.map(|(user, _)| user).or(text("username"));
+    let password = pair.map(|(_, password)| password).or(text("password"));
+    let identitytoken = text("identitytoken").map(str::to_owned);
+    (username.is_some() || identitytoken.is_some()).then(|| DockerCredentials {
+        username: username.map(str::to_owned),
+        password: password.map(str::to_owned).filter(|_| identitytoken.is_none()),
+        identitytoken,
+        serveraddress: Some(registry.to_owned()),
+        ..DockerCredentials::default()
+    })
 }
 
 fn of_helper(answer: Answer, registry: String) -> DockerCredentials {
@@ -162,7 +181,7 @@ mod tests {
     }
 
     fn logins(config: &str) -> Logins {
-        Logins { config: serde_json::from_str(config).unwrap() }
+        Logins { config: serde_json::from_str(config).unwrap(), ..Logins::default() }
     }
 
     fn pair(login: Option<DockerCredentials>) -> Option<(String, String)> {
@@ -197,6 +216,25 @@ mod tests {
         let token = of("token.example.org/kafka").await.unwrap();
         assert_eq!((token.identitytoken.as_deref(), token.password), (Some("t"), None));
         assert!(of("other.example.org/kafka").await.is_none());
+    }
+
+    /// As GitLab's runners give it to jobs.
+    #[tokio::test]
+    async fn logins_of_the_environment_go_before_all_others() {
+        // env:a, and file:b
+        let (environment, problem) = of_environment(r#"{"auths": {"both.example.org": {"auth": "ZW52OmE="}}}"#);
+        assert_eq!(problem, None);
+        let config = r#"{"auths": {"both.example.org": {"auth": "ZmlsZTpi"}, "file.example.org": {"auth": "ZmlsZTpi"}},
+            "credHelpers": {"both.example.org": "absent"}}"#;
+        let logins = Logins { environment, ..logins(config) };
+        let of = async |image| pair(logins.of_image(image).await.unwrap());
+        assert_eq!(of("both.example.org/kafka").await, Some(("env".to_owned(), "a".to_owned())));
+        assert_eq!(of("file.example.org/kafka").await, Some(("file".to_owned(), "b".to_owned())));
+        assert_eq!(of("kafka").await, None);
+
+        let (nothing, problem) = of_environment("env:hunter2");
+        let problem = problem.unwrap();
+        assert!(nothing.is_null() && problem.contains(VARIABLE) && !problem.contains("hunter2"), "{problem}");
     }
 
     #[test]

@@ -54,8 +54,9 @@ impl Docker {
     /// Docker and Podman, and agrees on an API version with it.
     ///
     /// # Errors
-    /// [`Failure::NoRuntime`], which tells apart: none installed, not running, not allowed, on another machine;
-    /// [`Failure::Usage`] when a context is named that is not there.
+    /// [`crate::failure::Failure::NoRuntime`], which tells apart: none installed, not running, not allowed, on another
+    /// machine;
+    /// [`crate::failure::Failure::Usage`] when a context is named that is not there.
     pub async fn connect() -> Result<Self> {
         Ok(Self { client: connect::connect().await? })
     }
@@ -80,7 +81,7 @@ impl Docker {
     /// Pulls what is not on this machine.
     ///
     /// # Errors
-    /// [`Failure::NoRuntime`] with the daemon's own words.
+    /// [`crate::failure::Failure::NoRuntime`] with the daemon's own words.
     pub async fn pull_missing(&self, images: &[String], report: Report<'_>) -> Result<()> {
         let missing = self.missing_images(images).await?;
         Ok(pull::pull_all(&self.client, &missing, report).await?)

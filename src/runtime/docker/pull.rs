@@ -33,7 +33,10 @@ pub(super) async fn missing(docker: &Docker, images: impl IntoIterator<Item = &s
 /// # Errors
 /// [`Failure::NoRuntime`] with the daemon's own words.
 pub(super) async fn pull_all(docker: &Docker, images: &[String], report: Report<'_>) -> Result<(), Failure> {
-    let logins = Logins::of_this_user();
+    let (logins, problem) = Logins::of_this_user();
+    if let Some(problem) = problem {
+        report(Event::Warning(problem));
+    }
     try_join_all(images.iter().map(|image| pull_logged_in(docker, &logins, image, report))).await.map(drop)
 }
 

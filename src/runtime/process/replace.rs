@@ -44,8 +44,6 @@ impl Former {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::stack::Service;
     use crate::workload::{ConfigFile, Workload};
@@ -56,17 +54,8 @@ mod tests {
         let (config, name) = (dir.path().join("server.properties"), "sos".parse().unwrap());
         let file = ConfigFile { path: config.clone(), contents: String::new(), secret: true, live: false };
         let workload = |command: &str| Workload {
-            service: Service::kafka(0),
-            image: String::new(),
             command: vec![command.to_owned()],
-            user: 0,
-            files: vec![file.clone()],
-            volumes: Vec::new(),
-            scratch: Vec::new(),
-            ports: Vec::new(),
-            aliases: Vec::new(),
-            memory: 0,
-            stop_grace: Duration::from_secs(1),
+            ..Workload::of_files(Service::kafka(0), vec![file.clone()])
         };
         write_atomic(&config, b"earlier", 0o600).unwrap();
         Record::new(&workload("earlier"), 0).write(dir.path()).unwrap();
