@@ -1,6 +1,7 @@
 //! Numbers that are looked at now and then, for metrics and for whoever watches a terminal.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -10,10 +11,19 @@ use super::metrics::Metrics;
 use crate::bridge::journal::Usage;
 use crate::bridge::record::Lane as Kind;
 
-/// What was told of each lane.
+/// A lane that goes through the journal for a shorter time is nobody's concern.
+const WORTH_TELLING: Duration = Duration::from_secs(2);
+
+/// What is known of each lane.
 #[derive(Debug, Default)]
 pub struct Gauges {
-    spilling: [bool; Kind::ALL.len()],
+    spills: [Spills; Kind::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+struct Spills {
+    since: Option<Instant>,
+    is_told: bool,
 }
 
 impl Gauges {
@@ -31,15 +41,26 @@ impl Gauges {
             metrics.in_flight.get_or_create(&kind.into()).set(number(lane.in_flight() as u64));
             metrics.journal_messages.get_or_create(&kind.into()).set(number(stored.records));
             let oldest = [lane.oldest(), stored.oldest].into_iter().flatten().min();
-            let age = std::time::Duration::from_millis(oldest.map_or(0, |oldest| (now - oldest).max(0)).unsigned_abs());
+            let age = Duration::from_millis(oldest.map_or(0, |oldest| (now - oldest).max(0)).unsigned_abs());
             metrics.journal_age.get_or_create(&kind.into()).set(age.as_secs_f64());
-            let told = &mut self.spilling[kind as usize];
-            if lane.is_spilling() != *told {
-                *told = lane.is_spilling();
-                tell(Happening::journaling(kind, *told));
+            if let Some(happening) = self.spills[kind as usize].look(kind, lane.is_spilling()) {
+                tell(happening);
             }
         }
         metrics.journal_bytes.set(number(usage.bytes));
         metrics.journal_limit.set(number(usage.limit));
+    }
+}
+
+impl Spills {
+    fn look(&mut self, lane: Kind, spills: bool) -> Option<Happening> {
+        if !spills {
+            self.since = None;
+            return std::mem::take(&mut self.is_told).then(|| Happening::journaling(lane, false));
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let is_news = !self.is_told && since.elapsed() >= WORTH_TELLING;
+        self.is_told |= is_news;
+        is_news.then(|| Happening::journaling(lane, true))
     }
 }

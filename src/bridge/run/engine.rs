@@ -185,7 +185,7 @@ impl Engine {
                 Turn::Bound(bound) => {
                     bound?;
                     self.binding = None;
-                    self.lanes.iter_mut().for_each(Lane::open);
+                    self.lanes.iter_mut().try_for_each(Lane::open)?;
                 }
                 Turn::Routes => self.connect(),
                 Turn::Moved(Ok(())) | Turn::Other => {}

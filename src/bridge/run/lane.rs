@@ -139,9 +139,13 @@ impl Lane {
         })
     }
 
-    /// Records may be sent from now on.
-    pub fn open(&mut self) {
+    /// Records may be sent from now on. The producer connects at once, so that the first press need not wait for it.
+    ///
+    /// # Errors
+    /// When no producer can be started.
+    pub fn open(&mut self) -> Result<()> {
         self.is_open = true;
+        self.start_sender()
     }
 
     /// Puts everything that is not with Kafka into the journal.
@@ -315,8 +319,7 @@ impl Lane {
             if Instant::now() < self.restart {
                 return Ok(());
             }
-            self.sender = Some(Sender::start(&self.access, self.linger, Arc::clone(&self.wake))?);
-            self.unsent = self.first;
+            self.start_sender()?;
         }
         while self.unsent < end {
             let number = self.unsent;
@@ -336,6 +339,12 @@ impl Lane {
             }
             self.unsent += 1;
         }
+        Ok(())
+    }
+
+    fn start_sender(&mut self) -> Result<()> {
+        self.sender = Some(Sender::start(&self.access, self.linger, Arc::clone(&self.wake))?);
+        self.unsent = self.first;
         Ok(())
     }
 
