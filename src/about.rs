@@ -60,7 +60,7 @@ impl fmt::Display for About {
 ///
 /// Commands of ours come from an [`About`], so that none can forget whom it is about; `tests/sources.rs` holds that no
 /// literal spells one out.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Remedy(String);
 

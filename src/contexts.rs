@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -28,7 +29,7 @@ pub const LOCAL: &str = "local";
 pub const KAFKA_PASSWORD: &str = "SOSSTACK_KAFKA_PASSWORD";
 
 /// Where a cluster is, and who logs in.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cluster {
     /// `host:port` of some brokers.
@@ -36,6 +37,7 @@ pub struct Cluster {
     /// Who logs in by SASL.
     pub kafka_user: Option<String>,
     pub kafka_password_file: Option<PathBuf>,
+    #[schemars(with = "String")]
     pub kafka_sasl: Mechanism,
     pub kafka_tls: bool,
     /// PEM files of our own certificate and its key.
@@ -212,7 +214,11 @@ impl Server {
     fn parse(text: &str) -> Result<Self, Failure> {
         let refuse = |cause: String| Failure::Usage {
             cause,
-            remedy: Remedy::words("write mqtt://USER@HOST:1883 or mqtts://USER@HOST:8883"),
+            remedy: Remedy::words(format!(
+                "write mqtt://USER@HOST:{} or mqtts://USER@HOST:{}",
+                PortName::Mqtt.number(),
+                PortName::Mqtts.number()
+            )),
         };
         let url = Url::parse(text).map_err(|error| refuse(format!("{text:?} is not a URL: {error}")))?;
         if url.password().is_some() {

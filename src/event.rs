@@ -69,6 +69,10 @@ pub enum Step {
     ProveMosquitto,
     /// Has a running Mosquitto act on changed accounts.
     ReloadLogins,
+    /// Devices send messages.
+    Simulate,
+    /// Messages of a ledger are looked for in Kafka.
+    SearchKafka,
 }
 
 /// What came of a step.
@@ -107,6 +111,13 @@ pub enum Outcome {
     LoginsReloaded {
         live: bool,
     },
+    Sent {
+        messages: u64,
+    },
+    /// To the ends of these topics.
+    Read {
+        topics: Vec<&'static str>,
+    },
 }
 
 /// What a step waits for.
@@ -118,6 +129,27 @@ pub enum Waiting {
     RoundTrip,
     /// More jars; `last` came just now.
     Jars { fetched: usize, last: String },
+    /// That all devices of so many are connected.
+    Connections { made: usize, of: usize },
+    /// The end of the simulation.
+    Simulation(Counters),
+    /// The last acknowledgements of the simulation.
+    Acknowledgements,
+    /// Messages that were not found yet.
+    Missing { messages: u64 },
+}
+
+/// How far a simulation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    pub sent: u64,
+    /// Messages a second, so far.
+    pub rate: u64,
+    /// At QoS 1 and 2.
+    pub acknowledged: u64,
+    pub of: u64,
+    /// Due, and not sent yet.
+    pub waiting: u64,
 }
 
 /// What is fetched or written, as far as its bytes are counted.
@@ -181,6 +213,10 @@ pub enum Notice {
         why: String,
     },
     MqttAgain,
+    /// They were there for a simulation only.
+    Dismissed {
+        devices: usize,
+    },
 }
 
 /// Where work sends its events.

@@ -19,6 +19,7 @@
 //! | [`doctor`] | what is wrong with this machine or a stack, and its remedy |
 //! | [`export`], [`verify`] | the same stack as files for others, pure but for the directory; whether what came of them works |
 //! | [`bridge`] | what becomes of an MQTT message in Kafka, and how it gets there without being lost |
+//! | [`simulate`], [`ledger`] | believable devices; what was acknowledged to them, and whether Kafka has it |
 //! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
 //! | [`observe`] | one look at a running stack, and what follows from it: quorum, replicas, health |
 //! | [`runtime`] | the trait that two real ones have: Docker (only bollard user) and plain processes |
@@ -27,7 +28,7 @@
 //! | [`config`] | `Stack` → text of configuration files; pure |
 //! | [`workload`] | what to run, as plain data |
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
-//! | [`stack`] | the model: seed data, the user's file, validation |
+//! | [`stack`] | the model: seed data, the user's file, validation; each fact once: ports, names, images, sizes, naming rules, MQTT topics |
 //! | [`target`], [`paths`], [`memo`], [`secrets`] | where a stack runs; this user's files; what a stack remembers; accounts, the local certificate authority; the type that does not print |
 //! | [`message`], [`filter`] | the envelope; which messages are wanted |
 //! | [`stream`], [`sending`] | what readers tell, and to whom; messages on their way to publishers, and what became of each |
@@ -51,6 +52,7 @@ pub mod export;
 pub mod failure;
 pub mod filter;
 pub mod kafka;
+pub mod ledger;
 pub mod lifecycle;
 pub mod memo;
 pub mod memory;
@@ -68,6 +70,7 @@ pub mod secrets;
 pub mod sending;
 pub mod shutdown;
 pub mod similar;
+pub mod simulate;
 pub mod stack;
 pub mod stream;
 pub mod target;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::paths::{ensure_private_dir, write_atomic};
-use crate::stack::{Persistence, Profile, Service};
+use crate::stack::{Persistence, Profile, Service, Simulated};
 use crate::target::RuntimeKind;
 
 const FILE: &str = "stack.json";
@@ -44,6 +44,9 @@ pub struct Memo {
     /// Topics that may choose a leader out of sync until lost brokers are back, and what they said of it before.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unclean: BTreeMap<String, Option<String>>,
+    /// Devices that a simulation was about to enrol: one that was killed left them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulated: Option<Simulated>,
 }
 
 impl Memo {

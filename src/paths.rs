@@ -10,6 +10,9 @@ use directories::ProjectDirs;
 
 use crate::stack::StackName;
 
+/// In a stack's directory; see [`Paths::simulation_lock`].
+pub const SIMULATION_LOCK: &str = "simulation.lock";
+
 /// The data and cache directories of this user, by the platform's convention (XDG on Linux).
 #[derive(Debug, Clone)]
 pub struct Paths {
@@ -28,6 +31,11 @@ impl Paths {
     /// The directory of one stack: credentials, and everything of a stack of plain processes.
     pub fn stack(&self, name: &StackName) -> PathBuf {
         self.data.join("stacks").join(name.as_str())
+    }
+
+    /// The lock that a simulation holds for as long as its devices are wanted.
+    pub fn simulation_lock(&self, name: &StackName) -> PathBuf {
+        self.stack(name).join(SIMULATION_LOCK)
     }
 
     /// The journal of a stack's bridges.

@@ -6,6 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
+use sosstack::stack::leaf::{Direction, LEAVES};
+use sosstack::stack::ports::PortName;
+use sosstack::stack::{Role, device, image, names};
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
@@ -28,7 +31,7 @@ fn code(path: &Path) -> Vec<(usize, String)> {
 fn no_text_spells_out_a_command_of_ours() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let verbs = "up|status|doctor|logs|env|pub|sub|tail|topic|group|context|device|seed|config|export|verify|stop|start|\
-                 restart|down|list|images|prune|bridge";
+                 restart|down|list|images|prune|bridge|simulate|ledger";
     let command = Regex::new(&format!(r"sosstack ({verbs})\b")).unwrap();
     // Help texts, and marks in files that were made by a command.
     let may = ["cli/", "export/compose/mark.rs", "export/kubernetes/mod.rs", "export/secrets.rs"];
@@ -42,4 +45,124 @@ fn no_text_spells_out_a_command_of_ours() {
         found.extend(spelled.map(|(number, line)| format!("src/{name}:{number}: {}", line.trim())));
     }
     assert!(found.is_empty(), "take the command from an About, which names the stack:\n{}", found.join("\n"));
+}
+
+/// A fact, by what it looks like in code; the files that state it; and files that show it to people as an example.
+const FACTS: [(&str, &[&str], &[&str]); 5] = [
+    (r"\b(2181|2888|3888|9092|19092|8883|9001)\b", &["stack/ports.rs"], &["cli/clients.rs"]),
+    (r"\b1883\b", &["stack/ports.rs", "stack/image.rs"], &["cli/clients.rs"]),
+    (r"(kafka|zookeeper|mqtt|\{\})-(headless|service)\b", &["stack/names.rs"], &[]),
+    (
+        r"/etc/sosstack|/run/sosstack|/opt/kafka|/var/lib/kafka|/mosquitto/(data|config|log)|/datalog",
+        &["stack/image.rs"],
+        &[],
+    ),
+    (r"\b(device|wearable|panic|emergency|geofence)/[{%+a-z]", &["stack/leaf.rs"], &["address.rs", "cli/"]),
+];
+
+/// What is written twice is changed once.
+#[test]
+fn each_fact_stands_in_one_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: Vec<(String, Vec<(usize, String)>)> = sources(&root)
+        .iter()
+        .map(|path| (path.strip_prefix(&root).unwrap().display().to_string(), code(path)))
+        .collect();
+    let mut found = Vec::new();
+    for (fact, homes, examples) in FACTS {
+        let fact = Regex::new(fact).unwrap();
+        for home in homes {
+            let lines = &files.iter().find(|(name, _)| name == home).unwrap().1;
+            assert!(lines.iter().any(|(_, line)| fact.is_match(line)), "{home} does not state {fact}");
+        }
+        for (name, lines) in &files {
+            if homes.contains(&name.as_str()) || examples.iter().any(|example| name.starts_with(example)) {
+                continue;
+            }
+            let written = lines.iter().filter(|(_, line)| fact.is_match(line));
+            found.extend(written.map(|(number, line)| format!("src/{name}:{number}: {} ({homes:?})", line.trim())));
+        }
+    }
+    assert!(found.is_empty(), "take these from where they stand:\n{}", found.join("\n"));
+}
+
+/// Scripts are files of their own, for shellcheck and for people; what they spell out is held to the facts.
+#[test]
+fn scripts_say_what_the_facts_say() {
+    let script = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(path)).unwrap();
+    let (user, mqtt) = (image::user(Role::Mosquitto), PortName::Mqtt.number());
+    let (own, run, home) = (image::OWN_CONFIG, image::OWN_RUN, image::KAFKA_HOME);
+    let (probe, bridge) = (device::PROBE_USER, device::BRIDGE_USER);
+    let expected: [(&str, &[String]); 6] = [
+        (
+            "export/compose/scripts/credentials.sh",
+            &[format!("\nowner={user}:{user}\n"), format!("\nprobe={probe}\n"), format!("\nusers={own}/users\n")],
+        ),
+        (
+            "export/compose/scripts/mosquitto-healthy.sh",
+            &[format!("port {mqtt} ({mqtt:04X})"), format!("':{mqtt:04X} ")],
+        ),
+        ("export/compose/scripts/topics.sh", &[format!("\nwanted={own}/topics\n"), format!("'{home}/libs/*'")]),
+        ("export/kubernetes/scripts/topics.sh", &[format!("\ntopics={own}/topics\n"), format!("\ntools={home}/bin\n")]),
+        (
+            "export/kubernetes/scripts/accounts.sh",
+            &[
+                format!("SOSSTACK_CONFIG:-{own}}}"),
+                format!("SOSSTACK_RUN:-{run}}}"),
+                format!("'user {bridge}\\n"),
+                format!("'user {probe}\\n"),
+                format!("'' | {bridge} | {probe} |"),
+                format!("port {} is open", PortName::Mqtts.number()),
+            ],
+        ),
+        ("verify/mqtt.sh", &[format!("cp -r {run}/probe"), format!("backend {})", names::clients(Role::Mosquitto))]),
+    ];
+    for (path, parts) in expected {
+        let text = script(path);
+        for part in parts {
+            assert!(text.contains(part), "src/{path} does not say {part:?}");
+        }
+    }
+}
+
+#[test]
+fn the_documented_mqtt_topics_are_those_that_devices_have() {
+    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/clients.md")).unwrap();
+    let rows: Vec<&str> =
+        docs.lines().filter(|line| line.ends_with(" | up |") || line.ends_with(" | down |")).collect();
+    let expected = LEAVES.map(|leaf| {
+        let direction = if leaf.direction == Direction::Up { "up" } else { "down" };
+        format!("| `{}` | {} | {direction} |", leaf.shape, leaf.qos)
+    });
+    assert_eq!(rows, expected);
+}
+
+/// A result put together by hand has no schema, and docs/output.md cannot be held against it.
+#[test]
+fn no_json_is_put_together_by_hand() {
+    let found = lines_with(&Regex::new(r"\bjson!").unwrap(), "");
+    assert!(found.is_empty(), "make a struct of it:\n{}", found.join("\n"));
+}
+
+/// What runs for a while, or in a thread of its own, is an engine, and others than the command line want to call it.
+#[test]
+fn commands_hold_no_engine() {
+    let engine = Regex::new(r"\bthread::|\bspawn\b|\bspawn_blocking|\bmpsc\b|\boneshot\b|CancellationToken").unwrap();
+    // Starts this program once more.
+    let mut found = lines_with(&engine, "commands/");
+    found.retain(|line| !line.starts_with("src/commands/archives.rs"));
+    assert!(found.is_empty(), "move it to its room:\n{}", found.join("\n"));
+}
+
+fn lines_with(what: &Regex, under: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    for path in sources(&root) {
+        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        if name.starts_with(under) {
+            let lines = code(&path).into_iter().filter(|(_, line)| what.is_match(line));
+            found.extend(lines.map(|(number, line)| format!("src/{name}:{number}: {}", line.trim())));
+        }
+    }
+    found
 }

@@ -1,6 +1,7 @@
 //! What each sample message would become; no broker is asked.
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -10,8 +11,8 @@ use crate::message::envelope::Writer;
 use crate::message::parse::Envelope;
 use crate::message::{Broker, Message};
 
-/// What one sample becomes.
-#[derive(Debug, Serialize)]
+/// What one sample becomes; one line of `sosstack bridge check --output json`.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Outcome {
     /// The sample's number, from 1.
     pub sample: usize,
@@ -30,10 +31,11 @@ pub struct Outcome {
 }
 
 /// A record that would be sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Sent {
     pub lane: &'static str,
     /// An envelope, as `sub` prints it.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub message: Box<RawValue>,
     #[serde(skip)]
     pub record: Record,

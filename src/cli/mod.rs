@@ -4,8 +4,10 @@ pub mod bridge;
 pub mod bridge_journal;
 pub mod clients;
 pub mod export;
+pub mod ledger;
 pub mod messages;
 mod profile;
+pub mod simulate;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -107,6 +109,11 @@ pub enum Command {
     /// MQTT devices and their credentials
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Simulate devices: each connects, walks, sends its pulse, falls, presses; afterwards they are gone
+    Simulate(simulate::SimulateArgs),
+    /// What simulated devices sent, and whether Kafka has it
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
     /// Make the topics and devices that the stack names; changes nothing that is right already
     Seed(SeedArgs),
     /// Print the effective stack as YAML

@@ -1,9 +1,11 @@
 //! `sosstack context`
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Context;
 use super::reach::kafka_cluster;
@@ -12,7 +14,7 @@ use crate::cli::clients::{AddArgs, ContextCommand};
 use crate::contexts::{Cluster, Contexts, LOCAL};
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::ui::{Table, Ui};
+use crate::ui::Table;
 
 pub(super) fn run(context: &Context, command: &ContextCommand) -> Result<()> {
     let mut contexts = Contexts::read(&context.paths)?;
@@ -31,7 +33,7 @@ pub(super) fn run(context: &Context, command: &ContextCommand) -> Result<()> {
             contexts.current = (name != LOCAL).then(|| name.clone());
             contexts.write(&context.paths)?;
         }
-        ContextCommand::List => list(context, &contexts)?,
+        ContextCommand::List => list(context, contexts)?,
         ContextCommand::Remove { name } => {
             contexts.find(name)?;
             if contexts.contexts.remove(name).is_none() {
@@ -72,15 +74,25 @@ fn absolute(path: Option<&Path>) -> Result<Option<PathBuf>> {
     path.map(|path| std::path::absolute(path).with_context(|| format!("finding {}", path.display()))).transpose()
 }
 
-fn list(context: &Context, contexts: &Contexts) -> Result<()> {
-    let current = contexts.current.as_deref().unwrap_or(LOCAL);
-    if context.ui.is_json() {
-        return Ui::print_json(&json!({ "current": current, "contexts": contexts.contexts }));
-    }
+/// The result of `context list`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Known {
+    /// The one that client commands speak to where none is named.
+    current: String,
+    /// Besides the local stack, by name.
+    contexts: BTreeMap<String, Cluster>,
+}
+
+fn list(context: &Context, contexts: Contexts) -> Result<()> {
+    let current = contexts.current.unwrap_or_else(|| LOCAL.to_owned());
+    context.ui.show(&Known { current, contexts: contexts.contexts }, table)
+}
+
+fn table(known: &Known) -> String {
     let mut table = Table::new(&["", "CONTEXT", "KAFKA", "MQTT"]);
-    let mark = |name: &str| if name == current { "*" } else { "" };
+    let mark = |name: &str| if name == known.current { "*" } else { "" };
     table.row(vec![mark(LOCAL).into(), LOCAL.into(), "the local stack".into(), "the local stack".into()]);
-    for (name, cluster) in &contexts.contexts {
+    for (name, cluster) in &known.contexts {
         table.row(vec![
             mark(name).into(),
             name.clone().into(),
@@ -88,5 +100,5 @@ fn list(context: &Context, contexts: &Contexts) -> Result<()> {
             cluster.mqtt.clone().unwrap_or_default().into(),
         ]);
     }
-    Ui::print(&table.render())
+    table.render()
 }

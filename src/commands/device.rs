@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Context;
 use crate::about::Remedy;
@@ -83,20 +84,18 @@ async fn change(
     });
     let fleet = Fleet { paths: &context.paths, name: &stack.name, running: up.as_ref() };
     let changed = work(&fleet, &|event| context.ui.report(event)).await?;
-    if context.ui.is_json() {
-        return Ui::print_json(&json!({
-            "changed": changed.changed, "unchanged": changed.unchanged, "live": changed.live,
-        }));
-    }
+    context.ui.conclude(&changed, words)
+}
+
+fn words(changed: &Changed) -> String {
     let unchanged = match changed.unchanged.len() {
         0 => String::new(),
         count => format!(", {count} unchanged"),
     };
-    context.ui.say(&match changed.changed.as_slice() {
+    match changed.changed.as_slice() {
         [one] => format!("{one}: done{unchanged}"),
         all => format!("{} devices: done{unchanged}", all.len()),
-    });
-    Ok(())
+    }
 }
 
 /// The devices that the arguments name, checked.
@@ -131,46 +130,72 @@ fn list_file(file: &Path) -> Result<(String, Format)> {
     Ok((text, if is_yaml { Format::Yaml } else { Format::Csv }))
 }
 
+/// A device; one element of the result of `device list`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Row<'a> {
+    id: &'a str,
+    /// None where it is nobody's.
+    owner: Option<&'a str>,
+    /// Only where it is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+}
+
+/// The result of `device show`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Shown<'a> {
+    id: &'a str,
+    owner: Option<&'a str>,
+    /// Topics that it publishes to, and those that it may subscribe to.
+    writes: Vec<String>,
+    reads: Vec<String>,
+}
+
+fn rows<'a>(accounts: &'a Accounts, passwords: bool) -> Vec<Row<'a>> {
+    let row = |(id, device): (&'a String, &'a Enrolled)| Row {
+        id,
+        owner: device.owner.as_deref(),
+        password: passwords.then(|| device.account.password.reveal()),
+    };
+    accounts.devices.iter().map(row).collect()
+}
+
 fn list(context: &Context, accounts: &Accounts) -> Result<()> {
-    if context.ui.is_json() {
-        let devices = accounts.devices.iter().map(|(id, device)| json!({ "id": id, "owner": device.owner }));
-        return Ui::print_json(&devices.collect::<Vec<_>>());
-    }
-    let mut table = Table::new(&["DEVICE", "OWNER"]);
-    for (id, device) in &accounts.devices {
-        table.row(vec![id.clone().into(), device.owner.clone().unwrap_or_default().into()]);
-    }
-    Ui::print(&table.render())
+    context.ui.show(rows(accounts, false).as_slice(), |devices| {
+        let mut table = Table::new(&["DEVICE", "OWNER"]);
+        for device in devices {
+            table.row(vec![device.id.into(), device.owner.unwrap_or_default().into()]);
+        }
+        table.render()
+    })
 }
 
 /// Ids, user ids and passwords hold nothing that CSV would have to quote but, perhaps, quotes and commas.
 fn list_passwords(context: &Context, accounts: &Accounts) -> Result<()> {
+    let devices = rows(accounts, true);
     if context.ui.is_json() {
-        let devices = accounts.devices.iter().map(
-            |(id, device)| json!({ "id": id, "owner": device.owner, "password": device.account.password.reveal() }),
-        );
-        return Ui::print_json(&devices.collect::<Vec<_>>());
+        return Ui::print_json(&devices);
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["id", "owner", "password"])?;
-    for (id, device) in &accounts.devices {
-        writer.write_record([id, device.owner.as_deref().unwrap_or(""), device.account.password.reveal()])?;
+    for device in devices {
+        writer.write_record([device.id, device.owner.unwrap_or(""), device.password.unwrap_or("")])?;
     }
     Ui::print(&String::from_utf8(writer.into_inner().context("writing CSV")?)?)
 }
 
 fn show(context: &Context, id: &str, device: &Enrolled) -> Result<()> {
-    let reached = leaf::of_device(id, device.owner.as_deref());
+    let owner = device.owner.as_deref();
+    let reached = leaf::of_device(id, owner);
     let (up, down): (Vec<_>, Vec<_>) = reached.partition(|(leaf, _)| leaf.direction == Direction::Up);
-    let [writes, reads] = [up, down].map(|leaves| leaves.into_iter().map(|(_, topic)| topic).collect::<Vec<_>>());
-    if context.ui.is_json() {
-        return Ui::print_json(&json!({ "id": id, "owner": device.owner, "writes": writes, "reads": reads }));
-    }
-    let mut text = format!("device  {id}\nowner   {}\n", device.owner.as_deref().unwrap_or("nobody"));
-    for (word, topics) in [("writes", writes), ("reads", reads)] {
-        for topic in topics {
-            let _ = writeln!(text, "{word:7} {topic}");
+    let [writes, reads] = [up, down].map(|leaves| leaves.into_iter().map(|(_, topic)| topic).collect());
+    context.ui.show(&Shown { id, owner, writes, reads }, |device| {
+        let mut text = format!("device  {}\nowner   {}\n", device.id, device.owner.unwrap_or("nobody"));
+        for (word, topics) in [("writes", &device.writes), ("reads", &device.reads)] {
+            for topic in topics {
+                let _ = writeln!(text, "{word:7} {topic}");
+            }
         }
-    }
-    Ui::print(&text)
+        text
+    })
 }

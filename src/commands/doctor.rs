@@ -1,25 +1,18 @@
 //! `sosstack doctor`
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use anyhow::Result;
 
 use super::Context;
 use crate::about::Remedy;
-use crate::doctor::{Finding, Verdict, machine, stack};
+use crate::doctor::{self, Finding, Verdict};
 use crate::failure::Failure;
-use crate::lifecycle::connect;
-use crate::lifecycle::up::Up;
-use crate::ui::{Ui, table};
+use crate::ui::table;
 
 pub(super) async fn run(context: &Context) -> Result<()> {
     let findings = findings(context).await?;
-    if context.ui.is_json() {
-        Ui::print_json(&findings)?;
-    } else {
-        Ui::print(&shown(&findings))?;
-    }
+    context.ui.show(findings.as_slice(), shown)?;
     let bad = findings.iter().filter(|finding| finding.verdict == Verdict::Bad).count();
     if bad == 0 {
         return Ok(());
@@ -37,24 +30,7 @@ async fn findings(context: &Context) -> Result<Vec<Finding>> {
         return Ok(vec![Finding::of_error("stack file", &error, Remedy::words("correct it; docs/stack-file.md"))]);
     }
     let (stack, found) = context.existing().await?;
-    let running = found.as_ref().map(|found| (&found.inventory, found.runtime.kind()));
-    let mut findings = machine::check(&stack, &context.paths, running).await;
-    if let Some(found) = found.as_ref().filter(|found| !found.inventory.instances.is_empty()) {
-        let up = Up {
-            stack: &stack,
-            runtime: &*found.runtime,
-            paths: &context.paths,
-            timeout: Duration::from_secs(10),
-            retain: true,
-            accept_data_loss: false,
-            replace_credentials: false,
-        };
-        match connect::endpoints(&stack, &found.inventory, &context.paths) {
-            Ok(endpoints) => findings.extend(stack::check(&up, &found.inventory, &endpoints).await),
-            Err(error) => findings.push(Finding::of_error("secrets", &error, stack.name.about().remedy("up"))),
-        }
-    }
-    Ok(findings)
+    Ok(doctor::check(&stack, found.as_ref(), &context.paths).await)
 }
 
 fn shown(findings: &[Finding]) -> String {

@@ -1,7 +1,8 @@
 //! `sosstack down`
 
 use anyhow::Result;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{Context, confirm};
 use crate::cli::DownArgs;
@@ -11,7 +12,7 @@ use crate::lifecycle::down;
 use crate::lifecycle::lock::Lock;
 use crate::runtime::Inventory;
 use crate::runtime::choose;
-use crate::stack::StackName;
+use crate::stack::{Service, StackName};
 use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
@@ -57,11 +58,23 @@ async fn nothing_there(context: &Context, args: &DownArgs, name: &StackName, loc
     finish(context, name, &Inventory::default(), false)
 }
 
+/// The result of `down`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Outcome {
+    stack: StackName,
+    #[schemars(with = "Vec<String>")]
+    removed_services: Vec<Service>,
+    removed_volumes: Vec<String>,
+}
+
+/// Where nobody wants JSON, all is said.
 fn finish(context: &Context, name: &StackName, inventory: &Inventory, volumes: bool) -> Result<()> {
     if !context.ui.is_json() {
         return Ok(());
     }
-    let removed: Vec<_> = inventory.instances.iter().map(|instance| instance.service).collect();
-    let volumes: &[String] = if volumes { &inventory.volumes } else { &[] };
-    Ui::print_json(&json!({ "stack": name, "removed_services": removed, "removed_volumes": volumes }))
+    Ui::print_json(&Outcome {
+        stack: name.clone(),
+        removed_services: inventory.instances.iter().map(|instance| instance.service).collect(),
+        removed_volumes: if volumes { inventory.volumes.clone() } else { Vec::new() },
+    })
 }

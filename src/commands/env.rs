@@ -1,8 +1,8 @@
 //! `sosstack env`: names and values that scripts rely on.
 
-use std::fmt::Write;
-
 use anyhow::Result;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Context;
 use crate::cli::{EnvArgs, EnvFormat};
@@ -14,39 +14,53 @@ pub(super) async fn run(context: &Context, args: &EnvArgs) -> Result<()> {
     let (stack, outside) = context.endpoints().await?;
     let endpoints = if args.inside { connect::endpoints_inside(&stack, &outside) } else { outside };
     let default = if context.ui.is_json() { EnvFormat::Json } else { EnvFormat::Shell };
-    let variables = variables(&endpoints);
+    let variables = Variables::of(&endpoints);
     match args.format.unwrap_or(default) {
-        EnvFormat::Shell => Ui::print(&lines(&variables, "export ", shell_quoted)),
-        EnvFormat::Dotenv => Ui::print(&lines(&variables, "", ToOwned::to_owned)),
-        EnvFormat::Json => {
-            let object: serde_json::Map<String, serde_json::Value> =
-                variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-            Ui::print_json(&object)
+        EnvFormat::Shell => Ui::print(&lines(&variables, "export ", shell_quoted)?),
+        EnvFormat::Dotenv => Ui::print(&lines(&variables, "", ToOwned::to_owned)?),
+        EnvFormat::Json => Ui::print_json(&variables),
+    }
+}
+
+/// The result of `env`; the names of its fields are the variables'.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) struct Variables {
+    kafka_brokers: String,
+    zookeeper_connect: String,
+    mqtt_url: String,
+    mqtts_url: String,
+    mqtt_ws_url: String,
+    mqtt_host: String,
+    mqtt_port: String,
+    mqtt_username: String,
+    mqtt_password: String,
+    mqtt_ca_file: String,
+}
+
+impl Variables {
+    fn of(endpoints: &Endpoints) -> Self {
+        Self {
+            kafka_brokers: endpoints.kafka.join(","),
+            zookeeper_connect: endpoints.zookeeper.join(","),
+            mqtt_url: format!("mqtt://{}", endpoints.mqtt),
+            mqtts_url: format!("mqtts://{}", endpoints.mqtts),
+            mqtt_ws_url: format!("ws://{}", endpoints.mqtt_ws),
+            mqtt_host: endpoints.mqtt.host.clone(),
+            mqtt_port: endpoints.mqtt.port.to_string(),
+            mqtt_username: endpoints.username.clone(),
+            mqtt_password: endpoints.password.reveal().to_owned(),
+            mqtt_ca_file: endpoints.ca_file.display().to_string(),
         }
     }
 }
 
-fn variables(endpoints: &Endpoints) -> [(&'static str, String); 10] {
-    [
-        ("KAFKA_BROKERS", endpoints.kafka.join(",")),
-        ("ZOOKEEPER_CONNECT", endpoints.zookeeper.join(",")),
-        ("MQTT_URL", format!("mqtt://{}", endpoints.mqtt)),
-        ("MQTTS_URL", format!("mqtts://{}", endpoints.mqtts)),
-        ("MQTT_WS_URL", format!("ws://{}", endpoints.mqtt_ws)),
-        ("MQTT_HOST", endpoints.mqtt.host.clone()),
-        ("MQTT_PORT", endpoints.mqtt.port.to_string()),
-        ("MQTT_USERNAME", endpoints.username.clone()),
-        ("MQTT_PASSWORD", endpoints.password.reveal().to_owned()),
-        ("MQTT_CA_FILE", endpoints.ca_file.display().to_string()),
-    ]
-}
-
-fn lines(variables: &[(&str, String)], prefix: &str, quote: impl Fn(&str) -> String) -> String {
-    let mut text = String::new();
-    for (name, value) in variables {
-        writeln!(text, "{prefix}{name}={}", quote(value)).expect("writing to a string succeeds");
-    }
-    text
+fn lines(variables: &Variables, prefix: &str, quote: impl Fn(&str) -> String) -> Result<String> {
+    let serde_json::Value::Object(named) = serde_json::to_value(variables)? else { return Ok(String::new()) };
+    let line = |(name, value): (&String, &serde_json::Value)| {
+        format!("{prefix}{name}={}\n", quote(value.as_str().unwrap_or_default()))
+    };
+    Ok(named.iter().map(line).collect())
 }
 
 fn shell_quoted(value: &str) -> String {

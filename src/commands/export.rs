@@ -1,22 +1,18 @@
 //! `sosstack export`
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use serde_json::json;
+use anyhow::Result;
 
-use super::export_written::say_written;
 use super::{Context, export_compose};
 use crate::about::Remedy;
 use crate::cli::export::{ExportCommand, K8sArgs, SecretsArgs};
 use crate::event::Event;
-use crate::export::directory;
 use crate::export::kubernetes::settings::{Settings, Storage, namespace_problem};
-use crate::export::{kubernetes, secrets};
+use crate::export::secret_file::{self, Before};
+use crate::export::{directory, kubernetes, secrets};
 use crate::failure::Failure;
-use crate::lifecycle::credentials;
-use crate::paths::write_atomic;
+use crate::lifecycle::{credentials, leftover};
 use crate::runtime::choose;
 use crate::secrets::{Accounts, ClusterSecrets};
 use crate::stack::Stack;
@@ -40,16 +36,11 @@ fn manifests(context: &Context, args: &K8sArgs) -> Result<()> {
         return Ui::print(&kubernetes::text(&kubernetes::manifests(&stack, &settings)));
     }
     let written = directory::write(&args.out, &kubernetes::files(&stack, &settings), kubernetes::HEADER)?;
-    if say_written(context, &args.out, &written)? {
-        return Ok(());
-    }
-    let out = args.out.display();
-    context.ui.say(&format!(
-        "Next: {}   ·   kubectl apply -k {out}   ·   {}",
-        stack.name.about().command("export secrets --commands"),
-        stack.name.about().command("verify k8s")
-    ));
-    Ok(())
+    context.ui.conclude(&written, |written| {
+        let (out, about) = (written.out.display(), stack.name.about());
+        let (secrets, verify) = (about.command("export secrets --commands"), about.command("verify k8s"));
+        format!("{out}: {}\nNext: {secrets}   ·   kubectl apply -k {out}   ·   {verify}", written.in_words())
+    })
 }
 
 fn settings(args: &K8sArgs) -> Settings {
@@ -79,40 +70,28 @@ async fn write_secrets(context: &Context, args: &SecretsArgs) -> Result<()> {
     }
     // The accounts of the local stack, made now where there are none: each export is the same.
     let accounts = Accounts::ensure(&dir, &stack.devices)?;
-    let mut secrets = secrets::secrets(&stack, &accounts, &ClusterSecrets::ensure(&dir)?)?;
-    let names: Vec<String> = secrets.iter().filter_map(|secret| secret.metadata.name.clone()).collect();
+    let accounts = leftover::without(&context.paths, &stack.name, accounts)?;
+    let all = secrets::secrets(&stack, &accounts, &ClusterSecrets::ensure(&dir)?)?;
     if args.commands {
-        return Ui::print(&commands(&stack, &names));
+        return Ui::print(&secret_file::commands(&stack, &all));
     }
-    if let Some(unknown) = args.only.iter().find(|name| !names.contains(name)) {
-        return Err(Failure::Usage {
-            cause: format!("this stack has no Secret {unknown:?}"),
-            remedy: Remedy::words(format!("name one of {}", names.join(", "))),
-        }
-        .into());
-    }
-    if !args.only.is_empty() {
-        secrets.retain(|secret| secret.metadata.name.as_ref().is_some_and(|name| args.only.contains(name)));
-    }
-    let text = secrets::text(&secrets);
+    let secrets = secret_file::only(all, &args.only)?;
     if args.out == Path::new("-") {
-        return Ui::print(&text);
+        return Ui::print(&secrets::text(&secrets));
     }
-    let before = write_private(&args.out, &text)?;
-    let count = secrets.len();
-    let out = args.out.display();
-    if context.ui.is_json() {
-        return Ui::print_json(&json!({ "out": args.out, "secrets": count, "replaced": before == Before::Other }));
+    let written = secret_file::write(&args.out, &secrets)?;
+    let (out, count) = (args.out.display(), written.secrets);
+    if written.replaced && !context.ui.is_json() {
+        context.ui.report(Event::Warning(format!("{out} held other Secrets and was replaced: {count} Secrets")));
     }
-    match before {
-        Before::Nothing => context.ui.say(&format!("{out}: {count} Secrets, readable for you only")),
-        Before::Same => context.ui.say(&format!("{out}: {count} Secrets, unchanged")),
-        Before::Other => {
-            context.ui.report(Event::Warning(format!("{out} held other Secrets and was replaced: {count} Secrets")));
+    context.ui.conclude(&written, |written| {
+        let next = format!("Next: kubectl apply --server-side -f {out} && rm {out}");
+        match written.before {
+            Before::Nothing => format!("{out}: {count} Secrets, readable for you only\n{next}"),
+            Before::Same => format!("{out}: {count} Secrets, unchanged\n{next}"),
+            Before::Other => next,
         }
-    }
-    context.ui.say(&format!("Next: kubectl apply --server-side -f {out} && rm {out}"));
-    Ok(())
+    })
 }
 
 /// The stack in the namespace that a flag names.
@@ -124,41 +103,4 @@ pub(super) fn set_namespace(stack: &mut Stack, namespace: Option<&String>) -> Re
         None => Ok(()),
         Some(cause) => Err(Failure::Usage { cause, remedy: Remedy::words("name another with --namespace") }),
     }
-}
-
-/// What was in the file's place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Before {
-    Nothing,
-    Same,
-    Other,
-}
-
-/// Writes a file for its owner only; over an earlier export, never over anything else.
-fn write_private(path: &Path, text: &str) -> Result<Before> {
-    let before = match fs::read(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Before::Nothing,
-        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
-        Ok(old) if old == text.as_bytes() => Before::Same,
-        Ok(old) if old.starts_with(secrets::HEADER.as_bytes()) => Before::Other,
-        Ok(_) => {
-            return Err(Failure::Usage {
-                cause: format!("{} is there, and was not made by export secrets", path.display()),
-                remedy: Remedy::words("name another file with --out; nothing was written"),
-            }
-            .into());
-        }
-    };
-    // Also where nothing changed: the file may have been opened to others since.
-    write_atomic(path, text.as_bytes(), 0o600)?;
-    Ok(before)
-}
-
-/// Commands without a secret in them: each takes its Secret from a pipe.
-fn commands(stack: &Stack, names: &[String]) -> String {
-    let Stack { name, namespace, .. } = stack;
-    names.iter().fold(String::new(), |text, secret| {
-        let export = format!("export secrets --namespace {namespace} --only {secret} --out -");
-        text + &format!("{} | kubectl apply --server-side --filename -\n", name.about().command(&export))
-    })
 }

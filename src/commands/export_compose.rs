@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::Context;
-use super::export_written::say_written;
 use crate::cli::export::ExportComposeArgs;
 use crate::export::{compose, directory};
 use crate::ui::Ui;
@@ -16,8 +15,8 @@ pub(super) fn run(context: &Context, args: &ExportComposeArgs) -> Result<()> {
         return Ui::print(&compose::compose_yaml(&stack));
     }
     let written = directory::write(&args.out, &compose::render(&stack), compose::MARK)?;
-    if !say_written(context, &args.out, &written)? {
-        context.ui.say(&format!("Next: cd {} && docker compose up --wait", args.out.display()));
-    }
-    Ok(())
+    context.ui.conclude(&written, |written| {
+        let out = written.out.display();
+        format!("{out}: {}\nNext: cd {out} && docker compose up --wait", written.in_words())
+    })
 }

@@ -1,19 +1,14 @@
 //! `sosstack logs`
 
-use std::collections::HashSet;
-
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 
 use super::{Context, selected};
 use crate::cli::LogsArgs;
-use crate::event::Event;
-use crate::mqtt::keep_alive;
+use crate::lifecycle::logs;
 use crate::runtime::{LogLine, LogQuery};
-use crate::stack::{Role, Service};
+use crate::stack::Service;
 use crate::ui::Ui;
 
 /// One colour a service, in the order in which services are listed.
@@ -25,37 +20,16 @@ pub(super) async fn run(context: &Context, args: &LogsArgs) -> Result<()> {
     let services = selected(&found.inventory, &args.services)?;
     let since = args.since.map(|ago| Timestamp::now() - SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX));
     let query = LogQuery { services: services.clone(), since, tail: args.tail, follow: args.follow };
-    let mut lines = context.shutdown.guard(found.runtime.logs(&stack.name, query)).await?;
-    let limit = stack.mosquitto.max_keepalive;
-    let mut mosquitto = keep_alive::Log::new(stack.mosquitto.keep_alive_limit());
-    let mut told = HashSet::new();
-    loop {
-        let line = tokio::select! {
-            () = context.shutdown.requested() => {
-                return if args.follow { Ok(()) } else { Err(context.shutdown.interrupted().into()) };
-            }
-            line = lines.next() => line,
-        };
-        let Some(line) = line.transpose()? else { return Ok(()) };
-        show(context, &line, &services)?;
-        if line.service.role != Role::Mosquitto {
-            continue;
-        }
-        if let Some(client) = mosquitto.read(&line.text).filter(|client| told.insert(client.client.clone())) {
-            context.ui.report(Event::Note(format!(
-                "{} was refused as \"identifier rejected\": it wants {}, and mosquitto.max_keepalive is {limit} s",
-                client.client,
-                client.asked()
-            )));
-        }
-    }
+    let mut each = |line: &LogLine| show(context, line, &services);
+    let report = |event| context.ui.report(event);
+    logs::read(&*found.runtime, &stack, query, &mut each, &report, &context.shutdown).await
 }
 
 fn show(context: &Context, line: &LogLine, services: &[Service]) -> Result<()> {
-    let LogLine { service, time, text } = line;
     if context.ui.is_json() {
-        return Ui::print(&format!("{}\n", json!({ "service": service, "time": time, "text": text })));
+        return Ui::print(&(serde_json::to_string(line)? + "\n"));
     }
+    let LogLine { service, time, text } = line;
     let index = services.iter().position(|candidate| candidate == service).unwrap_or(0);
     let style = Style::new().fg_color(Some(COLOURS[index % COLOURS.len()].into()));
     let clock = time.map_or_else(|| " ".repeat(12), local_clock);

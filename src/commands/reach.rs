@@ -38,6 +38,11 @@ async fn of_stack(context: &Context, args: &ClusterArgs, device: Option<&str>) -
     Reach::of_stack(&stack, endpoints, &context.paths, device)
 }
 
+/// Which other cluster than the local stack the arguments or the context in use name.
+pub(super) fn named_elsewhere(context: &Context, args: &ClusterArgs) -> Result<Option<About>> {
+    Ok(elsewhere(context, args)?.map(|elsewhere| elsewhere.about))
+}
+
 /// A cluster of Kafka alone, as arguments name it.
 pub(super) fn kafka_cluster(bootstrap: &[String], args: &KafkaArgs) -> Cluster {
     Cluster {

@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::{
-    Context, archives, bridge, completions, config, context, device, doctor, down, env, export, group, images, list,
-    logs, prune, publish, read, restart, seed, start, status, stop, topic, up, verify,
+    Context, archives, bridge, completions, config, context, device, doctor, down, env, export, group, images, ledger,
+    list, logs, prune, publish, read, restart, seed, simulate, start, status, stop, topic, up, verify,
 };
 use crate::cli::Command;
 use crate::cli::bridge::BridgeCommand;
@@ -32,6 +32,7 @@ fn ends_in_order(command: &Command) -> bool {
             | Command::Sub(_)
             | Command::Tail(_)
             | Command::Logs(_)
+            | Command::Simulate(_)
             | Command::Status(_)
             | Command::Images(_)
             | Command::Bridge(BridgeCommand::Run(_))
@@ -53,6 +54,8 @@ async fn dispatch(context: &Context, command: &Command) -> Result<()> {
         Command::Group(args) => group::run(context, args).await,
         Command::Context(command) => context::run(context, command),
         Command::Device(command) => device::run(context, command).await,
+        Command::Simulate(args) => simulate::run(context, args).await,
+        Command::Ledger(command) => ledger::run(context, command).await,
         Command::Seed(args) => seed::run(context, args).await,
         Command::Config(args) => config::run(context, args).await,
         Command::Export(command) => export::run(context, command).await,

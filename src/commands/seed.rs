@@ -1,12 +1,10 @@
 //! `sosstack seed`
 
 use anyhow::Result;
-use serde_json::json;
 
 use super::Context;
 use crate::cli::SeedArgs;
 use crate::lifecycle::up::{self, Up};
-use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &SeedArgs) -> Result<()> {
     let name = context.load(None, None)?.stack.name;
@@ -22,14 +20,9 @@ pub(super) async fn run(context: &Context, args: &SeedArgs) -> Result<()> {
         replace_credentials: false,
     };
     let seeded = up::seed(&request, &|event| context.ui.report(event)).await?;
-    if context.ui.is_json() {
-        return Ui::print_json(&json!({ "created_topics": seeded.created, "changed_topics": seeded.changed }));
-    }
-    let (created, changed) = (seeded.created.len(), seeded.changed.len());
-    context.ui.say(&format!(
-        "{} topics ({created} created, {changed} changed), {} devices",
-        stack.topics.len(),
-        stack.devices.len()
-    ));
-    Ok(())
+    context.ui.conclude(&seeded, |seeded| {
+        let (created, changed) = (seeded.created.len(), seeded.changed.len());
+        let (topics, devices) = (stack.topics.len(), stack.devices.len());
+        format!("{topics} topics ({created} created, {changed} changed), {devices} devices")
+    })
 }

@@ -3,15 +3,26 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{Context, selected};
 use crate::cli::StartArgs;
 use crate::lifecycle::credentials;
 use crate::lifecycle::start::{self, Start};
 use crate::runtime::Runtime;
-use crate::stack::{Service, Stack};
+use crate::stack::{Service, Stack, StackName};
 use crate::ui::Ui;
+
+/// The result of `start` and `restart`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Outcome {
+    stack: StackName,
+    #[schemars(with = "Vec<String>")]
+    started: Vec<Service>,
+    /// Whether the whole stack was.
+    proven_ready: bool,
+}
 
 pub(super) async fn run(context: &Context, args: &StartArgs) -> Result<()> {
     let name = context.load(None, None)?.stack.name;
@@ -39,7 +50,7 @@ pub(super) async fn start(
             .say(&format!("Started. Other services of the stack are stopped, so it was not proven ready: {status}"));
     }
     if context.ui.is_json() {
-        Ui::print_json(&json!({ "stack": stack.name, "started": services, "proven_ready": proven }))?;
+        Ui::print_json(&Outcome { stack: stack.name.clone(), started: services.to_vec(), proven_ready: proven })?;
     }
     Ok(())
 }

@@ -1,17 +1,16 @@
 //! `sosstack verify`
 
 use anyhow::Result;
-use serde_json::json;
 
 use super::{Context, export};
 use crate::about::Remedy;
 use crate::cli::export::{VerifyCommand, VerifyK8sArgs};
 use crate::failure::Failure;
 use crate::secrets::Accounts;
+use crate::ui::Table;
 use crate::ui::table::{Cell, ERROR, GOOD};
-use crate::ui::{Table, Ui};
 use crate::verify::kubectl::Kubectl;
-use crate::verify::{DeviceLogin, Finding, verify};
+use crate::verify::{DeviceLogin, Finding, Verified, verify};
 
 pub(super) async fn run(context: &Context, command: &VerifyCommand) -> Result<()> {
     match command {
@@ -31,16 +30,13 @@ async fn cluster(context: &Context, args: &VerifyK8sArgs) -> Result<()> {
     let kubectl = Kubectl { context: args.kube_context.clone(), namespace: stack.namespace.clone() };
     let report = |event| context.ui.report(event);
     let findings = verify(&stack, &kubectl, device.as_ref(), args.timeout, &report).await?;
-    let failed: Vec<&Finding> = findings.iter().filter(|finding| !finding.ok).collect();
-    if context.ui.is_json() {
-        Ui::print_json(&json!({ "namespace": stack.namespace, "ok": failed.is_empty(), "checks": findings }))?;
-    } else {
-        Ui::print(&table(&findings))?;
-    }
+    let verified = Verified::of(&stack.namespace, findings);
+    context.ui.show(&verified, |verified| table(&verified.checks))?;
+    let failed: Vec<&Finding> = verified.failed().collect();
     let Some(first) = failed.first() else { return Ok(()) };
     let parts: Vec<&str> = failed.iter().map(|finding| finding.part).collect();
     Err(Failure::Failed {
-        cause: format!("{} of {} parts do not work: {}", failed.len(), findings.len(), parts.join(", ")),
+        cause: format!("{} of {} parts do not work: {}", failed.len(), verified.checks.len(), parts.join(", ")),
         remedy: Remedy::words(first.remedy.clone()),
     }
     .into())

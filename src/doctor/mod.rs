@@ -4,12 +4,23 @@ mod keep_alive;
 pub mod machine;
 pub mod stack;
 
+use std::time::Duration;
+
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::about::Remedy;
+use crate::lifecycle::connect;
+use crate::lifecycle::up::Up;
+use crate::paths::Paths;
+use crate::runtime::choose::Found;
+use crate::stack::Stack;
+
+/// How long a running stack may take for what is asked of it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How serious a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// As it should be.
@@ -21,7 +32,7 @@ pub enum Verdict {
 }
 
 /// What one check found; one element of `sosstack doctor --output json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// What was looked at, such as `ports` or `ZooKeeper`.
     pub subject: &'static str,
@@ -30,6 +41,27 @@ pub struct Finding {
     /// What to do about it: a sentence or a command to type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Remedy>,
+}
+
+/// Looks at this machine, and at every layer of a stack that has services on it.
+pub async fn check(stack: &Stack, found: Option<&Found>, paths: &Paths) -> Vec<Finding> {
+    let running = found.map(|found| (&found.inventory, found.runtime.kind()));
+    let mut findings = machine::check(stack, paths, running).await;
+    let Some(found) = found.filter(|found| !found.inventory.instances.is_empty()) else { return findings };
+    let up = Up {
+        stack,
+        runtime: &*found.runtime,
+        paths,
+        timeout: PATIENCE,
+        retain: true,
+        accept_data_loss: false,
+        replace_credentials: false,
+    };
+    match connect::endpoints(stack, &found.inventory, paths) {
+        Ok(endpoints) => findings.extend(stack::check(&up, &found.inventory, &endpoints).await),
+        Err(error) => findings.push(Finding::of_error("secrets", &error, stack.name.about().remedy("up"))),
+    }
+    findings
 }
 
 impl Finding {

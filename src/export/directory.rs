@@ -6,6 +6,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::ExportedFile;
 use crate::about::Remedy;
@@ -15,9 +17,11 @@ use crate::paths::write_atomic;
 /// Within so many bytes a file says who made it.
 const BEGINNING: usize = 300;
 
-/// What writing came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What writing came to; `sosstack export k8s --output json`, and `compose`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Written {
+    /// The directory.
+    pub out: PathBuf,
     /// Files that are new or have other contents than before.
     pub changed: Vec<String>,
     pub unchanged: Vec<String>,
@@ -47,7 +51,8 @@ impl Written {
 /// [`Failure::Usage`] when there is something else in its place, or when a foreign file has the name of one of
 /// these; nothing is touched then. Others when the directory cannot be written to.
 pub fn write(dir: &Path, files: &[ExportedFile], mark: &str) -> Result<Written> {
-    converge(dir, files, mark).map_err(|error| explained(error, dir))
+    let written = converge(dir, files, mark).map_err(|error| explained(error, dir))?;
+    Ok(Written { out: dir.to_owned(), ..written })
 }
 
 fn converge(dir: &Path, files: &[ExportedFile], mark: &str) -> Result<Written> {

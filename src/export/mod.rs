@@ -1,11 +1,13 @@
 //! The stack for machines that do not run sosstack: files that others apply.
 //!
-//! Pure functions from the stack to typed documents; [`directory`] alone writes.
+//! Pure functions from the stack to typed documents; [`directory`] and [`secret_file`] alone write.
 
 pub mod compose;
 pub mod directory;
 pub mod kubernetes;
+pub mod secret_file;
 pub mod secrets;
+mod topics;
 
 /// One file of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -259,6 +259,12 @@ impl Admin {
         )
     }
 
+    /// The id that the cluster's brokers share; None where they do not tell.
+    pub async fn cluster_id(&self, patience: Duration) -> Option<String> {
+        let client = Arc::clone(&self.client);
+        blocking(move |_| Ok(client.inner().fetch_cluster_id(patience))).await.ok().flatten()
+    }
+
     /// First and next offset of each partition; a new leader is waited for.
     ///
     /// # Errors

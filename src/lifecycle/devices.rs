@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::up::Up;
-use super::{connect, credentials, live, poll};
+use super::{connect, credentials, leftover, live, poll};
 use crate::about::Remedy;
 use crate::endpoints::Endpoints;
 use crate::event::{self, Event, Notice, Outcome, Report, Step};
@@ -30,8 +32,8 @@ pub struct Fleet<'a> {
     pub running: Option<&'a Up<'a>>,
 }
 
-/// What a change of accounts came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a change of accounts came to; `sosstack device add --output json`, `remove` and `rotate`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Changed {
     /// Devices (or the backend) whose login changed, in the order in which they were named.
     pub changed: Vec<String>,
@@ -94,7 +96,8 @@ pub async fn rotate(fleet: &Fleet<'_>, users: &[String], report: Report<'_>) -> 
 }
 
 /// The accounts as they are, also in a running Mosquitto: what a command that was killed began is finished first.
-async fn accounts(fleet: &Fleet<'_>) -> Result<Accounts> {
+pub(super) async fn accounts(fleet: &Fleet<'_>) -> Result<Accounts> {
+    leftover::sweep(fleet.paths, fleet.name)?;
     let accounts = Accounts::read(&fleet.paths.stack(fleet.name))?;
     let Some(up) = fleet.running else { return accounts.ok_or_else(|| connect::not_running(fleet.name)) };
     live::ensure_ours(up).await?;

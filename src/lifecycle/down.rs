@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::all::all;
 use crate::event::{self, Event, Notice, Outcome, Report, Step};
 use crate::memo::Memo;
-use crate::paths::Paths;
+use crate::paths::{Paths, SIMULATION_LOCK};
 use crate::runtime::{Inventory, Runtime};
 use crate::secrets::ClusterSecrets;
 use crate::shutdown::Shutdown;
@@ -112,7 +112,7 @@ pub fn forget_secrets(paths: &Paths, name: &StackName) -> bool {
     let dir = paths.stack(name);
     let exported = ClusterSecrets::exist(&dir);
     let accounts: &[&str] = if exported { &[] } else { &["accounts.json"] };
-    for file in ["authority.json", "server.json", "ca.pem"].iter().chain(accounts) {
+    for file in ["authority.json", "server.json", "ca.pem", SIMULATION_LOCK].iter().chain(accounts) {
         let _ = fs::remove_file(dir.join(file));
     }
     Memo::forget(&dir);

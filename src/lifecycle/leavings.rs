@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::lock::Lock;
 use crate::memo::Memo;
-use crate::paths::{Paths, children};
+use crate::paths::{Paths, SIMULATION_LOCK, children};
 use crate::runtime::RuntimeKind;
 use crate::secrets::{Accounts, ClusterSecrets};
 use crate::stack::StackName;
 
 /// Files that are of no use without logins or data.
-const EXPENDABLE: [&str; 4] = ["authority.json", "server.json", "ca.pem", "stack.json"];
+const EXPENDABLE: [&str; 5] = ["authority.json", "server.json", "ca.pem", "stack.json", SIMULATION_LOCK];
 
 /// What is left of one stack.
 #[derive(Debug, Clone, PartialEq, Eq)]

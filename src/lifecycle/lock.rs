@@ -69,6 +69,14 @@ impl Lock {
         Self::try_acquire(&path, command)
     }
 
+    /// Takes the lock of simulations if nobody holds it; who does, otherwise.
+    ///
+    /// # Errors
+    /// When its file cannot be opened.
+    pub fn of_simulation(paths: &Paths, name: &StackName) -> Result<Result<Self, String>> {
+        Self::try_acquire(&paths.simulation_lock(name), "simulate")
+    }
+
     /// Who holds a stack's lock at this moment; makes no file.
     pub fn holder(paths: &Paths, name: &StackName) -> Option<String> {
         let mut file = File::open(paths.lock(name)).ok()?;

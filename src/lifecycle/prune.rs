@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::leavings::{self, Leavings};
@@ -16,7 +17,7 @@ use crate::secrets::Accounts;
 use crate::stack::{Stack, StackName};
 
 /// One thing that may go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Waste {
     /// A file or folder in the cache or data directory.

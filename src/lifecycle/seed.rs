@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::config::kafka::OFFSETS_PARTITIONS;
 use crate::event::{Event, Notice, Report};
@@ -13,10 +15,12 @@ use crate::stack::{Stack, Topic};
 
 const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
-/// What seeding changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What seeding changed; `sosstack seed --output json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Seeded {
+    #[serde(rename = "created_topics")]
     pub created: Vec<String>,
+    #[serde(rename = "changed_topics")]
     pub changed: Vec<String>,
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::endpoints::Endpoints;
@@ -18,7 +19,7 @@ use crate::workload::PublishedPort;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The stack at one moment; the schema of `sosstack status --output json`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Status {
     pub stack: StackName,
     pub runtime: RuntimeKind,
@@ -30,8 +31,9 @@ pub struct Status {
     pub mqtt_clients: Option<u64>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ServiceStatus {
+    #[schemars(with = "String")]
     pub service: Service,
     #[serde(flatten)]
     pub state: State,
@@ -46,7 +48,7 @@ pub struct ServiceStatus {
     pub handle: String,
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct PortStatus {
     pub name: PortName,
     pub port: u16,
@@ -58,7 +60,7 @@ impl From<&PublishedPort> for PortStatus {
     }
 }
 
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct KafkaStatus {
     pub brokers: usize,
     pub topics: usize,

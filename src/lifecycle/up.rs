@@ -9,6 +9,7 @@ use super::apply::{self, Made, apply, wake};
 use super::credentials::{self, Place};
 use super::evidence;
 use super::kept;
+use super::leftover;
 use super::live;
 use super::lost;
 use super::plan::{self, Step};
@@ -105,6 +106,7 @@ async fn render(up: &Up<'_>, known: Option<Inventory>) -> Result<Prepared> {
     if down::finish_stopping(*runtime, paths, &stack.name).await? {
         inventory = runtime.inventory(&stack.name).await?;
     }
+    leftover::sweep(paths, &stack.name)?;
     let accounts = Accounts::ensure(&dir, &stack.devices)?;
     let authority = Authority::ensure(&dir, &stack.name)?;
     let certificate = ServerCertificate::ensure(&dir, &authority, &certificate_names(stack))?;
@@ -136,6 +138,7 @@ pub async fn differing(up: &Up<'_>) -> Result<Vec<Service>> {
 /// When Mosquitto cannot be reloaded, or the brokers refuse or do not answer in time.
 pub async fn seed(up: &Up<'_>, report: Report<'_>) -> Result<Seeded> {
     live::ensure_ours(up).await?;
+    leftover::sweep(up.paths, &up.stack.name)?;
     live::load(up, &Accounts::ensure(&up.paths.stack(&up.stack.name), &up.stack.devices)?).await?;
     let inventory = up.runtime.inventory(&up.stack.name).await?;
     let endpoints = connect::endpoints(up.stack, &inventory, up.paths)?;

@@ -15,7 +15,7 @@ use bytes::{Buf, BytesMut};
 use rumqttc::v5::mqttbytes::Error as CodecError;
 use rumqttc::v5::mqttbytes::v5::{
     ConnAck, Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectProperties, DisconnectReasonCode,
-    Login as Credential, Packet, PingReq,
+    LastWill, Login as Credential, Packet, PingReq,
 };
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
@@ -99,12 +99,25 @@ impl Link {
     /// # Errors
     /// Why the server cannot be reached or refuses the login, or that it did not answer in time.
     pub async fn open(access: &Access, session: &Session, patience: Duration) -> Result<Self> {
+        Self::open_with_will(access, session, None, patience).await
+    }
+
+    /// As [`Link::open`]; the server publishes the will should the connection end without a DISCONNECT.
+    ///
+    /// # Errors
+    /// As for [`Link::open`].
+    pub async fn open_with_will(
+        access: &Access,
+        session: &Session,
+        will: Option<LastWill>,
+        patience: Duration,
+    ) -> Result<Self> {
         let address = &access.address;
-        let opened = timeout(patience, Self::connect(access, session)).await;
+        let opened = timeout(patience, Self::connect(access, session, will)).await;
         opened.with_context(|| format!("{address} did not answer within {patience:?}"))?
     }
 
-    async fn connect(access: &Access, session: &Session) -> Result<Self> {
+    async fn connect(access: &Access, session: &Session, will: Option<LastWill>) -> Result<Self> {
         let address = &access.address;
         let tcp = tcp(address).await?;
         let stream = match &access.transport {
@@ -132,7 +145,7 @@ impl Link {
             retains: true,
             session_present: false,
         };
-        link.queue(&hello(access, session))?;
+        link.queue(&hello(access, session, will))?;
         match link.next().await.with_context(|| format!("connection to {address}"))? {
             Packet::ConnAck(ConnAck { code: ConnectReturnCode::Success, session_present, properties }) => {
                 link.session_present = session_present;
@@ -393,7 +406,7 @@ fn quiet(server_keep_alive: Option<u16>) -> Duration {
     }
 }
 
-pub(super) fn hello(access: &Access, session: &Session) -> Packet {
+pub(super) fn hello(access: &Access, session: &Session, will: Option<LastWill>) -> Packet {
     let properties = ConnectProperties {
         session_expiry_interval: Some(session.expiry),
         receive_maximum: Some(RECEIVE_MAXIMUM),
@@ -408,7 +421,7 @@ pub(super) fn hello(access: &Access, session: &Session) -> Packet {
     };
     let login = access.login.as_ref();
     let credential = login.map(|login| Credential::new(&login.username, login.password.reveal()));
-    Packet::Connect(connect, None, credential)
+    Packet::Connect(connect, will, credential)
 }
 
 #[cfg(test)]

@@ -11,5 +11,6 @@ pub mod link;
 pub mod probe;
 mod properties;
 pub mod publish;
+pub mod sender;
 pub mod subscribe;
 mod websocket;

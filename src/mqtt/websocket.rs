@@ -25,6 +25,8 @@ const LONGEST_ANSWER: usize = 16 * 1024;
 /// A last fragment of binary data, and the end of the connection.
 const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
+/// In place of a frame's length: two bytes follow that say it.
+const TWO_BYTES: u8 = 0x7e;
 /// The packet that ends a session in order.
 const DISCONNECT: [u8; 2] = [0xe0, 0];
 
@@ -52,7 +54,7 @@ pub(super) async fn login(access: &Access, patience: Duration) -> Result<()> {
 async fn ask(stream: &mut TcpStream, access: &Access) -> Result<Packet> {
     upgrade(stream, &access.address.to_string()).await?;
     let mut hello = BytesMut::new();
-    link::hello(access, &Session::fresh()).write(&mut hello, None)?;
+    link::hello(access, &Session::fresh(), None).write(&mut hello, None)?;
     stream.write_all(&frame(BINARY, &hello)).await?;
     let answer = answer(stream).await?;
     // Whoever just hangs up is a line in the server's log.
@@ -96,9 +98,9 @@ fn accept(key: &str) -> String {
 fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     let mask = random::<4>();
     let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
-    let mut frame = match u8::try_from(length).ok().filter(|length| *length < 126) {
+    let mut frame = match u8::try_from(length).ok().filter(|length| *length < TWO_BYTES) {
         Some(short) => vec![kind, 0x80 | short],
-        None => [&[kind, 0x80 | 126][..], &length.to_be_bytes()].concat(),
+        None => [&[kind, 0x80 | TWO_BYTES][..], &length.to_be_bytes()].concat(),
     };
     frame.extend(mask);
     frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
@@ -125,7 +127,7 @@ async fn answer(stream: &mut TcpStream) -> Result<Packet> {
 fn unframe(input: &mut BytesMut) -> Result<Option<BytesMut>> {
     let [first, second, ..] = **input else { return Ok(None) };
     let (header, length) = match second & 0x7f {
-        126 => match **input {
+        TWO_BYTES => match **input {
             [_, _, high, low, ..] => (4, usize::from(u16::from_be_bytes([high, low]))),
             _ => return Ok(None),
         },
@@ -159,7 +161,7 @@ mod tests {
         let [kind, length, mask @ .., a, b] = short.as_slice() else { panic!("{short:?}") };
         assert_eq!((*kind, *length, mask.len()), (BINARY, 0x82, 4));
         assert_eq!([a ^ mask[0], b ^ mask[1]], *b"ab");
-        assert_eq!(frame(BINARY, &[0; 300])[..4], [BINARY, 0x80 | 126, 1, 44]);
+        assert_eq!(frame(BINARY, &[0; 300])[..4], [BINARY, 0x80 | TWO_BYTES, 1, 44]);
     }
 
     #[test]
@@ -169,7 +171,7 @@ mod tests {
         assert!(unframe(&mut input).unwrap().is_none());
         input.extend_from_slice(b"c");
         assert_eq!(&unframe(&mut input).unwrap().unwrap()[..], b"abc");
-        let mut long = BytesMut::from(&[BINARY, 126, 0, 200][..]);
+        let mut long = BytesMut::from(&[BINARY, TWO_BYTES, 0, 200][..]);
         assert!(unframe(&mut long).unwrap().is_none());
         long.extend_from_slice(&[7; 200]);
         assert_eq!(unframe(&mut long).unwrap().unwrap().len(), 200);

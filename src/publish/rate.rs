@@ -9,6 +9,13 @@ pub struct Rate {
     gap: Duration,
 }
 
+impl Rate {
+    /// From one message to the next.
+    pub fn gap(self) -> Duration {
+        self.gap
+    }
+}
+
 impl FromStr for Rate {
     type Err = String;
 

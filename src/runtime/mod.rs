@@ -17,6 +17,7 @@ use anyhow::Result;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::archives::Archives;
@@ -63,7 +64,7 @@ pub struct Instance {
 }
 
 /// Whether an instance runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase", tag = "state")]
 pub enum State {
     /// Made, never started.
@@ -115,11 +116,13 @@ pub struct Created {
     pub volumes: Vec<String>,
 }
 
-/// One line that a service wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One line that a service wrote; one line of `sosstack logs --output json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LogLine {
+    #[schemars(with = "String")]
     pub service: Service,
     /// None when neither runtime nor line tells.
+    #[schemars(with = "Option<String>")]
     pub time: Option<Timestamp>,
     /// Without the timestamp and the line's end.
     pub text: String,

@@ -141,6 +141,11 @@ impl Accounts {
         was_there
     }
 
+    /// Takes away a login that was made for a while, as if it had never been there; whether it was.
+    pub fn forget(&mut self, id: &str) -> bool {
+        self.devices.remove(id).is_some()
+    }
+
     /// Gives a device or the backend another password; whether there is such a login.
     pub fn rotate(&mut self, user: &str) -> bool {
         let account = match user {

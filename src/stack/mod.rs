@@ -2,6 +2,9 @@
 //!
 //! [`load::load`] reads seed data and the user's file, merges them and refuses what cannot work, so that
 //! a [`Stack`] is complete and valid.
+//!
+//! What is so whatever the file says stands here once, for configuration, runtimes, exports and checks alike: [`ports`],
+//! [`names`], [`image`], [`sizes`], [`rules`], and in [`leaf`] the topics of devices.
 
 mod compression;
 pub mod device;
@@ -21,6 +24,7 @@ mod profile;
 pub mod rules;
 pub mod service;
 pub(crate) mod shape;
+mod simulated;
 pub mod sizes;
 mod spec;
 pub mod topic;
@@ -39,6 +43,7 @@ pub use name::StackName;
 pub use ports::Ports;
 pub use profile::Profile;
 pub use service::{Role, Service};
+pub use simulated::Simulated;
 pub use topic::Topic;
 pub use validate::topic_problems;
 

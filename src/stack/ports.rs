@@ -1,5 +1,6 @@
 //! Ports: those on this machine, all on 127.0.0.1, and those that services listen on elsewhere.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where clients on this machine reach a broker in a container, whose published port leads there: they are told another
@@ -52,7 +53,7 @@ impl Ports {
 }
 
 /// What a published port is for; its name in labels, records and `status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PortName {
     Zookeeper,

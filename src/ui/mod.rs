@@ -8,8 +8,10 @@ mod words;
 use std::io::{IsTerminal, Write};
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::about::Remedy;
 use crate::event::Event;
 use crate::failure::{self, Failure};
 use crate::shutdown::Shutdown;
@@ -195,18 +197,35 @@ fn text_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
     text
 }
 
+/// What stands on stderr where JSON is wanted and the command failed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ErrorDocument<'a> {
+    error: ErrorBody<'a>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct ErrorBody<'a> {
+    code: &'static str,
+    message: String,
+    remedy: Option<Remedy>,
+    /// Of an invalid stack file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<&'a [String]>,
+    /// The last log lines of the services to blame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<&'a [String]>,
+}
+
 fn json_error(error: &anyhow::Error, failure: Option<&Failure>) -> String {
-    let mut body = serde_json::json!({
-        "code": failure.map_or("failed", Failure::code),
-        "message": format!("{error:#}"),
-        "remedy": failure::remedy(error),
-    });
-    match failure {
+    let (problems, evidence) = match failure {
         Some(Failure::InvalidStackFile { problems } | Failure::InvalidRoutes { problems }) => {
-            body["problems"] = serde_json::json!(problems);
+            (Some(problems.as_slice()), None)
         }
-        Some(Failure::NotReady { evidence, .. }) => body["evidence"] = serde_json::json!(evidence),
-        _ => {}
-    }
-    format!("{}\n", serde_json::json!({ "error": body }))
+        Some(Failure::NotReady { evidence, .. }) => (None, Some(evidence.as_slice())),
+        _ => (None, None),
+    };
+    let code = failure.map_or("failed", Failure::code);
+    let (message, remedy) = (format!("{error:#}"), failure::remedy(error));
+    let document = ErrorDocument { error: ErrorBody { code, message, remedy, problems, evidence } };
+    serde_json::to_string(&document).map_or_else(|error| error.to_string(), |json| json + "\n")
 }

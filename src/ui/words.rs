@@ -1,6 +1,6 @@
 //! Events in words.
 
-use crate::event::{Download, Notice, Outcome, Step, Waiting};
+use crate::event::{Counters, Download, Notice, Outcome, Step, Waiting};
 use crate::stack::{Role, Service};
 
 /// How much a line matters.
@@ -21,6 +21,8 @@ pub(super) fn step(step: &Step) -> String {
         Step::ProveZookeeper { nodes } => format!("ZooKeeper ×{nodes}"),
         Step::ProveKafka { brokers } => format!("Kafka ×{brokers}"),
         Step::ProveTopics => "Topics".to_owned(),
+        Step::Simulate => "Simulating".to_owned(),
+        Step::SearchKafka => "Reading Kafka".to_owned(),
         Step::ProveMosquitto | Step::ReloadLogins => "Mosquitto".to_owned(),
     }
 }
@@ -39,6 +41,8 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         Outcome::LoginsProven => "logins accepted, a stranger refused".to_owned(),
         Outcome::LoginsReloaded { live: true } => "knows".to_owned(),
         Outcome::LoginsReloaded { live: false } => "does not run; it will know".to_owned(),
+        Outcome::Sent { messages } => format!("{messages} messages sent"),
+        Outcome::Read { topics } => topics.join(", "),
     }
 }
 
@@ -47,6 +51,12 @@ pub(super) fn waiting(on: &Waiting) -> String {
         Waiting::Answer(words) => words.clone(),
         Waiting::RoundTrip => "a round trip through a consumer group".to_owned(),
         Waiting::Jars { fetched, last } => format!("{fetched} fetched, just now {last}"),
+        Waiting::Connections { made, of } => format!("{made} of {of} devices connected"),
+        Waiting::Simulation(Counters { sent, rate, acknowledged, of, waiting }) => {
+            format!("{sent} sent, {rate}/s; {acknowledged} of {of} at QoS 1 and 2 acknowledged; {waiting} waiting")
+        }
+        Waiting::Acknowledgements => "the last acknowledgements".to_owned(),
+        Waiting::Missing { messages } => format!("{messages} messages were not found yet"),
     }
 }
 
@@ -80,6 +90,8 @@ pub(super) fn notice(notice: &Notice) -> (Level, String) {
         Notice::LeftAlone { holder, stack } => format!("stack {stack} is left alone: {holder} is working on it"),
         Notice::Asking { questions, namespace } => format!("asking {questions} questions in namespace {namespace}"),
         Notice::MqttAgain => "MQTT: connected again".to_owned(),
+        Notice::Dismissed { devices: 1 } => "1 simulated device removed".to_owned(),
+        Notice::Dismissed { devices } => format!("{devices} simulated devices removed"),
         Notice::MorePartitions { topic, has, wants } => {
             return (
                 Level::Warning,

@@ -3,6 +3,7 @@
 //! `observe` judges ensemble, brokers and partitions, as for a stack of this machine. What is here is what kubectl adds:
 //! pods, and logins, which a script tried inside the cluster and has judged already.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answers::{Answer, Pod};
@@ -15,7 +16,7 @@ use crate::stack::Stack;
 use crate::zookeeper::Mode;
 
 /// What came of asking about one part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// Such as "ZooKeeper quorum".
     pub part: &'static str,
@@ -25,6 +26,26 @@ pub struct Finding {
     /// What to type where it is not ok; else empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub remedy: String,
+}
+
+/// What came of asking about all of them; `sosstack verify k8s --output json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Verified {
+    pub namespace: String,
+    /// Whether every part works.
+    pub ok: bool,
+    pub checks: Vec<Finding>,
+}
+
+impl Verified {
+    pub fn of(namespace: &str, checks: Vec<Finding>) -> Self {
+        Self { namespace: namespace.to_owned(), ok: checks.iter().all(|check| check.ok), checks }
+    }
+
+    /// What does not work.
+    pub fn failed(&self) -> impl Iterator<Item = &Finding> {
+        self.checks.iter().filter(|check| !check.ok)
+    }
 }
 
 fn good(part: &'static str, detail: String) -> Finding {

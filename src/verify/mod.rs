@@ -10,5 +10,5 @@ mod run;
 mod said;
 
 pub use checks::DeviceLogin;
-pub use findings::Finding;
+pub use findings::{Finding, Verified};
 pub use run::verify;

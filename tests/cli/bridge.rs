@@ -176,8 +176,17 @@ fn jq_adds_to_an_emergency_but_chooses_neither_its_id_nor_its_time() {
     let jq = "{type: .t, latitude: .p[0], longitude: .p[1], emergencyId: \"x\", timestamp: 0, floor: .f}";
     let routes = format!("routes: [{{name: press, value: '{jq}'}}]\n");
     let machine = Machine::bare().with_file("routes.yaml", &routes);
-    let samples = "panic/panic-0001/press {\"t\":\"FIRE\",\"p\":[1.50,2],\"f\":3,\"eventId\":\"e-1\"}\n";
-    let made = &outcomes(&machine, "routes.yaml", samples)[0];
+    // The second one is larger than what a pipe holds.
+    let press = |pad: usize| {
+        format!(
+            "panic/panic-0001/press {{\"t\":\"FIRE\",\"p\":[1.50,2],\"f\":3,\"eventId\":\"e-1\",\"pad\":\"{}\"}}\n",
+            "x".repeat(pad)
+        )
+    };
+    let all = outcomes(&machine, "routes.yaml", &(press(0) + &press(900_000)));
+    let (made, large) = (&all[0], &all[1]);
+    assert_eq!(large["fate"], "routed", "{}", large["reason"]);
+    assert_eq!(large["event_id"], made["event_id"]);
     assert_eq!(made["fate"], "routed", "{made:#}");
     let value = &made["records"][0]["message"]["value"];
     assert_eq!(

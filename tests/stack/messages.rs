@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::harness::{Finished, Home, On, eventually};
 use crate::{
-    changes, elsewhere, envelope, frozen, groups, guarded, outages, publishing, reading, terminal, walkthrough,
+    changes, elsewhere, engines, envelope, frozen, groups, guarded, outages, publishing, reading, terminal, walkthrough,
 };
 
 /// Long enough for a busy machine; nothing waits that long when all is well.
@@ -43,7 +43,7 @@ fn messages_get_through_whatever_they_are_in_docker() {
 }
 
 fn up_and_through(home: &Home) {
-    let own = ["test.filters", "test.transactions", "test.terminal"];
+    let own = ["test.filters", "test.transactions", "test.terminal", "test.engines"];
     let topics = own.map(|name| format!("{{ name: {name}, partitions: 3 }}")).join(", ");
     // A broker holds several copies of what it takes, and one message is large.
     home.write_stack_file(&format!("{{ topics: [{topics}], kafka: {{ heap: 512M }} }}"));
@@ -51,6 +51,7 @@ fn up_and_through(home: &Home) {
     walkthrough::the_walk_through_works_as_written(home);
     publishing::every_line_is_acknowledged_or_named(home);
     reading::messages_are_found_and_told(home);
+    engines::others_can_call_them(home);
     terminal::a_terminal_is_written_for(home);
     groups::groups_are_read_shown_and_reset(home);
     changes::readers_keep_up_with_topics(home);

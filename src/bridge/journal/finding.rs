@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::paths::ensure_private_dir;
@@ -15,7 +16,7 @@ use crate::paths::ensure_private_dir;
 pub(super) const FOLDER: &str = "damaged";
 
 /// A part of the journal that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     pub file: PathBuf,
     /// Of the first byte, in the file.
@@ -29,7 +30,7 @@ pub struct Finding {
 }
 
 /// What a finding means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The last entry was not written to its end, as a kill or a power cut leaves it. It was not acknowledged.

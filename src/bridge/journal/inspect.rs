@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::codec::Decoder;
@@ -21,8 +22,8 @@ use crate::about::Remedy;
 use crate::bridge::record::{Lane, Record};
 use crate::failure::Failure;
 
-/// A journal at one moment.
-#[derive(Debug, Clone, Serialize)]
+/// A journal at one moment; `sosstack bridge journal inspect --output json`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Inspection {
     pub directory: PathBuf,
     /// The process id of the bridge that writes it now.
@@ -41,7 +42,7 @@ pub struct Inspection {
 }
 
 /// The records of one lane for one topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Waiting {
     pub lane: &'static str,
     pub topic: String,
@@ -49,6 +50,7 @@ pub struct Waiting {
     /// Of the entries on disk.
     pub bytes: u64,
     /// The receipt of the oldest.
+    #[schemars(with = "String")]
     pub oldest: Timestamp,
 }
 

@@ -1,6 +1,6 @@
 //! `sosstack bridge journal`
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::super::Context;
 use crate::bridge::journal::{self, Inspection};
@@ -19,8 +19,7 @@ async fn inspect(context: &Context, args: &InspectArgs) -> Result<()> {
         Some(directory) => directory.clone(),
         None => context.paths.bridge(&context.load(None, None)?.stack.name),
     };
-    let work = tokio::task::spawn_blocking(move || journal::inspect(&directory));
-    let seen = work.await.context("the journal's inspection ended early")??;
+    let seen = context.shutdown.guard_blocking(move || journal::inspect(&directory)).await?;
     if context.ui.is_json() {
         return Ui::print_json(&seen);
     }

@@ -2,7 +2,6 @@
 //! them, since `docker compose up --wait` fails on a one-shot service that nobody waits for.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::Path;
 
 use super::configs::{self, Configs, HASH_LABEL};
@@ -10,6 +9,7 @@ use super::model::{ComposeService, Restart};
 use super::parts::{completed, hardened, started};
 use crate::config::jvm;
 use crate::config::mosquitto::{self, Kind};
+use crate::export::topics::list;
 use crate::stack::device::{PROBE_USER, SERVICE_USER};
 use crate::stack::ports::PortName;
 use crate::stack::{Role, Service, Stack, image};
@@ -76,7 +76,7 @@ pub(super) fn topics(stack: &Stack, configs: &mut Configs) -> ComposeService {
     let port = PortName::Kafka.number();
     let mut command = vec![stack.kafka.replication_factor().to_string()];
     command.extend(brokers.iter().map(|broker| format!("{broker}:{port}")));
-    let wanted = topics_file(stack);
+    let wanted = list(stack);
     ComposeService {
         image: stack.kafka.image.clone(),
         entrypoint: vec!["bash".to_owned(), script.display().to_string()],
@@ -93,19 +93,6 @@ pub(super) fn topics(stack: &Stack, configs: &mut Configs) -> ComposeService {
         mem_limit: "512m".to_owned(),
         ..hardened()
     }
-}
-
-/// `name partitions setting=value …` lines.
-fn topics_file(stack: &Stack) -> String {
-    let mut text = String::new();
-    for topic in &stack.topics {
-        write!(text, "{} {}", topic.name, topic.partitions).expect("writing to a string succeeds");
-        for (key, value) in &topic.config {
-            write!(text, " {key}={value}").expect("as above");
-        }
-        text.push('\n');
-    }
-    text
 }
 
 /// Runs when the stack has its topics and its users; applications may wait for it.

@@ -1,38 +1,24 @@
 //! The Job that makes the topics: as often as it is run, and loudly when it cannot.
 
-use std::fmt::Write;
-
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvVar, PodSpec, PodTemplateSpec};
 
 use super::container::{Size, config_volume, container, mount, mount_read_only, scratch_volume, texts};
 use super::{Component, Source, checksum, pods};
+use crate::export::topics;
 use crate::stack::ports::PortName;
-use crate::stack::{Role, Stack, Topic, image, names};
+use crate::stack::{Role, image, names};
 
 const CONFIG: &str = "kafka-topics";
 const SCRIPT: &str = include_str!("scripts/topics.sh");
 
 pub(super) fn config_map(source: Source<'_>) -> ConfigMap {
-    let files = [("topics", list(source.stack)), ("topics.sh", SCRIPT.to_owned())];
+    let files = [("topics", topics::list(source.stack)), ("topics.sh", SCRIPT.to_owned())];
     ConfigMap {
         metadata: Component::Topics.metadata(source.stack, CONFIG),
         data: Some(files.map(|(name, text)| (name.to_owned(), text)).into()),
         ..ConfigMap::default()
     }
-}
-
-/// `name partitions key=value…`, a topic a line.
-fn list(stack: &Stack) -> String {
-    let mut text = String::new();
-    for Topic { name, partitions, config, .. } in &stack.topics {
-        let _ = write!(text, "{name} {partitions}");
-        for (key, value) in config {
-            let _ = write!(text, " {key}={value}");
-        }
-        text.push('\n');
-    }
-    text
 }
 
 /// A Job cannot be changed, so whatever it would do otherwise gives it another name; the old one goes after an hour.

@@ -17,7 +17,7 @@ use crate::shutdown::Shutdown;
 const CHUNK: usize = 1 << 20;
 
 /// An image as the daemon has it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Image {
     pub name: String,
     /// Whether it is on this machine; the rest is known only then.

@@ -74,8 +74,12 @@ impl Docker {
     ///
     /// # Errors
     /// When the daemon does not answer.
-    pub async fn image(&self, name: &str) -> Result<Image> {
-        images::inspect(&self.client, name).await
+    pub async fn images(&self, names: &[String]) -> Result<Vec<Image>> {
+        let mut images = Vec::new();
+        for name in names {
+            images.push(images::inspect(&self.client, name).await?);
+        }
+        Ok(images)
     }
 
     /// Pulls what is not on this machine.

@@ -11,11 +11,14 @@ use futures_util::TryStreamExt;
 use tar::{Builder, EntryType, Header};
 
 use super::answers;
+use crate::stack::image;
 use crate::workload::{ConfigFile, Workload};
 
 /// Where a container keeps the hash of the live files that its service last loaded. A file, as labels
 /// cannot change after a container is made.
-const LIVE_HASH: &str = "/etc/sosstack/live-hash";
+fn live_hash_path() -> String {
+    format!("{}/live-hash", image::OWN_CONFIG)
+}
 
 /// Everything that a new container needs: its files, its live hash, and its volumes' roots, which
 /// would belong to root where the image does not have the directory.
@@ -51,7 +54,7 @@ pub(super) fn of_directory_and_files(directory: &Path, files: &[ConfigFile], use
 }
 
 pub(super) fn live_hash_file(hash: &str) -> ConfigFile {
-    ConfigFile { path: LIVE_HASH.into(), contents: hash.to_owned(), secret: false, live: true }
+    ConfigFile { path: live_hash_path().into(), contents: hash.to_owned(), secret: false, live: true }
 }
 
 /// Unpacks a tar into a container at `/`.
@@ -65,7 +68,7 @@ pub(super) async fn send(docker: &Docker, container: &str, tar: Vec<u8>) -> Resu
 
 /// The live hash that a container keeps; None when it has none.
 pub(super) async fn read_live_hash(docker: &Docker, container: &str) -> Result<Option<String>> {
-    let bytes = read_file(docker, container, LIVE_HASH).await?;
+    let bytes = read_file(docker, container, &live_hash_path()).await?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 

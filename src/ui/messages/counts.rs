@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
 use anyhow::Result;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::super::{Table, stdout_error};
 
@@ -16,6 +17,15 @@ pub struct Counts {
     is_json: bool,
     /// Lines of the table that stands on the terminal.
     drawn: usize,
+}
+
+/// One element of a line of `sosstack tail --stats --output json`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct TopicRate {
+    pub topic: String,
+    /// Since the line before, to a tenth.
+    pub messages_per_second: f64,
+    pub messages: u64,
 }
 
 #[derive(Default)]
@@ -47,28 +57,30 @@ impl Counts {
     pub fn show(&mut self) -> Result<()> {
         let seconds = self.shown.elapsed().as_secs_f64().max(0.001);
         self.shown = Instant::now();
-        let text = if self.is_json { self.json(seconds) } else { self.table(seconds) };
+        let rates = self.rates(seconds);
+        let text = if self.is_json { serde_json::to_string(&rates)? + "\n" } else { table(&rates) };
         self.topics.values_mut().for_each(|count| count.new = 0);
         let lines = text.lines().count();
         let drawn = std::mem::replace(&mut self.drawn, lines);
         draw(&text, if self.is_json { 0 } else { drawn }).map_err(stdout_error)
     }
 
-    fn table(&self, seconds: f64) -> String {
-        let mut table = Table::new(&["TOPIC", "MESSAGES/S", "MESSAGES"]);
-        for (topic, Count { total, new }) in &self.topics {
-            table.row(vec![topic.clone().into(), rate(*new, seconds).into(), total.to_string().into()]);
-        }
-        table.render()
-    }
-
-    fn json(&self, seconds: f64) -> String {
-        let of = |(topic, count): (&String, &Count)| {
-            let rate: f64 = rate(count.new, seconds).parse().unwrap_or(0.0);
-            json!({ "topic": topic, "messages_per_second": rate, "messages": count.total })
+    fn rates(&self, seconds: f64) -> Vec<TopicRate> {
+        let rate_of = |(topic, Count { total, new }): (&String, &Count)| TopicRate {
+            topic: topic.clone(),
+            messages_per_second: rate(*new, seconds),
+            messages: *total,
         };
-        format!("{}\n", json!(self.topics.iter().map(of).collect::<Vec<_>>()))
+        self.topics.iter().map(rate_of).collect()
     }
+}
+
+fn table(rates: &[TopicRate]) -> String {
+    let mut table = Table::new(&["TOPIC", "MESSAGES/S", "MESSAGES"]);
+    for TopicRate { topic, messages_per_second, messages } in rates {
+        table.row(vec![topic.clone().into(), format!("{messages_per_second:.1}").into(), messages.to_string().into()]);
+    }
+    table.render()
 }
 
 /// Writes over as many lines of a terminal as `drawn` says.
@@ -82,6 +94,6 @@ fn draw(text: &str, drawn: usize) -> io::Result<()> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate is read by people")]
-fn rate(count: u64, seconds: f64) -> String {
-    format!("{:.1}", count as f64 / seconds)
+fn rate(count: u64, seconds: f64) -> f64 {
+    (count as f64 / seconds * 10.0).round() / 10.0
 }

@@ -13,7 +13,7 @@ use super::stdout_error;
 use crate::message::View;
 use crate::message::envelope::Writer;
 
-pub use counts::Counts;
+pub use counts::{Counts, TopicRate};
 pub use people::People;
 pub(crate) use people::visible;
 pub use template::Template;
