@@ -7,6 +7,7 @@
 //! Whoever receives presses remembers the packet's id instead, before anything else is done with it.
 
 use std::fmt;
+use std::str::FromStr;
 
 use ring::digest::{Context, SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -26,6 +27,11 @@ pub enum EventId {
 /// A UUID: of version 8 (RFC 9562) where it is a hash, of version 4 where it is random.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id([u8; 16]);
+
+/// A text that is not 36 characters of a UUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is not a UUID")]
+pub struct NotAnId;
 
 /// How messages of a kind are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +132,21 @@ pub(super) fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+impl FromStr for Id {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let mut digits = text.bytes().filter(|byte| *byte != b'-');
+        let mut bytes = [0; 16];
+        for byte in &mut bytes {
+            let mut digit = || char::from(digits.next()?).to_digit(16);
+            let (high, low) = (digit().ok_or(NotAnId)?, digit().ok_or(NotAnId)?);
+            *byte = u8::try_from(high << 4 | low).map_err(|_| NotAnId)?;
+        }
+        if digits.next().is_none() && text.len() == 36 { Ok(Self(bytes)) } else { Err(NotAnId) }
+    }
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = Vec::with_capacity(36);
@@ -204,6 +225,10 @@ mod tests {
         assert_eq!(random.to_string().as_bytes()[14], b'4');
         assert!("89ab".contains(random.to_string().chars().nth(19).unwrap()));
         assert_eq!(Id::from_bytes(*random.as_bytes()), random);
+        assert_eq!(random.to_string().parse(), Ok(random));
+        for other in ["", "nonsense", &random.to_string()[1..], &format!("{random}0")] {
+            assert_eq!(other.parse::<Id>(), Err(NotAnId), "{other}");
+        }
         assert_eq!(random.emergency(), random.emergency());
         assert_ne!(random.emergency(), random);
     }

@@ -16,13 +16,14 @@ pub(super) type Header = (Arc<str>, Option<Bytes>);
 const PROPERTY: &str = "mqtt.user.";
 /// What names begin with, and names, that are the bridge's own.
 const OWN_PREFIX: &str = "mqtt.";
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     "event-id",
     "received-at",
     "device-time",
     "traceparent",
     "tracestate",
     "route",
+    "topic",
     "reason",
     "original",
     "original-size",

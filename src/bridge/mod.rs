@@ -10,3 +10,4 @@ pub mod map;
 pub mod owners;
 pub mod record;
 pub mod routes;
+pub mod run;

@@ -1,11 +1,13 @@
 //! The command line of `bridge`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use super::bridge_journal::JournalCommand;
+use super::clients::ClusterArgs;
 use crate::duration::parse as duration;
 
 const SAMPLES: &str = "\
@@ -19,6 +21,8 @@ cannot be read.";
 pub enum BridgeCommand {
     /// Show what sample messages would become, without brokers; checks the routes first
     Check(CheckArgs),
+    /// Bring MQTT messages to Kafka until a signal comes; a second one that shares the journal waits as standby
+    Run(RunArgs),
     /// What the bridge keeps on disk until Kafka has it
     #[command(subcommand)]
     Journal(JournalCommand),
@@ -42,4 +46,55 @@ pub struct CheckArgs {
     /// Print the JSON Schema of a routes file instead
     #[arg(long, conflicts_with = "routes")]
     pub schema: bool,
+}
+
+const RUNNING: &str = "\
+SIGHUP reads the routes again. Ctrl-C ends it in order: what it acknowledged to Mosquitto is with Kafka or in
+the journal, and the session stays for the next one.";
+
+#[derive(Debug, Args)]
+#[command(after_help = RUNNING)]
+pub struct RunArgs {
+    /// A routes file, merged over the built-in routes [default: the built-in routes alone]
+    #[arg(long, value_name = "FILE")]
+    pub routes: Option<PathBuf>,
+    /// Where messages wait on disk while Kafka does not take them [default: in the stack's data directory]
+    #[arg(long, value_name = "DIR")]
+    pub journal: Option<PathBuf>,
+    /// The most that may wait there, such as 500M or 2G [default: 8G or a tenth of the free disk, the smaller]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub journal_max: Option<u64>,
+    /// Serve Prometheus metrics, /healthz and /readyz on this address, such as 127.0.0.1:9101
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Bytes, in powers of 1,024.
+fn size(text: &str) -> Result<u64, String> {
+    let refuse = || format!("{text:?} is not a size: write 500M or 2G, at least 1M");
+    let units = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
+    let plain = text.trim_end_matches(['i', 'B', 'b']);
+    let unit = plain.chars().last().and_then(|last| units.iter().find(|(unit, _)| unit.eq_ignore_ascii_case(&last)));
+    let (digits, shift) =
+        unit.map_or((plain, 0), |(unit, shift)| (plain.trim_end_matches([*unit, unit.to_ascii_lowercase()]), *shift));
+    let number: u64 = digits.parse().map_err(|_| refuse())?;
+    number.checked_shl(shift).filter(|bytes| bytes >> shift == number && *bytes >= 1 << 20).ok_or_else(refuse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        assert_eq!(size("500M"), Ok(500 << 20));
+        assert_eq!(size("2GiB"), Ok(2 << 30));
+        assert_eq!(size("2gb"), Ok(2 << 30));
+        assert_eq!(size("1048576"), Ok(1 << 20));
+        for wrong in ["", "M", "1K", "-1M", "1.5G", "99999999999T", "2Q"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 }

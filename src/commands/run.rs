@@ -7,6 +7,7 @@ use super::{
     list, logs, prune, publish, read, restart, seed, simulate, start, status, stop, topic, up, verify,
 };
 use crate::cli::Command;
+use crate::cli::bridge::BridgeCommand;
 
 /// Runs one command; a signal ends it at once, unless it has an end of its own to come to.
 ///
@@ -34,6 +35,7 @@ fn ends_in_order(command: &Command) -> bool {
             | Command::Simulate(_)
             | Command::Status(_)
             | Command::Images(_)
+            | Command::Bridge(BridgeCommand::Run(_))
             | Command::MakeArchives
     )
 }

@@ -8,20 +8,20 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// Each pause is twice as long as the one before, from 100 ms to 2 s.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub struct Backoff {
     last: Option<Duration>,
 }
 
 impl Backoff {
     /// How long to wait now.
-    pub(super) fn next(&mut self) -> Duration {
+    pub fn next(&mut self) -> Duration {
         let pause = self.last.map_or(SHORTEST, |last| (last * 2).min(LONGEST));
         self.last = Some(pause);
         pause
     }
 
     /// Begins with the shortest again.
-    pub(super) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.last = None;
     }
 }

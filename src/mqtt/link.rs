@@ -200,6 +200,19 @@ impl Link {
         })
     }
 
+    /// Until some bytes were written; what the server sends stays unread.
+    ///
+    /// # Errors
+    /// When the connection is lost. Dropping the future loses nothing.
+    pub async fn write(&mut self) -> Result<()> {
+        let written = poll_fn(|context| match self.poll_write(context) {
+            Ok(true) => Poll::Ready(Ok(())),
+            Ok(false) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        });
+        written.await.map_err(|error| HungUp::Broken(error.to_string()).into())
+    }
+
     fn poll_exchange(&mut self, context: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let wrote = self.poll_write(context);
         self.input.reserve(CHUNK);
@@ -301,6 +314,15 @@ impl Link {
         self.ping()
     }
 
+    /// Tells the server that this end is alive, and expects no answer soon: what it sends is not read just now.
+    ///
+    /// # Errors
+    /// As for [`Link::queue`].
+    pub fn sign_of_life(&mut self) -> Result<()> {
+        (self.last_written, self.last_read, self.asked) = (Instant::now(), Instant::now(), None);
+        self.ping()
+    }
+
     fn ping(&mut self) -> Result<()> {
         self.pings += 1;
         self.queue(&Packet::PingReq(PingReq))
@@ -318,20 +340,32 @@ impl Link {
         Ok(())
     }
 
-    /// Sends DISCONNECT after all that was sent before, and waits until the server has closed.
+    /// Sends DISCONNECT after all that was sent before, which ends the session whatever was agreed on, and waits until
+    /// the server has closed.
     ///
     /// # Errors
     /// When that does not happen within `patience`.
-    pub async fn close(mut self, patience: Duration) -> Result<()> {
-        // Whatever was agreed on before, the session ends here.
-        let properties = DisconnectProperties {
+    pub async fn close(self, patience: Duration) -> Result<()> {
+        let ended = DisconnectProperties {
             session_expiry_interval: Some(0),
             reason_string: None,
             user_properties: Vec::new(),
             server_reference: None,
         };
+        self.disconnect(Some(ended), patience).await
+    }
+
+    /// As [`Link::close`], but the session stays for as long as was agreed on.
+    ///
+    /// # Errors
+    /// As for [`Link::close`].
+    pub async fn leave(self, patience: Duration) -> Result<()> {
+        self.disconnect(None, patience).await
+    }
+
+    async fn disconnect(mut self, properties: Option<DisconnectProperties>, patience: Duration) -> Result<()> {
         let reason_code = DisconnectReasonCode::NormalDisconnection;
-        self.queue(&Packet::Disconnect(Disconnect { reason_code, properties: Some(properties) }))?;
+        self.queue(&Packet::Disconnect(Disconnect { reason_code, properties }))?;
         let closing = async {
             while !self.output.is_empty() {
                 match self.exchange().await {

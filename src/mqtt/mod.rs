@@ -1,10 +1,11 @@
 //! MQTT 5: the only user of rumqttc.
 
 pub mod access;
-mod backoff;
+pub mod backoff;
 pub mod filters;
 mod flight;
 mod hung_up;
+pub mod inbox;
 pub mod keep_alive;
 pub mod link;
 pub mod probe;

@@ -55,11 +55,7 @@ impl Subscription {
     /// # Errors
     /// When the server cannot be reached, or refuses the login or a filter.
     pub async fn open(access: &Access, filters: &[String], qos: u8, patience: Duration) -> Result<Self> {
-        let qos = match qos {
-            0 => QoS::AtMostOnce,
-            1 => QoS::AtLeastOnce,
-            _ => QoS::ExactlyOnce,
-        };
+        let qos = qos_of(qos);
         let filter = |path: &String| {
             // A live message says, too, whether it was published to be kept.
             Filter { preserve_retain: true, ..Filter::new(path.clone(), qos) }
@@ -202,7 +198,20 @@ async fn subscribed(access: &Access, filters: &[Filter], patience: Duration) -> 
     opened.with_context(|| format!("{} did not answer within {patience:?}", access.address))?
 }
 
-async fn subscribe(link: &mut Link, filters: &[Filter]) -> Result<()> {
+/// The protocol's own value.
+pub(super) fn qos_of(qos: u8) -> QoS {
+    match qos {
+        0 => QoS::AtMostOnce,
+        1 => QoS::AtLeastOnce,
+        _ => QoS::ExactlyOnce,
+    }
+}
+
+/// Subscribes, and waits until the server has granted each filter.
+///
+/// # Errors
+/// When it refuses one, or the connection is lost.
+pub(super) async fn subscribe(link: &mut Link, filters: &[Filter]) -> Result<()> {
     let subscribe = Subscribe { pkid: 1, ..Subscribe::new_many(filters.to_vec(), None) };
     link.queue(&Packet::Subscribe(subscribe))?;
     let mut early = Vec::new();

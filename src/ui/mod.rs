@@ -78,6 +78,11 @@ impl Ui {
         }
     }
 
+    /// A line that stands below all others until the next one takes its place; nothing where no terminal shows it.
+    pub fn stand(&self, line: &str) {
+        self.progress.stand(line);
+    }
+
     /// Data on stdout, as it is.
     ///
     /// # Errors

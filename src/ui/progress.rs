@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -25,6 +25,7 @@ enum Mode {
 struct Bars {
     group: MultiProgress,
     running: Mutex<HashMap<Moving, ProgressBar>>,
+    standing: OnceLock<ProgressBar>,
 }
 
 /// What a bar is about.
@@ -44,7 +45,7 @@ impl Progress {
     }
 
     pub(super) fn bars() -> Self {
-        let bars = Bars { group: MultiProgress::new(), running: Mutex::default() };
+        let bars = Bars { group: MultiProgress::new(), running: Mutex::default(), standing: OnceLock::new() };
         Self { mode: Mode::Bars(Box::new(bars)) }
     }
 
@@ -68,9 +69,23 @@ impl Progress {
         }
     }
 
+    pub(super) fn stand(&self, line: &str) {
+        let Mode::Bars(bars) = &self.mode else { return };
+        let bar = bars.standing.get_or_init(|| {
+            let bar = bars.group.add(ProgressBar::new_spinner());
+            bar.set_style(style("{spinner:.cyan} {wide_msg}"));
+            bar
+        });
+        bar.set_message(line.to_owned());
+        bar.tick();
+    }
+
     /// Takes unfinished bars off the screen.
     pub(super) fn clear(&self) {
         if let Mode::Bars(bars) = &self.mode {
+            if let Some(bar) = bars.standing.get() {
+                bar.finish_and_clear();
+            }
             for (_, bar) in bars.lock().drain() {
                 bar.finish_and_clear();
             }

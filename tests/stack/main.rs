@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "the test runner shows it where it matters")]
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
+mod bridge;
 mod changes;
 mod clients;
 mod crashes;

@@ -32,10 +32,23 @@ impl Mapper {
         }
     }
 
+    /// The dead letter of a record that Kafka refuses for good.
+    pub fn refused(&self, record: Record, reason: &str) -> Record {
+        let Record { topic, key, mut headers, value, time, .. } = record;
+        headers.push((Arc::clone(&self.names.topic), Some(Bytes::copy_from_slice(topic.as_bytes()))));
+        headers.push((Arc::clone(&self.names.reason), Some(Bytes::copy_from_slice(reason.as_bytes()))));
+        let taken = key.len() + RECORD_OVERHEAD + size_of_headers(&headers);
+        let value = value.map(|value| self.bounded_original(&value, taken, &mut headers));
+        Record { lane: Lane::Rest, topic: Arc::clone(self.routes.dead_letters()), key, headers, value, time }
+    }
+
     /// The original bytes where a record has room for them beside what is `taken`; else their beginning, with headers that
     /// tell the size and the digest of all of them.
     pub(super) fn original(&self, passing: &Passing<'_>, taken: usize, headers: &mut Vec<Header>) -> Bytes {
-        let payload = &passing.received.payload;
+        self.bounded_original(&passing.received.payload, taken, headers)
+    }
+
+    fn bounded_original(&self, payload: &Bytes, taken: usize, headers: &mut Vec<Header>) -> Bytes {
         let room = self.limits.record.saturating_sub(taken);
         if payload.len() <= room {
             return payload.clone();

@@ -104,6 +104,8 @@ pub struct Mapper {
 /// Names of headers that only some records have.
 struct Extra {
     route: Arc<str>,
+    /// The Kafka topic that refused the record.
+    topic: Arc<str>,
     reason: Arc<str>,
     original: Arc<str>,
     size: Arc<str>,
@@ -139,6 +141,7 @@ impl Mapper {
         });
         let names = Extra {
             route: "route".into(),
+            topic: "topic".into(),
             reason: "reason".into(),
             original: "original".into(),
             size: "original-size".into(),

@@ -8,15 +8,13 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
 use super::super::Context;
+use super::owners;
 use crate::about::Remedy;
 use crate::bridge::check::{Outcome, outcome, sample};
 use crate::bridge::map::{Limits, Mapper};
-use crate::bridge::owners::Owners;
 use crate::bridge::routes::{Routes, load};
 use crate::cli::bridge::CheckArgs;
 use crate::failure::Failure;
-use crate::secrets::Accounts;
-use crate::stack::Stack;
 use crate::ui::table::{BOLD, DIM, ERROR, WARNING};
 use crate::ui::{Ui, messages};
 
@@ -38,14 +36,6 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<()> {
     let counts = context.shutdown.guard_blocking(move || samples(&mapper, is_json)).await?;
     context.ui.say(&summary(&counts));
     Ok(())
-}
-
-/// To whom devices belong: by the stack file, and by those that were enrolled since.
-fn owners(context: &Context, stack: &Stack) -> Result<Owners> {
-    let named = stack.devices.iter().map(|device| (device.id.clone(), device.owner.clone()));
-    let accounts = Accounts::read(&context.paths.stack(&stack.name))?;
-    let enrolled = accounts.into_iter().flat_map(|accounts| accounts.devices);
-    Ok(named.chain(enrolled.map(|(id, enrolled)| (id, enrolled.owner))).collect())
 }
 
 /// How many samples met which fate.

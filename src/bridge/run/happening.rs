@@ -1,0 +1,105 @@
+//! What a bridge tells while it runs.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::bridge::journal::Finding;
+use crate::bridge::record::Lane;
+
+/// One thing that whoever looks after the bridge should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Happening {
+    /// Another bridge is active, of this process id if it is known; this one waits.
+    Standby {
+        holder: Option<String>,
+    },
+    /// The other one has ended.
+    Active,
+    /// Subscribed; the session may be another process's of before.
+    Connected {
+        resumed: bool,
+    },
+    /// The connection is made again until it holds.
+    Disconnected {
+        cause: String,
+    },
+    /// The server had a session and has it no more: what it had queued is gone, and what was published since `since`
+    /// (in milliseconds since 1970) may be.
+    SessionLost {
+        since: i64,
+        now: i64,
+    },
+    /// Kafka does not take a lane's records as fast as they come: they are written to the journal first.
+    Journaling {
+        lane: &'static str,
+    },
+    /// Everything that waited is with Kafka.
+    CaughtUp {
+        lane: &'static str,
+    },
+    /// Some messages are dropped, or none are read, as the journal fills; or that is over.
+    Room {
+        words: &'static str,
+    },
+    /// The journal cannot be written.
+    JournalProblem {
+        cause: String,
+    },
+    JournalWorks,
+    JournalDamaged {
+        finding: Finding,
+    },
+    /// A message that could not become what its route says.
+    DeadLetter {
+        topic: String,
+        reason: String,
+    },
+}
+
+impl Happening {
+    /// Whether somebody has to look after it.
+    pub fn is_warning(&self) -> bool {
+        !matches!(
+            self,
+            Self::Standby { .. } | Self::Active | Self::Connected { .. } | Self::CaughtUp { .. } | Self::JournalWorks
+        )
+    }
+
+    pub(super) fn journaling(lane: Lane, spills: bool) -> Self {
+        let lane = lane.as_str();
+        if spills { Self::Journaling { lane } } else { Self::CaughtUp { lane } }
+    }
+}
+
+impl fmt::Display for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |millis: &i64| Timestamp::from_millisecond(*millis).unwrap_or_default();
+        match self {
+            Self::Standby { holder: Some(holder) } => write!(f, "standby: process {holder} is the active bridge"),
+            Self::Standby { holder: None } => f.write_str("standby: another bridge is the active one"),
+            Self::Active => f.write_str("the other bridge has ended: this one is active now"),
+            Self::Connected { resumed: true } => f.write_str("subscribed; the session was taken up again"),
+            Self::Connected { resumed: false } => f.write_str("subscribed; the session is new"),
+            Self::Disconnected { cause } => write!(f, "MQTT: {cause}; connecting again"),
+            Self::SessionLost { since, now } => {
+                let (since, now) = (time(since), time(now));
+                write!(
+                    f,
+                    "Mosquitto has lost the bridge's session: what was published between {since:.0} and {now:.0} may be missing"
+                )
+            }
+            Self::Journaling { lane } => {
+                write!(f, "Kafka is slow or away: {lane} are written to the journal until it takes them")
+            }
+            Self::CaughtUp { lane } => write!(f, "Kafka has everything again: {lane}"),
+            Self::Room { words } => f.write_str(words),
+            Self::JournalProblem { cause } => f.write_str(cause),
+            Self::JournalWorks => f.write_str("the journal can be written again"),
+            Self::JournalDamaged { finding } => write!(f, "{finding}"),
+            Self::DeadLetter { topic, reason } => write!(f, "dead letter from {topic}: {reason}"),
+        }
+    }
+}

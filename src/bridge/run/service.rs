@@ -1,0 +1,81 @@
+//! One bridge of those that share a journal: it waits for its turn, and then it is the active one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use tokio_util::sync::CancellationToken;
+
+use super::engine::{Engine, Parts};
+use super::happening::Happening;
+use super::health::{Health, Readiness};
+use super::metrics::Metrics;
+use super::watchdog::Pulse;
+use crate::bridge::journal::{Journal, Lock, Options, holder};
+use crate::bridge::map::Mapper;
+use crate::{kafka, mqtt};
+
+/// Everything that a bridge is told.
+pub struct Settings {
+    pub mqtt: mqtt::access::Access,
+    pub kafka: kafka::access::Access,
+    /// Changes when routes are reloaded.
+    pub mapper: tokio::sync::watch::Receiver<Arc<Mapper>>,
+    /// Shared with the standby; its lock decides who is active.
+    pub journal: PathBuf,
+    /// The most that may wait there, in bytes.
+    pub journal_max: Option<u64>,
+    /// Answers for metrics and health, where that is wanted.
+    pub health: Option<Health>,
+    pub metrics: Arc<Metrics>,
+    /// Reads who owns which device; called now and then.
+    pub owners: Box<dyn FnMut(&Mapper) + Send>,
+    /// Is told what happens.
+    pub tell: Arc<dyn Fn(Happening) + Send + Sync>,
+    /// Ends the process when the loop stands still.
+    pub give_up: Box<dyn FnOnce() + Send>,
+}
+
+/// Bridges until `stop` is cancelled.
+///
+/// # Errors
+/// When the journal cannot be opened, is for another cluster or damaged in its beginning, or is closed underneath.
+pub async fn run(settings: Settings, stop: CancellationToken) -> Result<()> {
+    let Settings { mqtt, kafka, mapper, journal, journal_max, health, metrics, owners, tell, give_up } = settings;
+    let readiness = Readiness::default();
+    if let Some(health) = health {
+        tokio::spawn(health.serve(Arc::clone(&metrics), readiness.clone(), stop.clone()));
+    }
+    let Some(lock) = turn(&journal, &tell, &stop).await? else { return Ok(()) };
+    metrics.active.set(1);
+    let options = Options { max_bytes: journal_max, cluster_id: None };
+    let opening = tokio::task::spawn_blocking(move || Journal::open(lock, &options));
+    let (journal, opened) = opening.await.context("opening the journal")??;
+    for finding in opened.findings {
+        metrics.damaged.inc();
+        tell(Happening::JournalDamaged { finding });
+    }
+    let pulse = Pulse::default();
+    pulse.watch(give_up)?;
+    readiness.set(Some("not connected to Mosquitto yet".to_owned()));
+    Engine::new(Parts { mqtt, kafka, mapper, journal, metrics, readiness, pulse, owners, tell })?.run(stop).await
+}
+
+/// The lock, as soon as nobody else has it; None when told to stop before.
+async fn turn(
+    journal: &std::path::Path,
+    tell: &Arc<dyn Fn(Happening) + Send + Sync>,
+    stop: &CancellationToken,
+) -> Result<Option<Lock>> {
+    if let Some(lock) = Lock::try_acquire(journal)? {
+        return Ok(Some(lock));
+    }
+    tell(Happening::Standby { holder: holder(journal) });
+    tokio::select! {
+        () = stop.cancelled() => Ok(None),
+        lock = Lock::acquire(journal) => {
+            tell(Happening::Active);
+            lock.map(Some)
+        }
+    }
+}

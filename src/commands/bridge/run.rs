@@ -1,0 +1,149 @@
+//! `sosstack bridge run`
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::super::{Context, reach};
+use super::owners;
+use crate::about::{About, Remedy};
+use crate::bridge::map::{Limits, Mapper};
+use crate::bridge::routes::Routes;
+use crate::bridge::run::happening::Happening;
+use crate::bridge::run::health::Health;
+use crate::bridge::run::metrics::Metrics;
+use crate::bridge::run::service::{self, Settings};
+use crate::cli::bridge::RunArgs;
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::reach::Reach;
+use crate::stack::Stack;
+use crate::ui::Ui;
+
+/// How often the line of counts changes.
+const LOOK: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
+    let stack = context.load(None, None)?.stack;
+    let (mapper, mappers) = watch::channel(Arc::new(mapper(context, args, &stack)?));
+    let reach = reach::resolve(context, &args.cluster, None).await?;
+    let journal = journal(context, args, &stack, &reach.about)?;
+    let health = match args.metrics {
+        Some(address) => Some(Health::listen(address).await?),
+        None => None,
+    };
+    if let Some(health) = &health {
+        context.ui.say(&format!("metrics and health on http://{}/metrics", health.address()?));
+    }
+    let metrics = Arc::new(Metrics::default());
+    let (said, mut says) = tokio::sync::mpsc::unbounded_channel();
+    let settings = Settings {
+        mqtt: reach.mqtt.ok_or_else(Reach::no_mqtt)?,
+        kafka: reach.kafka.ok_or_else(Reach::no_kafka)?,
+        mapper: mappers,
+        journal,
+        journal_max: args.journal_max,
+        health,
+        metrics: Arc::clone(&metrics),
+        owners: owners_as_they_change(context, &stack),
+        tell: Arc::new(move |happening| drop(said.send(happening))),
+        give_up: Box::new(give_up),
+    };
+    let stop = CancellationToken::new();
+    let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
+    let mut bridge = std::pin::pin!(service::run(settings, stop.clone()));
+    let mut look = tokio::time::interval(LOOK);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut bridge => break ended,
+            () = context.shutdown.requested(), if !stop.is_cancelled() => stop.cancel(),
+            Some(happening) = says.recv() => tell(context, &happening)?,
+            _ = hang_up.recv() => reload(context, args, &mapper),
+            _ = look.tick() => context.ui.stand(&counts(&metrics)),
+        }
+    };
+    while let Ok(happening) = says.try_recv() {
+        tell(context, &happening)?;
+    }
+    context.ui.say(&counts(&metrics));
+    ended
+}
+
+fn mapper(context: &Context, args: &RunArgs, stack: &Stack) -> Result<Mapper> {
+    let routes = Routes::load(args.routes.as_deref(), stack)?;
+    Ok(Mapper::new(routes, owners(context, stack)?, Limits::default()))
+}
+
+/// Invalid routes change nothing.
+fn reload(context: &Context, args: &RunArgs, current: &watch::Sender<Arc<Mapper>>) {
+    let loaded = context.load(None, None).and_then(|loaded| mapper(context, args, &loaded.stack));
+    match loaded {
+        Ok(mapper) => {
+            context.ui.say("the routes were read again");
+            current.send_replace(Arc::new(mapper));
+        }
+        Err(error) => {
+            context.ui.report(Event::Warning(format!("the routes stay as they were: {error:#}")));
+        }
+    }
+}
+
+/// Reads the accounts again whenever their file has changed.
+fn owners_as_they_change(context: &Context, stack: &Stack) -> Box<dyn FnMut(&Mapper) + Send> {
+    let (dir, stack) = (context.paths.stack(&stack.name), stack.clone());
+    let mut seen = changed(&dir);
+    Box::new(move |mapper| {
+        let now = changed(&dir);
+        if now != seen
+            && let Ok(owners) = super::owners_in(&dir, &stack)
+        {
+            seen = now;
+            mapper.set_owners(owners);
+        }
+    })
+}
+
+fn changed(dir: &Path) -> Option<SystemTime> {
+    std::fs::metadata(dir.join("accounts.json")).and_then(|meta| meta.modified()).ok()
+}
+
+fn journal(context: &Context, args: &RunArgs, stack: &Stack, about: &About) -> Result<PathBuf> {
+    match &args.journal {
+        Some(journal) => Ok(journal.clone()),
+        None if about.is_elsewhere() => Err(Failure::Usage {
+            cause: format!("{about} has no journal of its own yet"),
+            remedy: Remedy::words("say where it is to be: --journal DIR"),
+        }
+        .into()),
+        None => Ok(context.paths.stack(&stack.name).join("bridge")),
+    }
+}
+
+fn tell(context: &Context, happening: &Happening) -> Result<()> {
+    if context.ui.is_json() {
+        return Ui::print(&format!("{}\n", serde_json::to_string(happening)?));
+    }
+    let words = happening.to_string();
+    context.ui.report(if happening.is_warning() { Event::Warning(words) } else { Event::Note(words) });
+    Ok(())
+}
+
+fn counts(metrics: &Metrics) -> String {
+    let counts = metrics.counts();
+    format!(
+        "received {} · delivered {} · in flight {} · in the journal {} · dead letters {} · dropped {}",
+        counts.received, counts.delivered, counts.in_flight, counts.journaled, counts.dead_letters, counts.dropped
+    )
+}
+
+/// The standby takes over as soon as this process is gone.
+fn give_up() {
+    let words = anyhow::anyhow!("the bridge has stood still for 10 s and ends, so that its standby takes over");
+    Ui::new(crate::ui::Manner { quiet: false, json: false }).fail(&words);
+    std::process::exit(1);
+}
