@@ -174,9 +174,7 @@ fn kafka_away_is_what_the_journal_is_for(home: &Home) {
     let sent = feed(home, &["pub", "geofence/user-1001/enter", "--lines", "--qos", "1"], lines.as_bytes());
     assert_eq!(sent.code, Some(0), "{sent:?}");
     bridge.wait_for("written to the journal");
-    let waiting = |home: &Home| {
-        home.json(&["bridge", "journal", "inspect"])["messages"].as_u64().unwrap()
-    };
+    let waiting = |home: &Home| home.json(&["bridge", "journal", "inspect"])["messages"].as_u64().unwrap();
     eventually("all of them are in the journal", PATIENCE, || waiting(home) == many);
     // Acknowledged to Mosquitto by now: only the journal has them.
     kill(bridge);
