@@ -16,9 +16,10 @@ pub(super) type Header = (Arc<str>, Option<Bytes>);
 const PROPERTY: &str = "mqtt.user.";
 /// What names begin with, and names, that are the bridge's own.
 const OWN_PREFIX: &str = "mqtt.";
-const OWN: [&str; 11] = [
+const OWN: [&str; 12] = [
     "event-id",
     "received-at",
+    "device-event-id",
     "device-time",
     "traceparent",
     "tracestate",
@@ -43,6 +44,7 @@ pub(super) struct Headers {
     retain: Arc<str>,
     duplicate: Arc<str>,
     received_at: Arc<str>,
+    device_event_id: Arc<str>,
     device_time: Arc<str>,
     traceparent: Arc<str>,
     clock: Mutex<Clock>,
@@ -57,6 +59,7 @@ impl Headers {
             retain: "mqtt.retain".into(),
             duplicate: "mqtt.dup".into(),
             received_at: "received-at".into(),
+            device_event_id: "device-event-id".into(),
             device_time: "device-time".into(),
             traceparent: "traceparent".into(),
             clock: Mutex::new(Clock::utc()),
@@ -73,7 +76,7 @@ impl Headers {
     pub(super) fn of(&self, received: &Received, id: Id, glance: &Glance<'_>, most: usize, room: usize) -> Vec<Header> {
         // All in one piece of memory, of which each header is a part.
         let mut text = Vec::with_capacity(received.topic.len() + 192);
-        let mut ends = [0; 5];
+        let mut ends = [0; 6];
         text.extend_from_slice(received.topic.as_bytes());
         ends[0] = text.len();
         id.write(&mut text);
@@ -88,6 +91,8 @@ impl Headers {
         ends[3] = text.len();
         text.extend_from_slice(glance.time.as_deref().unwrap_or_default().as_bytes());
         ends[4] = text.len();
+        text.extend_from_slice(glance.event_id.as_deref().unwrap_or_default().as_bytes());
+        ends[5] = text.len();
         let text = Bytes::from(text);
         let part = |index: usize| {
             let start = if index == 0 { 0 } else { ends[index - 1] };
@@ -99,13 +104,16 @@ impl Headers {
             1 => b"1",
             _ => b"2",
         };
-        let mut headers = Vec::with_capacity(9 + room + received.properties.len());
+        let mut headers = Vec::with_capacity(10 + room + received.properties.len());
         headers.push((Arc::clone(&self.event_id), part(1)));
         headers.push((Arc::clone(&self.topic), part(0)));
         headers.push((Arc::clone(&self.qos), Some(Bytes::from_static(qos))));
         headers.push((Arc::clone(&self.retain), flag(received.retained)));
         headers.push((Arc::clone(&self.duplicate), flag(received.duplicate)));
         headers.push((Arc::clone(&self.received_at), part(2)));
+        if glance.event_id.is_some() {
+            headers.push((Arc::clone(&self.device_event_id), part(5)));
+        }
         if glance.time.is_some() {
             headers.push((Arc::clone(&self.device_time), part(4)));
         }
@@ -210,6 +218,7 @@ mod tests {
             ("mqtt.retain", "false"),
             ("mqtt.dup", "true"),
             ("received-at", "2026-11-24T16:00:00.123Z"),
+            ("device-event-id", "e-1"),
             ("device-time", "2026-11-24T15:59:59Z"),
             ("traceparent", traceparent.as_str()),
         ];

@@ -58,6 +58,9 @@ pub struct RunArgs {
     /// A routes file, merged over the built-in routes [default: the built-in routes alone]
     #[arg(long, value_name = "FILE")]
     pub routes: Option<PathBuf>,
+    /// How long jq may take for one message
+    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = duration)]
+    pub jq_timeout: Duration,
     /// Where messages wait on disk while Kafka does not take them [default: in the stack's data directory]
     #[arg(long, value_name = "DIR")]
     pub journal: Option<PathBuf>,

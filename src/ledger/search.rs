@@ -1,7 +1,6 @@
 //! Looking in Kafka for the messages of a ledger.
 //!
-//! A message is known by its event id: the header `event-id`, or the field `eventId` of the value where no header names
-//! one of them.
+//! A message is known by its event id: a header that names it, or the field `eventId` of the value where none does.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -24,7 +23,8 @@ use crate::message::View;
 use crate::place::{From, Until};
 use crate::stream::{Gate, PATIENCE, Tell, Told};
 
-const HEADER: &[u8] = b"event-id";
+/// Headers that name the id which a device gave its message: bridges keep it as it came, or beside one of their own.
+const HEADERS: [&[u8]; 2] = [b"event-id", b"device-event-id"];
 /// By how much the clocks of devices and brokers may differ, in milliseconds.
 const MARGIN: i64 = 60_000;
 /// Between two looks at how far the reader is.
@@ -148,7 +148,7 @@ fn hear(heard: &mut Heard, message: &View<'_>) {
     heard.advance(&message.topic, partition, offset + 1);
     let mut hear =
         |event_id: &[u8]| heard.case.hear(Record { topic: &message.topic, partition, time: message.time, event_id });
-    let named = message.headers.iter().filter(|(name, _)| name.as_ref() == HEADER);
+    let named = message.headers.iter().filter(|(name, _)| HEADERS.contains(&name.as_ref()));
     let known = named.filter_map(|(_, id)| *id).find_map(&mut hear);
     let known = known.or_else(|| hear(in_value(message.value?)?.as_bytes()));
     if known == Some(true) {

@@ -76,7 +76,8 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
 
 fn mapper(context: &Context, args: &RunArgs, stack: &Stack) -> Result<Mapper> {
     let routes = Routes::load(args.routes.as_deref(), stack)?;
-    Ok(Mapper::new(routes, owners(context, stack)?, Limits::default()))
+    let limits = Limits { mapping: args.jq_timeout, ..Limits::default() };
+    Ok(Mapper::new(routes, owners(context, stack)?, limits))
 }
 
 /// Invalid routes change nothing.
