@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Context, confirm};
+use crate::bridge::journal;
 use crate::cli::DownArgs;
-use crate::event::Report;
+use crate::event::{Event, Report};
 use crate::lifecycle::credentials;
 use crate::lifecycle::down;
 use crate::lifecycle::lock::Lock;
@@ -24,17 +25,25 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
     if !args.not_mine {
         context.shutdown.guard(credentials::ensure_made_here(&*found.runtime, &context.paths, &name)).await?;
     }
-    if args.volumes && !args.yes {
-        let question = format!(
-            "Remove stack {name} with all its messages, sessions and credentials ({} volumes)?",
-            found.inventory.volumes.len()
-        );
-        confirm(context, &question, "nothing was removed", &name.about(), "down --volumes --yes").await?;
+    if args.volumes {
+        let volumes = found.inventory.volumes.len();
+        let waiting = journal::removable(&context.paths.bridge(&name))?;
+        let journaled = waiting_words(waiting);
+        if args.yes && waiting > 0 {
+            context.ui.report(Event::Warning(format!("with stack {name} go {journaled}")));
+        } else if !args.yes {
+            let and = if waiting > 0 { format!(", and {journaled}") } else { String::new() };
+            let question = format!(
+                "Remove stack {name} with all its messages, sessions and credentials ({volumes} volumes){and}?"
+            );
+            confirm(context, &question, "nothing was removed", &name.about(), "down --volumes --yes").await?;
+        }
     }
     let report: Report<'_> = &|event| context.ui.report(event);
     let (runtime, inventory) = (&*found.runtime, &found.inventory);
     down::down(runtime, &context.paths, &name, inventory, args.volumes, report, &context.shutdown).await?;
     if args.volumes {
+        remove_journal(context, &name)?;
         lock.remove();
     } else if !found.inventory.volumes.is_empty() {
         let command = name.about().command("down --volumes");
@@ -50,12 +59,29 @@ async fn nothing_there(context: &Context, args: &DownArgs, name: &StackName, loc
             let question = format!("Remove the credentials of stack {name}, of which nothing else is left?");
             confirm(context, &question, "nothing was removed", &name.about(), "down --volumes --yes").await?;
         }
+        remove_journal(context, name)?;
         down::forget(&context.paths, name, &|event| context.ui.report(event));
     } else {
         context.ui.say(&format!("Stack {name} is not there; nothing to do."));
     }
     lock.remove();
     finish(context, name, &Inventory::default(), false)
+}
+
+/// The journal goes last: an interrupted `down` leaves everything that it would be delivered to.
+fn remove_journal(context: &Context, name: &StackName) -> Result<()> {
+    journal::remove(&context.paths.bridge(name))?;
+    // Where logins stay it is not empty.
+    let _ = std::fs::remove_dir(context.paths.stack(name));
+    Ok(())
+}
+
+/// What is lost with the bridge's journal.
+fn waiting_words(waiting: u64) -> String {
+    match waiting {
+        1 => "1 message that waits in the bridge's journal for Kafka".to_owned(),
+        waiting => format!("{waiting} messages that wait in the bridge's journal for Kafka"),
+    }
 }
 
 /// The result of `down`.

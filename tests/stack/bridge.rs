@@ -25,6 +25,7 @@ fn the_bridge_loses_nothing_as_processes() {
     kafka_away_is_what_the_journal_is_for(&home);
     the_standby_takes_over(&home);
     another_cluster_does_not_get_what_waits(&home);
+    what_waits_goes_with_the_stack_and_is_told(&home);
 }
 
 #[test]
@@ -220,4 +221,18 @@ fn another_cluster_does_not_get_what_waits(home: &Home) {
     let bridge = self::bridge(home);
     arrive(home, "location.geofence", 1, |record| record["value"]["for"] == "this cluster");
     end(bridge);
+}
+
+fn what_waits_goes_with_the_stack_and_is_told(home: &Home) {
+    let mut bridge = bridge(home);
+    let busy = home.run(&["down", "--volumes", "--yes"]);
+    assert!(busy.code == Some(1) && busy.stderr.contains("a bridge"), "{busy:?}");
+    home.ok(&["stop", "kafka"]);
+    home.ok(&["pub", "geofence/user-1001/enter", r#"{"for":"nobody"}"#, "--qos", "1"]);
+    bridge.wait_for("written to the journal");
+    end(bridge);
+    let down = home.run(&["down", "--volumes", "--yes"]);
+    assert_eq!(down.code, Some(0), "{down:?}");
+    assert!(down.stderr.contains("1 message that waits in the bridge's journal"), "{down:?}");
+    assert!(!home.stack_dir().exists());
 }

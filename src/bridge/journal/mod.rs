@@ -38,6 +38,7 @@ mod position;
 mod reader;
 mod receipts;
 mod recover;
+mod removal;
 mod room;
 mod segment;
 #[cfg(test)]
@@ -59,6 +60,7 @@ pub use lock::{Lock, holder};
 pub use log::{Problem, Progress};
 pub use reader::{Read, Reader};
 pub use receipts::{Digest, Receipts};
+pub use removal::{removable, remove};
 pub use room::{Room, default_limit};
 
 use self::log::{Log, Place};
