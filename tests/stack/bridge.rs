@@ -22,6 +22,7 @@ fn the_bridge_loses_nothing_as_processes() {
     a_press_always_becomes_an_emergency(&home);
     what_is_acknowledged_outlasts_kills(&home);
     a_press_is_one_emergency_whoever_is_killed(&home);
+    devices_lose_nothing_by_kills(&home);
     kafka_away_is_what_the_journal_is_for(&home);
     the_standby_takes_over(&home);
     another_cluster_does_not_get_what_waits(&home);
@@ -165,6 +166,28 @@ fn a_press_is_one_emergency_whoever_is_killed(home: &Home) {
 fn ids(home: &Home) -> BTreeSet<String> {
     let id = |record: &Value| record["value"]["emergencyId"].as_str().unwrap().to_owned();
     records(home, "emergency.created").iter().map(id).collect()
+}
+
+/// By the ledger, which knows nothing of the bridge: many devices at all QoS, and the bridge killed meanwhile.
+fn devices_lose_nothing_by_kills(home: &Home) {
+    let mut bridge = bridge(home);
+    let ledger = home.path().join("ledger.jsonl");
+    let file = ledger.to_str().unwrap();
+    let simulate = ["simulate", "--devices", "100", "--rate", "400/s", "--duration", "8s", "--ledger", file];
+    let mut devices = Running::of(home.spawn(&simulate));
+    for _ in 0..KILLS {
+        // The moment is what varies: there is no condition to wait for.
+        std::thread::sleep(Duration::from_secs(2));
+        kill(bridge);
+        bridge = self::bridge(home);
+    }
+    assert_eq!(devices.code(), Some(0), "{:?}", devices.said());
+    let verdict = home.json(&["ledger", "verify", file]);
+    for of_qos in verdict["qos"].as_array().unwrap() {
+        assert!(of_qos["qos"] == 0 || of_qos["lost"] == 0, "{verdict}");
+        assert!(of_qos["reordered"] == 0 && of_qos["found"].as_u64() > Some(0), "{verdict}");
+    }
+    end(bridge);
 }
 
 fn kafka_away_is_what_the_journal_is_for(home: &Home) {
