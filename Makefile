@@ -42,9 +42,9 @@ test-k8s: ## Prove the export on the cluster of KUBECONFIG; STACK_FILE= names im
 	cargo build --locked
 	@SOSSTACK="$(abspath $(TARGET_DIR))/debug/sosstack" STACK_FILE="$(STACK_FILE)" OTHER_KAFKA_IMAGE="$(OTHER_KAFKA_IMAGE)" tests/kubernetes/run.sh $(CASES)
 
-soak: ## Kill commands at many random moments and see that the next one heals; ROUNDS=50
+soak: ## Kill commands at many random moments and see that the next one heals, and bridges under load; ROUNDS=50
 	@scripts/setup.sh test
-	@SOSSTACK_SOAK_ROUNDS=$(or $(ROUNDS),50) scripts/test.sh --test stack crashes
+	@SOSSTACK_SOAK_ROUNDS=$(or $(ROUNDS),50) scripts/test.sh --test stack -- crashes bridge
 
 fuzz: ## Feed stack files of all kinds to the parser and validator; SECONDS=60, needs cargo-fuzz and a nightly compiler
 	@mkdir -p fuzz/corpus/stack_file

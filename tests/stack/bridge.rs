@@ -110,7 +110,7 @@ fn what_is_acknowledged_outlasts_kills(home: &Home) {
     let kills = std::env::var("SOSSTACK_SOAK_ROUNDS").ok().map_or(KILLS, |text| text.parse().unwrap());
     let kinds =
         [("1", "device/device-12345/status", "device.telemetry"), ("2", "device/device-12345/alert", "device.alerts")];
-    let many = 3_000;
+    let many = 1_000 * usize::try_from(kills).unwrap();
     for (qos, from, to) in kinds {
         let mut bridge = bridge(home);
         let lines: String =
