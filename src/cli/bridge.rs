@@ -22,7 +22,7 @@ pub enum BridgeCommand {
     /// Show what sample messages would become, without brokers; checks the routes first
     Check(CheckArgs),
     /// Bring MQTT messages to Kafka until a signal comes; a second one that shares the journal waits as standby
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// What the bridge keeps on disk until Kafka has it
     #[command(subcommand)]
     Journal(JournalCommand),

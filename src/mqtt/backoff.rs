@@ -14,7 +14,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// How long to wait now.
-    pub fn next(&mut self) -> Duration {
+    pub fn pause(&mut self) -> Duration {
         let pause = self.last.map_or(SHORTEST, |last| (last * 2).min(LONGEST));
         self.last = Some(pause);
         pause
@@ -33,9 +33,9 @@ mod tests {
     #[test]
     fn pauses_grow_up_to_a_bound() {
         let mut backoff = Backoff::default();
-        let pauses: Vec<u128> = (0..7).map(|_| backoff.next().as_millis()).collect();
+        let pauses: Vec<u128> = (0..7).map(|_| backoff.pause().as_millis()).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 2000]);
         backoff.reset();
-        assert_eq!(backoff.next(), SHORTEST);
+        assert_eq!(backoff.pause(), SHORTEST);
     }
 }

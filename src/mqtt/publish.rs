@@ -336,7 +336,7 @@ impl Publisher<'_> {
                 return Err(lost.context(format!("no acknowledgement came within {:?}", self.patience)));
             }
             let attempt = async {
-                sleep(self.outage.backoff.next().min(left)).await;
+                sleep(self.outage.backoff.pause().min(left)).await;
                 Link::open(self.access, &self.session, left).await
             };
             let opened = tokio::select! {

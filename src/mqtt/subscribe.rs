@@ -154,7 +154,7 @@ impl Subscription {
         let mut said = String::new();
         let mut refused_since = None;
         loop {
-            sleep(backoff.next()).await;
+            sleep(backoff.pause()).await;
             let error = match subscribed(&self.access, &self.filters, patience.slow).await {
                 Ok(link) => {
                     self.link = link;

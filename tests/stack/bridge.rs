@@ -1,6 +1,7 @@
 //! The bridge: what Mosquitto was told is ours arrives in Kafka, whoever is killed and whatever is away meanwhile.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -110,11 +111,10 @@ fn what_is_acknowledged_outlasts_kills(home: &Home) {
     let kills = std::env::var("SOSSTACK_SOAK_ROUNDS").ok().map_or(KILLS, |text| text.parse().unwrap());
     let kinds =
         [("1", "device/device-12345/status", "device.telemetry"), ("2", "device/device-12345/alert", "device.alerts")];
-    let many = 1_000 * usize::try_from(kills).unwrap();
+    let many = 1_000 * u64::from(kills);
     for (qos, from, to) in kinds {
         let mut bridge = bridge(home);
-        let lines: String =
-            (0..many).map(|n| format!("{{\"eventId\":\"{qos}-{n}\",\"n\":{n},\"kills\":true}}\n")).collect();
+        let lines = lines(0..many, |n| format!(r#"{{"eventId":"{qos}-{n}","n":{n},"kills":true}}"#));
         std::thread::scope(|scope| {
             let publishing = scope.spawn(|| {
                 let sent = feed(home, &["pub", from, "--lines", "--qos", qos, "--rate", "1000/s"], lines.as_bytes());
@@ -135,11 +135,15 @@ fn what_is_acknowledged_outlasts_kills(home: &Home) {
             let numbers = all.iter().filter(|record| record["value"]["kills"] == true);
             seen.clear();
             first = numbers.filter_map(|record| record["value"]["n"].as_u64()).filter(|n| seen.insert(*n)).collect();
-            seen.len() == many
+            seen.len() as u64 == many
         });
         assert!(first.is_sorted(), "at QoS {qos}, the first of each came in order");
         end(bridge);
     }
+}
+
+fn lines(numbers: Range<u64>, line: impl Fn(u64) -> String) -> String {
+    numbers.map(line).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 /// Something to hold the place of a bridge that was killed.
@@ -194,7 +198,7 @@ fn kafka_away_is_what_the_journal_is_for(home: &Home) {
     let mut bridge = bridge(home);
     home.ok(&["stop", "kafka"]);
     let many = 3_000;
-    let lines: String = (0..many).map(|n| format!("{{\"away\":{n}}}\n")).collect();
+    let lines = lines(0..many, |n| format!(r#"{{"away":{n}}}"#));
     let sent = feed(home, &["pub", "geofence/user-1001/enter", "--lines", "--qos", "1"], lines.as_bytes());
     assert_eq!(sent.code, Some(0), "{sent:?}");
     bridge.wait_for("written to the journal");

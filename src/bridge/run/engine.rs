@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep_until, timeout};
@@ -198,8 +198,8 @@ impl Engine {
         let Self { connection, lanes, wake, remembering, forgetting, binding, reads, parts, .. } = self;
         let [emergencies, alerts, rest] = lanes;
         let due = self.next_tick.into();
+        // In no order: each of them may have something to say all the time.
         tokio::select! {
-            biased;
             () = stop.cancelled() => Turn::Stop,
             turn = exchange(connection, *reads) => turn,
             Some(pending) = remembering.next(), if !remembering.is_empty() => Turn::Remembered(pending),
@@ -321,6 +321,13 @@ impl Engine {
 
     /// Lets lanes work, and sees to what comes of it.
     fn work(&mut self) -> Result<()> {
+        // All that is ready: a press must not wait for its turn behind a flood of telemetry.
+        while let Some(Some(pending)) = self.remembering.next().now_or_never() {
+            self.remembered(&pending?)?;
+        }
+        while let Some(Some(release)) = self.forgetting.next().now_or_never() {
+            self.forgotten(&release?)?;
+        }
         for lane in &mut self.lanes {
             lane.work(&self.parts.journal, &mut self.effects)?;
         }
@@ -423,7 +430,7 @@ impl Engine {
             }
         }
         self.parts.metrics.connected.set(0);
-        self.connection = Connection::Down { until: Instant::now() + self.backoff.next() };
+        self.connection = Connection::Down { until: Instant::now() + self.backoff.pause() };
         let cause = format!("{error:#}");
         if cause != self.said {
             self.said.clone_from(&cause);

@@ -116,7 +116,7 @@ impl Metrics {
         all.register_with_unit("delivery", latency, Unit::Seconds, self.latency.clone());
     }
 
-    /// In Prometheus' text format (OpenMetrics).
+    /// In the text format of Prometheus, `OpenMetrics`.
     ///
     /// # Errors
     /// When there is no memory for the text.
