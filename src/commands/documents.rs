@@ -7,10 +7,10 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-use super::{context, device, down, env, images, publish, start, stop};
+use super::{context, device, down, env, images, ledger, publish, start, stop};
 use crate::cli::Cli;
 use crate::lifecycle::{devices, group_reset, placed, prune, seed, stacks, status, topic_change};
-use crate::{bridge, doctor, export, observe, runtime, ui, verify};
+use crate::{bridge, doctor, export, observe, runtime, simulate, ui, verify};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/output.md");
 /// Commands whose output others document, or that have none.
@@ -66,8 +66,11 @@ fn results() -> Vec<(&'static str, Form, Schema)> {
         ("device list", List, schema::<device::Row<'_>>()),
         ("device show", Object, schema::<device::Shown<'_>>()),
         ("device add, device remove, device rotate", Object, schema::<devices::Changed>()),
+        ("simulate", Object, schema::<simulate::Outcome>()),
+        ("ledger verify", Object, schema::<ledger::Verified<'_>>()),
         ("seed", Object, schema::<seed::Seeded>()),
         ("bridge check", Lines, schema::<bridge::check::Outcome>()),
+        ("bridge run", Lines, schema::<bridge::run::line::Line<'_>>()),
         ("bridge journal inspect", Object, schema::<bridge::journal::Inspection>()),
         ("export k8s, export compose", Object, schema::<export::directory::Written>()),
         ("export secrets", Object, schema::<export::secret_file::Written>()),

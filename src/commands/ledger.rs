@@ -1,13 +1,14 @@
 //! `sosstack ledger`
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::Context;
 use super::reach;
@@ -40,7 +41,7 @@ async fn verify(context: &Context, args: &LedgerVerifyArgs) -> Result<()> {
     let verdict = case.verdict(args.late);
     let kinds = examples(&args.ledger, &verdict)?;
     if context.ui.is_json() {
-        Ui::print_json(&document(&header, &verdict, &kinds))?;
+        Ui::print_json(&verified(&header, &verdict, &kinds))?;
     } else {
         Ui::print(&text(&verdict, &kinds, args.late))?;
     }
@@ -53,8 +54,21 @@ fn open(file: &Path) -> Result<(Header, bool, Case)> {
     Ok((header, torn, case))
 }
 
+/// The result of `ledger verify`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Verified<'a> {
+    stack: &'a str,
+    scenario: &'a str,
+    seed: u64,
+    /// Whether every promise was kept.
+    ok: bool,
+    /// QoS 0, 1 and 2.
+    qos: &'a [OfQos],
+    /// Some messages of each kind.
+    examples: BTreeMap<&'static str, &'a [Entry]>,
+}
+
 /// Some messages of one kind.
-#[derive(Serialize)]
 struct Kind {
     name: &'static str,
     examples: Vec<Entry>,
@@ -76,17 +90,15 @@ fn examples(file: &Path, verdict: &Verdict) -> Result<Vec<Kind>> {
     kinds.into_iter().map(kind).collect()
 }
 
-fn document(header: &Header, verdict: &Verdict, kinds: &[Kind]) -> serde_json::Value {
-    let examples: serde_json::Map<_, _> =
-        kinds.iter().map(|kind| (kind.name.to_owned(), json!(kind.examples))).collect();
-    json!({
-        "stack": header.stack,
-        "scenario": header.scenario,
-        "seed": header.seed,
-        "ok": verdict.is_kept(),
-        "qos": verdict.qos,
-        "examples": examples,
-    })
+fn verified<'a>(header: &'a Header, verdict: &'a Verdict, kinds: &'a [Kind]) -> Verified<'a> {
+    Verified {
+        stack: &header.stack,
+        scenario: &header.scenario,
+        seed: header.seed,
+        ok: verdict.is_kept(),
+        qos: &verdict.qos,
+        examples: kinds.iter().map(|kind| (kind.name, kind.examples.as_slice())).collect(),
+    }
 }
 
 fn text(verdict: &Verdict, kinds: &[Kind], late: Duration) -> String {

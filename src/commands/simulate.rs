@@ -3,8 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use tokio_util::sync::CancellationToken;
+use anyhow::Result;
 
 use super::Context;
 use super::reach;
@@ -20,7 +19,8 @@ use crate::lifecycle::simulated;
 use crate::lifecycle::up::Up;
 use crate::mqtt::access::{Access, Login};
 use crate::reach::Reach;
-use crate::simulate::{self, Outcome, Request};
+use crate::simulate::apart::run_apart;
+use crate::simulate::{Outcome, Request};
 use crate::stack::Simulated;
 use crate::stream::PATIENCE;
 use crate::ui::{Table, Ui};
@@ -108,30 +108,8 @@ async fn with_devices(context: &Context, access: &Access, mut request: Request) 
     played
 }
 
-/// On a runtime of one thread: with several, every acknowledgement wakes one thread to wake another.
 async fn play(context: &Context, request: Request) -> Result<Outcome> {
-    let (say, mut said) = tokio::sync::mpsc::unbounded_channel();
-    let stop = CancellationToken::new();
-    let told = stop.clone();
-    let work = move || {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().context("preparing devices")?;
-        let report = |event| drop(say.send(event));
-        let played = runtime.block_on(simulate::run(&request, &told, &report));
-        runtime.shutdown_background();
-        played
-    };
-    let playing = tokio::task::spawn_blocking(work);
-    loop {
-        tokio::select! {
-            event = said.recv() => match event {
-                Some(event) => context.ui.report(event),
-                None => break,
-            },
-            () = context.shutdown.requested(), if !stop.is_cancelled() => stop.cancel(),
-        }
-    }
-    playing.await.context("running the devices")?
+    run_apart(request, &context.shutdown, &|event| context.ui.report(event)).await
 }
 
 fn show(context: &Context, outcome: &Outcome) -> Result<()> {

@@ -13,6 +13,7 @@ pub mod search;
 mod target;
 pub mod verdict;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Of the format. A file of another one is refused.
@@ -38,7 +39,7 @@ pub struct Header {
 }
 
 /// One message. Times are in milliseconds since 1970, by the clock of whoever sent it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// Of MQTT.

@@ -8,6 +8,7 @@ use std::hash::BuildHasher;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Entry;
@@ -77,7 +78,7 @@ pub struct Verdict {
 }
 
 /// Messages of one QoS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct OfQos {
     pub qos: u8,
     pub messages: u64,

@@ -10,11 +10,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::payload::{Body, Payload};
 use super::plan::{Act, Plan, Planned};
 use super::tally::Tally;
 use crate::ledger::Entry;
 use crate::mqtt::access::Access;
 use crate::mqtt::sender::{Answer, Sender as Mqtt, Will};
+use crate::stack::leaf;
 
 /// How long the server may take to let a device in.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -102,9 +104,9 @@ pub(super) struct Device {
 /// The will: what others learn when the device is gone without a word.
 fn will(id: &str) -> Will {
     Will {
-        topic: format!("device/{id}/status"),
-        payload: serde_json::json!({ "deviceId": id, "status": "offline" }).to_string(),
-        qos: 1,
+        topic: leaf::STATUS.topic(id),
+        payload: Payload { device_id: id, body: Body::Status { status: "offline" }, stamp: None }.to_json(),
+        qos: leaf::STATUS.qos,
     }
 }
 

@@ -3,9 +3,11 @@
 //! Open loop: a message is due when the plan says so, whatever became of those before it. What the server or this machine
 //! cannot keep up with shows as a backlog and in the times of acknowledgement, which count from when a message was due.
 
+pub mod apart;
 mod device;
 mod latency;
 pub mod leaf;
+mod payload;
 mod plan;
 pub mod scenario;
 mod tally;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::latency::Latency;
@@ -45,7 +46,7 @@ impl Tally {
 }
 
 /// The result of a simulation. Times of acknowledgement count from when a message was due.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Outcome {
     pub scenario: String,
     pub seed: u64,
@@ -70,7 +71,7 @@ pub struct Outcome {
 }
 
 /// What became of the messages of one QoS.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct QosOutcome {
     pub qos: u8,
     pub sent: u64,

@@ -1,9 +1,9 @@
 //! One person with a device: walks, has a pulse, drains a battery.
 
 use fastrand::Rng;
-use serde_json::{Value, json};
 
 use super::leaf::{LEAVES, Leaf};
+use super::payload::{Body, Payload, Position, Stamp};
 use super::scenario::Kind;
 use crate::stack::Device;
 
@@ -84,7 +84,7 @@ impl Wearer {
 
     /// That it is online, or no more.
     pub(super) fn status(&mut self, status: &str, now: f64, run: Run<'_>) -> Said {
-        self.stamp(Leaf::Status, json!({ "status": status }), now, run)
+        self.stamp(Leaf::Status, Body::Status { status }, now, run)
     }
 
     fn walk(&mut self, now: f64, rng: &mut Rng) {
@@ -100,60 +100,50 @@ impl Wearer {
         self.pulse = (self.pulse + (75.0 - self.pulse) * 0.05 + (rng.f64() - 0.5) * 8.0).clamp(45.0, 190.0);
     }
 
-    fn body(&mut self, kind: Kind, rng: &mut Rng) -> (Leaf, Value) {
+    fn body(&mut self, kind: Kind, rng: &mut Rng) -> (Leaf, Body<'static>) {
+        let (heart_rate, battery, at) = (whole(self.pulse), whole(self.battery), self.here());
         match kind {
-            Kind::Telemetry => {
-                (Leaf::Telemetry, json!({ "heartRate": whole(self.pulse), "battery": whole(self.battery) }))
-            }
-            Kind::Location => (Leaf::Location, self.here(json!({ "accuracy": 3 + rng.u32(..12), "speed": WALKING }))),
-            Kind::Heartrate => (Leaf::Heartrate, json!({ "heartRate": whole(self.pulse) })),
-            Kind::Activity => (Leaf::Activity, json!({ "activity": "WALKING", "steps": whole(self.steps) })),
-            Kind::Battery => (Leaf::Battery, json!({ "battery": whole(self.battery) })),
-            Kind::Status => (Leaf::Status, json!({ "status": "online" })),
-            Kind::Alert => (Leaf::Alert, json!({ "type": choose(&ALERTS, rng), "battery": whole(self.battery) })),
+            Kind::Telemetry => (Leaf::Telemetry, Body::Telemetry { heart_rate, battery }),
+            Kind::Location => (Leaf::Location, Body::Location { accuracy: 3 + rng.u32(..12), speed: WALKING, at }),
+            Kind::Heartrate => (Leaf::Heartrate, Body::HeartRate { heart_rate }),
+            Kind::Activity => (Leaf::Activity, Body::Activity { activity: "WALKING", steps: whole(self.steps) }),
+            Kind::Battery => (Leaf::Battery, Body::Battery { battery }),
+            Kind::Status => (Leaf::Status, Body::Status { status: "online" }),
+            Kind::Alert => (Leaf::Alert, Body::Alert { r#type: choose(&ALERTS, rng), battery }),
             Kind::Fall => {
                 self.pulse += 30.0;
-                (Leaf::Fall, self.here(json!({ "type": "FALL", "severity": 1 + rng.u32(..5) })))
+                (Leaf::Fall, Body::Fall { r#type: "FALL", severity: 1 + rng.u32(..5), at })
             }
-            Kind::Press => (Leaf::Press, self.here(json!({ "type": choose(&EMERGENCIES, rng) }))),
+            Kind::Press => (Leaf::Press, Body::Press { r#type: choose(&EMERGENCIES, rng), at }),
             Kind::Trigger => {
-                let owner = self.device.owner.clone();
-                (Leaf::Trigger, self.here(json!({ "userId": owner, "type": choose(&EMERGENCIES, rng) })))
+                let user_id = self.device.owner.clone();
+                (Leaf::Trigger, Body::Trigger { user_id, r#type: choose(&EMERGENCIES, rng), at })
             }
             Kind::Geofence => {
                 let (leaf, zone) = match self.zone.take() {
                     Some(zone) => (Leaf::Exit, zone),
                     None => (Leaf::Enter, *self.zone.insert(choose(&ZONES, rng))),
                 };
-                let owner = self.device.owner.clone();
-                (leaf, self.here(json!({ "userId": owner, "zone": zone })))
+                (leaf, Body::Geofence { user_id: self.device.owner.clone(), zone, at })
             }
         }
     }
 
-    /// With its position, to the decimetre.
-    fn here(&self, mut body: Value) -> Value {
+    /// To the decimetre.
+    fn here(&self) -> Position {
         let rounded = |degrees: f64| (degrees * 1e6).round() / 1e6;
-        body["latitude"] = json!(rounded(self.latitude));
-        body["longitude"] = json!(rounded(self.longitude));
-        body
+        Position { latitude: rounded(self.latitude), longitude: rounded(self.longitude) }
     }
 
-    fn stamp(&mut self, leaf: Leaf, body: Value, now: f64, run: Run<'_>) -> Said {
+    fn stamp(&mut self, leaf: Leaf, body: Body<'_>, now: f64, run: Run<'_>) -> Said {
         self.messages += 1;
         let sequence = &mut self.sequences[leaf as usize];
         *sequence += 1;
         let sequence = *sequence;
         let event_id = format!("{}-{}-{}", self.device.id, run.mark, self.messages);
-        let mut all = serde_json::Map::new();
-        all.insert("deviceId".to_owned(), json!(self.device.id));
-        if let Value::Object(body) = body {
-            all.extend(body);
-        }
-        all.insert("timestamp".to_owned(), json!(run.began + whole(now)));
-        all.insert("sequence".to_owned(), json!(sequence));
-        all.insert("eventId".to_owned(), json!(event_id));
-        Said { leaf, payload: Value::Object(all).to_string(), event_id, sequence }
+        let stamp = Stamp { timestamp: run.began + whole(now), sequence, event_id: &event_id };
+        let payload = Payload { device_id: &self.device.id, body, stamp: Some(stamp) }.to_json();
+        Said { leaf, payload, event_id, sequence }
     }
 }
 

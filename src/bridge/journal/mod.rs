@@ -41,6 +41,7 @@ mod recover;
 mod removal;
 mod room;
 mod segment;
+mod state;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -57,13 +58,14 @@ use tokio::sync::watch;
 pub use finding::{Finding, Kind};
 pub use inspect::{Inspection, Waiting, inspect};
 pub use lock::{Lock, holder};
-pub use log::{Problem, Progress};
 pub use reader::{Read, Reader};
 pub use receipts::{Digest, Receipts};
 pub use removal::{removable, remove};
 pub use room::{Room, default_limit};
+pub use state::{Problem, Progress};
 
-use self::log::{Log, Place};
+use self::log::Log;
+use self::state::{Place, synced};
 use super::record::{Lane, Record};
 
 /// The largest a segment gets before the next is begun.
@@ -264,10 +266,4 @@ impl Journal {
     fn log(&self, lane: Lane) -> &Log {
         &self.inner.lanes[lane as usize]
     }
-}
-
-async fn synced(mut progress: watch::Receiver<Progress>, position: u64) -> Result<()> {
-    let reached = |progress: &Progress| progress.synced >= position || progress.is_closed;
-    let progress = progress.wait_for(reached).await?;
-    if progress.synced >= position { Ok(()) } else { Err(anyhow!("the journal was closed before it was synced")) }
 }

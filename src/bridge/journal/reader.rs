@@ -15,9 +15,9 @@ use tokio::sync::mpsc;
 use super::codec::Decoder;
 use super::cursor::{Cursor, Step};
 use super::finding::{Finding, Kind};
-use super::log::{Shared, View};
 use super::recover::damaged;
 use super::segment::{self, Name};
+use super::state::{Shared, View};
 use crate::bridge::record::{Lane, Record};
 
 /// A batch is handed over when it has so many bytes of bodies, or when nothing more is on disk.

@@ -12,9 +12,9 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::cursor::{Cursor, Step};
 use super::finding::{Finding, Kind};
 use super::lock::Lock;
-use super::log::{Log, Place};
+use super::log::Log;
 use super::recover::damaged;
-use super::synced;
+use super::state::{Place, synced};
 
 /// The log's folder.
 pub(super) const FOLDER: &str = "receipts";

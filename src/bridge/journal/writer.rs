@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::frame::{ENTRY_HEADER, SEGMENT_HEADER, push_entry};
-use super::log::{Entry, Problem, Shared};
 use super::position::Delivered;
 use super::segment::Segment;
+use super::state::{Entry, Problem, Shared};
 use super::trouble;
 
 /// The most that is synced at once: the first of a group waits for the last.

@@ -7,7 +7,8 @@ use anyhow::Result;
 use serde_yaml::Value;
 
 use super::Routes;
-use super::spec::{RouteSpec, Spec};
+use super::merge::merge;
+use super::spec::Spec;
 use super::validate;
 use crate::about::Remedy;
 use crate::failure::Failure;
@@ -21,21 +22,6 @@ const SEED: &str = include_str!("../../../seed-data/routes.yaml");
 /// The built-in routes as they are written.
 pub fn built_in() -> &'static str {
     SEED
-}
-
-/// A route as it is written, and where: in the user's file, or built in.
-#[derive(Debug, Clone)]
-pub(super) struct Written {
-    pub(super) spec: RouteSpec,
-    /// The path of the user's entry, `routes[0]`.
-    pub(super) path: Option<String>,
-}
-
-/// What the built-in routes and the user's say together, in the order in which they are asked.
-#[derive(Debug)]
-pub(super) struct Merged {
-    pub(super) dead_letters: String,
-    pub(super) routes: Vec<Written>,
 }
 
 impl Routes {
@@ -58,7 +44,7 @@ impl Routes {
             .map_err(|(at, words)| Failure::InvalidRoutes { problems: vec![problem_line(&shown, at, "", &words)] })?;
         // Placeholders of entries that were named as problems already.
         let broken = problems.clone();
-        let (routes, found) = validate::build(&merge(&user), &user, stack);
+        let (routes, found) = validate::build(&merge(built_in_spec(), &user), &user, stack);
         problems.extend(found.into_iter().filter(|problem| !is_within(&broken, &problem.path)));
         if problems.is_empty() {
             return Ok(routes);
@@ -106,22 +92,8 @@ fn parse(text: &str, positions: &Positions) -> Result<(Spec, Vec<Problem>), Synt
     }
 }
 
-/// Routes of the user's own come first, in their order; changed ones stay where they were.
-fn merge(user: &Spec) -> Merged {
-    let seed: Spec = serde_yaml::from_str(SEED).expect("seed data is valid: a test reads it");
-    let built_in = seed.routes.unwrap_or_default();
-    let of_user = user.routes.as_deref().unwrap_or_default();
-    let own = of_user.iter().enumerate().filter(|(_, route)| built_in.iter().all(|other| other.name != route.name));
-    let mut routes: Vec<Written> =
-        own.map(|(index, spec)| Written { spec: spec.clone(), path: Some(format!("routes[{index}]")) }).collect();
-    routes.extend(built_in.iter().map(|lower| {
-        match of_user.iter().enumerate().find(|(_, route)| route.name == lower.name) {
-            Some((index, upper)) => Written { spec: upper.over(lower), path: Some(format!("routes[{index}]")) },
-            None => Written { spec: lower.clone(), path: None },
-        }
-    }));
-    let dead_letters = user.dead_letters.clone().or(seed.dead_letters).unwrap_or_default();
-    Merged { dead_letters, routes }
+fn built_in_spec() -> Spec {
+    serde_yaml::from_str(SEED).expect("seed data is valid: a test reads it")
 }
 
 /// The problems as lines, in the order of the file.

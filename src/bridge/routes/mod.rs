@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod load;
+mod merge;
 mod spec;
 pub mod template;
 mod validate;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::filter::Filter;
-use super::load::{Merged, Written};
+use super::merge::{Merged, Written};
 use super::spec::{LaneSpec, RouteSpec, Spec};
 use super::template::Template;
 use super::{Route, Routes};
@@ -14,11 +14,11 @@ use crate::bridge::record::Lane;
 use crate::mqtt::filters::{covers, overlap};
 use crate::similar::similar;
 use crate::stack::Stack;
-use crate::stack::leaf::{Direction, LEAVES, Leaf};
+use crate::stack::leaf::{Direction, LEAVES, Leaf, PRESS, TRIGGER};
 use crate::stack::shape::Problem;
 
-/// What must become an emergency, whatever routes say.
-const PRESSES: [&str; 2] = ["panic/+/press", "emergency/+/trigger"];
+/// What must become an emergency, whatever routes say, and the built-in route for it.
+const PRESSES: [(Leaf, &str); 2] = [(PRESS, "press"), (TRIGGER, "trigger")];
 
 /// The routes, and everything that is wrong with them; the routes hold only what nothing is wrong with.
 pub(super) fn build(merged: &Merged, user: &Spec, stack: &Stack) -> (Routes, Vec<Problem>) {
@@ -252,26 +252,26 @@ impl Checks<'_> {
 
     /// Each press and trigger becomes an emergency, by whichever route takes it.
     fn presses(&mut self, routes: &[(Route, &Written)], merged: &Merged) {
-        for press in PRESSES {
+        for (leaf, name) in PRESSES {
+            let press = leaf.filter();
             let mut is_settled = false;
-            for (route, written) in routes.iter().filter(|(route, _)| overlap(route.filter.mqtt(), press)) {
+            for (route, written) in routes.iter().filter(|(route, _)| overlap(route.filter.mqtt(), &press)) {
                 if !route.emergency {
                     let words = format!("{press} must become an emergency, whatever stands in it: say emergency: true");
                     self.of_route(written, "emergency", words);
                 }
-                is_settled = !route.emergency || covers(route.filter.mqtt(), press);
+                is_settled = !route.emergency || covers(route.filter.mqtt(), &press);
                 if is_settled {
                     break;
                 }
             }
             if !is_settled {
-                self.nobody_takes(press, merged, routes);
+                self.nobody_takes(name, &press, merged, routes);
             }
         }
     }
 
-    fn nobody_takes(&mut self, press: &str, merged: &Merged, routes: &[(Route, &Written)]) {
-        let name = if press == PRESSES[0] { "press" } else { "trigger" };
+    fn nobody_takes(&mut self, name: &str, press: &str, merged: &Merged, routes: &[(Route, &Written)]) {
         let words = format!("no route takes all of {press}, which must become an emergency");
         match merged.routes.iter().find(|written| written.spec.name == name && written.path.is_some()) {
             Some(written) if is_off(written) => self.of_route(written, "enabled", words),
@@ -294,8 +294,7 @@ fn lane(spec: &RouteSpec, is_emergency: bool) -> Lane {
     }
 }
 
-/// `device/+/alert` as it would be written in a route.
-fn named(leaf: &str) -> String {
-    let owner = ["emergency/", "geofence/"].iter().any(|start| leaf.starts_with(start));
-    leaf.replacen('+', if owner { "{user}" } else { "{device}" }, 1)
+/// A leaf's filter as it would be written in a route.
+fn named(filter: &str) -> &str {
+    LEAVES.into_iter().find(|leaf| leaf.filter() == filter).map_or(filter, |leaf| leaf.shape)
 }

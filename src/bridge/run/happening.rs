@@ -3,14 +3,12 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::bridge::journal::Finding;
 use crate::bridge::record::Lane;
 
 /// One thing that whoever looks after the bridge should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happening {
     /// Another bridge is active, of this process id if it is known; this one waits.
     Standby {

@@ -1,12 +1,14 @@
 //! The bridge at work: from Mosquitto's session through lanes to Kafka, or to the journal while Kafka is away.
 
 pub mod acks;
+pub mod attend;
 pub mod counts;
 pub mod engine;
 pub mod happening;
 pub mod health;
 pub mod identity;
 pub mod lane;
+pub mod line;
 pub mod metrics;
 pub mod service;
 pub mod watchdog;

@@ -30,18 +30,20 @@ pub struct Settings {
     pub metrics: Arc<Metrics>,
     /// Reads who owns which device; called now and then.
     pub owners: Box<dyn FnMut(&Mapper) + Send>,
-    /// Is told what happens.
-    pub tell: Arc<dyn Fn(Happening) + Send + Sync>,
     /// Ends the process when the loop stands still.
     pub give_up: Box<dyn FnOnce() + Send>,
 }
 
-/// Bridges until `stop` is cancelled.
+/// Bridges until `stop` is cancelled, and tells what happens.
 ///
 /// # Errors
 /// When the journal cannot be opened, is for another cluster or damaged in its beginning, or is closed underneath.
-pub async fn run(settings: Settings, stop: CancellationToken) -> Result<()> {
-    let Settings { mqtt, kafka, mapper, journal, journal_max, health, metrics, owners, tell, give_up } = settings;
+pub async fn run(
+    settings: Settings,
+    tell: Arc<dyn Fn(Happening) + Send + Sync>,
+    stop: CancellationToken,
+) -> Result<()> {
+    let Settings { mqtt, kafka, mapper, journal, journal_max, health, metrics, owners, give_up } = settings;
     let readiness = Readiness::default();
     if let Some(health) = health {
         tokio::spawn(health.serve(Arc::clone(&metrics), readiness.clone(), stop.clone()));

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
 use super::super::Context;
-use super::owners;
+use super::owners::owners;
 use crate::about::Remedy;
 use crate::bridge::check::{Outcome, outcome, sample};
 use crate::bridge::map::{Limits, Mapper};

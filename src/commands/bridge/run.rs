@@ -2,31 +2,29 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use anyhow::{Context as _, Result};
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::Result;
+use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::super::{Context, reach};
-use super::owners;
+use super::owners::{owners, owners_in};
 use crate::about::{About, Remedy};
 use crate::bridge::map::{Limits, Mapper};
 use crate::bridge::routes::Routes;
+use crate::bridge::run::attend::{Word, attend};
 use crate::bridge::run::happening::Happening;
 use crate::bridge::run::health::Health;
+use crate::bridge::run::line::Line;
 use crate::bridge::run::metrics::Metrics;
-use crate::bridge::run::service::{self, Settings};
+use crate::bridge::run::service::Settings;
 use crate::cli::bridge::RunArgs;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::reach::Reach;
 use crate::stack::Stack;
 use crate::ui::Ui;
-
-/// How often the line of counts changes.
-const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
     let stack = context.load(None, None)?.stack;
@@ -41,7 +39,6 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
         context.ui.say(&format!("metrics and health on http://{}/metrics", health.address()?));
     }
     let metrics = Arc::new(Metrics::default());
-    let (said, mut says) = tokio::sync::mpsc::unbounded_channel();
     let settings = Settings {
         mqtt: reach.mqtt.ok_or_else(Reach::no_mqtt)?,
         kafka: reach.kafka.ok_or_else(Reach::no_kafka)?,
@@ -51,25 +48,17 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
         health,
         metrics: Arc::clone(&metrics),
         owners: owners_as_they_change(context, &stack),
-        tell: Arc::new(move |happening| drop(said.send(happening))),
         give_up: Box::new(give_up),
     };
-    let stop = CancellationToken::new();
-    let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
-    let mut bridge = std::pin::pin!(service::run(settings, stop.clone()));
-    let mut look = tokio::time::interval(LOOK);
-    let ended = loop {
-        tokio::select! {
-            ended = &mut bridge => break ended,
-            () = context.shutdown.requested(), if !stop.is_cancelled() => stop.cancel(),
-            Some(happening) = says.recv() => tell(context, &happening)?,
-            _ = hang_up.recv() => reload(context, args, &mapper),
-            _ = look.tick() => context.ui.stand(&counts(&metrics)),
+    let hear = |word| {
+        match word {
+            Word::Happened(happening) => tell(context, &happening)?,
+            Word::ReadAgain => reload(context, args, &mapper),
+            Word::Look => context.ui.stand(&counts(&metrics)),
         }
+        Ok(())
     };
-    while let Ok(happening) = says.try_recv() {
-        tell(context, &happening)?;
-    }
+    let ended = attend(settings, &context.shutdown, hear).await;
     context.ui.say(&counts(&metrics));
     ended
 }
@@ -101,7 +90,7 @@ fn owners_as_they_change(context: &Context, stack: &Stack) -> Box<dyn FnMut(&Map
     Box::new(move |mapper| {
         let now = changed(&dir);
         if now != seen
-            && let Ok(owners) = super::owners_in(&dir, &stack)
+            && let Ok(owners) = owners_in(&dir, &stack)
         {
             seen = now;
             mapper.set_owners(owners);
@@ -127,7 +116,7 @@ fn journal(context: &Context, args: &RunArgs, stack: &Stack, about: &About) -> R
 
 fn tell(context: &Context, happening: &Happening) -> Result<()> {
     if context.ui.is_json() {
-        return Ui::print(&format!("{}\n", serde_json::to_string(happening)?));
+        return Ui::print(&format!("{}\n", serde_json::to_string(&Line::of(happening, Timestamp::now()))?));
     }
     let words = happening.to_string();
     context.ui.report(if happening.is_warning() { Event::Warning(words) } else { Event::Note(words) });
