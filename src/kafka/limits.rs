@@ -2,14 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResourceResult, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::client::{Client, ClientContext};
 use tokio_util::sync::CancellationToken;
 
-use super::access::Access;
-use super::client::let_go;
+use super::native::{Whose, setting};
 
 /// Smaller ones are within the brokers' default, 1,048,588 bytes.
 pub(super) const LARGE: usize = 900_000;
@@ -23,65 +21,45 @@ pub(super) struct Limits {
     topics: HashMap<Arc<str>, Option<u64>>,
     /// Of a whole request: on a larger one the broker hangs up without a word.
     request: Option<u64>,
-    asker: Asker,
-}
-
-/// Who asks.
-#[derive(Default)]
-enum Asker {
-    #[default]
-    Nobody,
-    Client(AdminClient<DefaultClientContext>),
     /// Brokers that did not answer once are not waited for again.
-    GaveUp,
+    gave_up: bool,
 }
 
 impl Limits {
-    /// Asks once for each topic. Blocks its thread, which is one of the runtime's for such work, until `stop`.
-    pub(super) fn learn(&mut self, access: &Access, topic: &Arc<str>, stop: &CancellationToken) {
+    /// Asks once for each topic, by a client that is connected. Blocks its thread until `stop`.
+    pub(super) fn learn<C: ClientContext>(&mut self, client: &Client<C>, topic: &Arc<str>, stop: &CancellationToken) {
         if !self.topics.contains_key(topic) {
-            let most = self.ask(access, &ResourceSpecifier::Topic(topic), "max.message.bytes", stop);
+            let most = self.ask(client, Whose::Topic(topic), "max.message.bytes", stop);
             self.topics.insert(Arc::clone(topic), most);
         }
     }
 
     /// As [`Limits::learn`], how large a request may be. `broker` is one of the cluster.
-    pub(super) fn learn_request(&mut self, access: &Access, broker: Option<i32>, stop: &CancellationToken) {
+    pub(super) fn learn_request<C: ClientContext>(
+        &mut self,
+        client: &Client<C>,
+        broker: Option<i32>,
+        stop: &CancellationToken,
+    ) {
         if let (None, Some(id)) = (self.request, broker) {
-            self.request = self.ask(access, &ResourceSpecifier::Broker(id), "socket.request.max.bytes", stop);
+            self.request = self.ask(client, Whose::Broker(id), "socket.request.max.bytes", stop);
         }
     }
 
-    fn ask(
+    fn ask<C: ClientContext>(
         &mut self,
-        access: &Access,
-        whose: &ResourceSpecifier<'_>,
-        setting: &str,
+        client: &Client<C>,
+        whose: Whose<'_>,
+        name: &str,
         stop: &CancellationToken,
     ) -> Option<u64> {
-        if matches!(self.asker, Asker::Nobody) {
-            self.asker = access.config().create().map_or(Asker::GaveUp, Asker::Client);
-        }
-        let Asker::Client(client) = &self.asker else { return None };
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
-        let asked = tokio::runtime::Handle::current().block_on(async {
-            tokio::select! {
-                answer = client.describe_configs([whose], &options) => answer.ok(),
-                () = stop.cancelled() => None,
-            }
-        });
-        let Some(answer) = asked else {
-            self.let_go(Asker::GaveUp);
+        if self.gave_up {
             return None;
-        };
-        let found = |resource: ConfigResourceResult| resource.ok()?.get(setting)?.value.as_ref()?.parse().ok();
-        answer.into_iter().find_map(found)
-    }
-
-    fn let_go(&mut self, next: Asker) {
-        if let Asker::Client(client) = std::mem::replace(&mut self.asker, next) {
-            let_go(client);
         }
+        let deadline = Instant::now() + PATIENCE;
+        let answer = setting(client, whose, name, || stop.is_cancelled() || Instant::now() >= deadline);
+        self.gave_up = answer.is_err();
+        answer.ok()??.parse().ok()
     }
 
     /// How large a batch for this topic may be, where it is known.
@@ -102,12 +80,6 @@ impl Limits {
             Some(most) => format!("{it} is larger than the topic allows (max.message.bytes {most})"),
             None => format!("{it} is larger than the topic allows (max.message.bytes)"),
         }
-    }
-}
-
-impl Drop for Limits {
-    fn drop(&mut self) {
-        self.let_go(Asker::GaveUp);
     }
 }
 

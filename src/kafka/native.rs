@@ -1,5 +1,5 @@
 //! What the library's safe wrapper drops: which partition an error is about, header names that are not UTF-8,
-//! times that are not there, and the ids of topics.
+//! times that are not there, the ids of topics, and settings asked for by a client that is there already.
 
 #![allow(unsafe_code, reason = "the wrapper of the C library does not offer this")]
 
@@ -11,12 +11,17 @@ use std::ptr::{self, NonNull};
 use std::time::Duration;
 
 use rdkafka::bindings as sys;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::OwnedHeaders;
 
 use super::plan::Consumer;
 use crate::message::{Header, Headers, NO_TIME};
+
+const NO_ERROR: sys::rd_kafka_resp_err_t = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+/// How long an answer is waited for at a time.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// What the library has to tell.
 pub(super) enum Event<'a> {
@@ -315,5 +320,76 @@ fn described(event: &Owned) -> BTreeMap<String, (i64, i64)> {
             (parts != (0, 0)).then(|| (text(sys::rd_kafka_TopicDescription_name(*topic)).into_owned(), parts))
         });
         known.collect()
+    }
+}
+
+/// Whose setting is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose<'a> {
+    Topic(&'a str),
+    Broker(i32),
+}
+
+/// No broker answered, or the library could not ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unanswered;
+
+/// Asks for one setting by a client of any kind: one that is connected has the answer within milliseconds, while a new
+/// one would first have to find the brokers. None where the answer has no value.
+///
+/// # Errors
+/// When nobody answers until `is_over`, which is looked at every 20 ms.
+pub(super) fn setting<C: ClientContext>(
+    client: &Client<C>,
+    whose: Whose<'_>,
+    name: &str,
+    is_over: impl Fn() -> bool,
+) -> Result<Option<String>, Unanswered> {
+    use sys::rd_kafka_ResourceType_t::{RD_KAFKA_RESOURCE_BROKER, RD_KAFKA_RESOURCE_TOPIC};
+    let (kind, owner) = match whose {
+        Whose::Topic(topic) => (RD_KAFKA_RESOURCE_TOPIC, topic.to_owned()),
+        Whose::Broker(id) => (RD_KAFKA_RESOURCE_BROKER, id.to_string()),
+    };
+    let owner = CString::new(owner).map_err(|_| Unanswered)?;
+    // SAFETY: the client lives; what is made here is destroyed here, and an answer that comes after its queue is
+    // dropped by the library. Options are the library's own where none are given.
+    let answer = unsafe {
+        let mut resource =
+            NonNull::new(sys::rd_kafka_ConfigResource_new(kind, owner.as_ptr())).ok_or(Unanswered)?.as_ptr();
+        let queue = sys::rd_kafka_queue_new(client.native_ptr());
+        sys::rd_kafka_DescribeConfigs(client.native_ptr(), &raw mut resource, 1, ptr::null(), queue);
+        let mut answer = None;
+        while answer.is_none() && !is_over() {
+            answer = NonNull::new(sys::rd_kafka_queue_poll(queue, millis(GLANCE))).map(Owned);
+        }
+        sys::rd_kafka_queue_destroy(queue);
+        sys::rd_kafka_ConfigResource_destroy(resource);
+        answer
+    };
+    // SAFETY: it is an event, and it lives.
+    let answer = answer.filter(|event| unsafe { sys::rd_kafka_event_error(event.raw()) } == NO_ERROR);
+    answer.map(|answer| value_of(&answer, name)).ok_or(Unanswered)
+}
+
+/// The value of a setting in an answer about one owner.
+fn value_of(answer: &Owned, name: &str) -> Option<String> {
+    // SAFETY: an event of another kind gives no result; everything that is read lives as long as the event, and the
+    // library says how many there are.
+    unsafe {
+        let result = sys::rd_kafka_event_DescribeConfigs_result(answer.raw());
+        if result.is_null() {
+            return None;
+        }
+        let mut count = 0;
+        let resources = NonNull::new(sys::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count))?;
+        let resource = *std::slice::from_raw_parts(resources.as_ptr(), count).first()?;
+        if sys::rd_kafka_ConfigResource_error(resource) != NO_ERROR {
+            return None;
+        }
+        let entries = NonNull::new(sys::rd_kafka_ConfigResource_configs(resource, &raw mut count))?;
+        let mut entries = std::slice::from_raw_parts(entries.as_ptr(), count).iter();
+        let entry = entries.find(|entry| text(sys::rd_kafka_ConfigEntry_name(**entry)) == name)?;
+        let value = sys::rd_kafka_ConfigEntry_value(*entry);
+        (!value.is_null()).then(|| text(value).into_owned())
     }
 }

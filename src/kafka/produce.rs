@@ -275,8 +275,9 @@ impl Run {
             return None;
         }
         let mut limits = self.reports.limits();
-        limits.learn(&self.access, topic, &self.stop);
-        limits.learn_request(&self.access, self.cluster.brokers.first().copied(), &self.stop);
+        let client = self.lanes.get(USUAL).client();
+        limits.learn(client, topic, &self.stop);
+        limits.learn_request(client, self.cluster.brokers.first().copied(), &self.stop);
         limits.problem(size)
     }
 
@@ -298,7 +299,7 @@ impl Run {
 
     /// The lane of a topic by its limit. What was sent to it before arrives before.
     fn narrowed(&mut self, topic: &Arc<str>) -> Result<usize, String> {
-        self.reports.limits().learn(&self.access, topic, &self.stop);
+        self.reports.limits().learn(self.lanes.get(USUAL).client(), topic, &self.stop);
         let Some(most) = self.reports.limits().of_batch(topic) else { return Ok(USUAL) };
         let lane = self.lanes.of(most).map_err(|error| format!("{error:#}"))?;
         if lane != USUAL {

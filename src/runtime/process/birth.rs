@@ -1,6 +1,7 @@
 //! When a process began, in what no clock can move.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +17,17 @@ pub(super) struct Birth {
 impl Birth {
     /// None where there is no such process, and on systems without `/proc`.
     pub(super) fn of(pid: u32) -> Option<Self> {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
+        let boot = boot()?;
         let ticks = ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
         Some(Self { boot, ticks })
     }
+}
+
+/// Read once: it stays while this process is there.
+fn boot() -> Option<String> {
+    static BOOT: OnceLock<Option<String>> = OnceLock::new();
+    let read = || Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned());
+    BOOT.get_or_init(read).clone()
 }
 
 /// The program's name, in brackets, may hold blanks and brackets itself; field 3 follows the last one.

@@ -1,6 +1,7 @@
 //! Telling a process that we started from one that was given its number later, whatever the clock says.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ pub(super) struct Living {
     pub(super) stack_dir: PathBuf,
     pub(super) service: Service,
     pub(super) running: Running,
+    /// As [`is_paused`] tells.
+    pub(super) is_paused: bool,
 }
 
 const CLOCK_SLACK_SECONDS: u64 = 2;
@@ -62,17 +65,35 @@ impl Running {
 /// A sosstack that was killed just after starting one could not write down its number; a record may be lost, or come
 /// from a backup.
 pub(super) fn living() -> Vec<Living> {
-    let system = refreshed(ProcessesToUpdate::All);
+    let ours = of_our_programs();
+    let system = refreshed(ours.as_ref().map_or(ProcessesToUpdate::All, |pids| ProcessesToUpdate::Some(pids)));
     let processes = system.processes().values().filter(|process| process.thread_kind().is_none());
     processes.filter(|process| !has_ended(process)).filter_map(as_service).collect()
+}
+
+/// What runs one of our programs; None without `/proc`. Nearly every command looks for services, and most processes
+/// of a machine are none: of those only the command line is read.
+fn of_our_programs() -> Option<Vec<Pid>> {
+    let entries = std::fs::read_dir("/proc").ok()?.flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_ours = |pid: &u32| {
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|command| {
+            let program = command.split(|byte| *byte == 0).next().unwrap_or_default();
+            is_our_program(OsStr::from_bytes(program))
+        })
+    };
+    Some(pids.filter(is_ours).map(Pid::from_u32).collect())
+}
+
+fn is_our_program(program: &OsStr) -> bool {
+    Path::new(program).file_name().is_some_and(|program| program == "java" || program == "mosquitto")
 }
 
 /// A service is a program of ours whose last argument is a file in a directory that only a stack has.
 fn as_service(process: &Process) -> Option<Living> {
     let command: Option<Vec<String>> = process.cmd().iter().map(|word| Some(word.to_str()?.to_owned())).collect();
     let command = command?;
-    let program = Path::new(command.first()?).file_name()?;
-    if !["java", "mosquitto"].iter().any(|name| program == *name) {
+    if !is_our_program(command.first()?.as_ref()) {
         return None;
     }
     let service_dir = Path::new(command.last()?).parent()?;
@@ -81,7 +102,8 @@ fn as_service(process: &Process) -> Option<Living> {
     let stack_dir = services.parent()?.to_owned();
     let pid = process.pid().as_u32();
     let identity = Identity { pid, birth: Birth::of(pid), began: process.start_time() };
-    Some(Living { stack_dir, service, running: Running { identity, command } })
+    let is_paused = process.status() == ProcessStatus::Stop;
+    Some(Living { stack_dir, service, running: Running { identity, command }, is_paused })
 }
 
 /// Whether two paths name one directory, by way of a link maybe.
@@ -106,14 +128,15 @@ pub(super) fn is_paused(pid: u32) -> bool {
 pub(super) fn memory(pid: u32) -> Option<u64> {
     let pid = Pid::from_u32(pid);
     let mut system = System::new();
-    let kind = ProcessRefreshKind::nothing().with_memory();
+    let kind = ProcessRefreshKind::nothing().with_memory().without_tasks();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, kind);
     system.process(pid).map(Process::memory)
 }
 
 fn refreshed(which: ProcessesToUpdate<'_>) -> System {
     let mut system = System::new();
-    let kind = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always);
+    // Java has some sixty threads a process, and each would be read as a process is.
+    let kind = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).without_tasks();
     system.refresh_processes_specifics(which, false, kind);
     system
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::identity::{self, Living, Running};
+use super::identity::{self, Identity, Living, Running};
 use super::record::Record;
 use crate::about::Remedy;
 use crate::failure::Failure;
@@ -26,13 +26,25 @@ pub(super) fn living_in(stacks_dir: &Path) -> Vec<StackName> {
 /// The process of a service: the one that was written down, else whichever names the service's directory.
 pub(super) fn process_of(service: Service, record: Option<&Record>, living: &[Living]) -> Option<Running> {
     let found = || living.iter().find(|process| process.service == service).map(|process| process.running.clone());
-    record.and_then(Record::running).or_else(found)
+    record.and_then(|record| noted(record, living).or_else(|| record.running())).or_else(found)
+}
+
+/// The process that was written down, where it was just seen: it need not be looked for once more.
+fn noted(record: &Record, living: &[Living]) -> Option<Running> {
+    let identity = record.process.as_ref().filter(|identity| identity.birth.is_some())?;
+    let is_it = |seen: &Identity| seen.pid == identity.pid && seen.birth == identity.birth;
+    living.iter().map(|process| &process.running).find(|running| is_it(&running.identity)).cloned()
+}
+
+fn is_paused(pid: u32, living: &[Living]) -> bool {
+    let seen = living.iter().find(|process| process.running.identity.pid == pid);
+    seen.map_or_else(|| identity::is_paused(pid), |process| process.is_paused)
 }
 
 /// A service as it is.
 pub(super) fn instance(service: Service, record: &Record, living: &[Living]) -> Instance {
     let running = process_of(service, Some(record), living);
-    let is_paused = running.as_ref().is_some_and(|running| identity::is_paused(running.identity.pid));
+    let is_paused = running.as_ref().is_some_and(|running| is_paused(running.identity.pid, living));
     let state = match (is_paused, &running) {
         (true, _) => State::Paused,
         (false, Some(_)) => State::Running,
@@ -70,7 +82,7 @@ fn without_record(process: &Living, port_offset: u16) -> Instance {
         live_hash: String::new(),
         port_offset,
         ports: Vec::new(),
-        state: if identity::is_paused(identity.pid) { State::Paused } else { State::Running },
+        state: if process.is_paused { State::Paused } else { State::Running },
         started: began,
         handle: identity.pid.to_string(),
         restarts: 0,
@@ -93,11 +105,15 @@ pub(super) fn held(stack: &StackName, volumes: &[String], living: &[Living]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::process::identity::Identity;
 
     fn living(service: Service) -> Living {
         let identity = Identity { pid: 812, birth: None, began: 0 };
-        Living { stack_dir: "/stacks/sos".into(), service, running: Running { identity, command: Vec::new() } }
+        Living {
+            stack_dir: "/stacks/sos".into(),
+            service,
+            running: Running { identity, command: Vec::new() },
+            is_paused: false,
+        }
     }
 
     #[test]

@@ -329,10 +329,9 @@ impl Runtime for Process {
     }
 
     async fn memory(&self, stack: &StackName, services: &[Service]) -> Result<Vec<(Service, u64)>> {
-        let living = self.living(stack);
         let of = |service: &Service| {
             let record = self.record(stack, *service).ok().map(|(_, record)| record);
-            let running = instances::process_of(*service, record.as_ref(), &living)?;
+            let running = self.process(stack, *service, record.as_ref())?;
             Some((*service, identity::memory(running.identity.pid)?))
         };
         Ok(services.iter().filter_map(of).collect())

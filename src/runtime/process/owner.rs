@@ -25,7 +25,7 @@ pub(super) fn of_port(port: u16, data: &Path) -> Option<PortOwner> {
 fn of_process(pid: u32) -> Option<Owner> {
     let pid = Pid::from_u32(pid);
     let mut system = System::new();
-    let kind = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).with_cwd(UpdateKind::Always);
+    let kind = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).with_cwd(UpdateKind::Always).without_tasks();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, kind);
     let process = system.process(pid)?;
     // The working directory may not be told; the configuration file is named in any case.
