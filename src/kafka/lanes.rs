@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::let_go;
 use super::limits::LARGE;
-use super::produce::Reports;
+use super::reports::Reports;
 
 /// How long messages in flight are waited for after an interruption.
 const FAREWELL: Duration = Duration::from_millis(500);

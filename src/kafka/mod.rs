@@ -23,6 +23,7 @@ pub mod plan;
 pub mod probe;
 pub mod produce;
 mod refusal;
+mod reports;
 pub mod sender;
 mod topics;
 mod troubles;

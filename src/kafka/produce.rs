@@ -1,17 +1,15 @@
 //! Messages to Kafka, each acknowledged by all in-sync replicas or named.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bytes::Bytes;
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext};
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{BaseRecord, Producer};
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
@@ -19,9 +17,10 @@ use super::admin::known_cluster;
 use super::blocking::blocking;
 use super::cluster::Cluster;
 use super::lanes::{Lanes, USUAL};
-use super::limits::{LARGE, Limits};
+use super::limits::LARGE;
 use super::names::unknown_names;
 use super::native::add_header;
+use super::reports::{NOT_SENT, Reports, reason};
 use super::unknown::unknown_topic;
 use super::views;
 use crate::sending::{Batches, Ledger, Outgoing, next_batch};
@@ -30,8 +29,6 @@ use crate::sending::{Batches, Ledger, Outgoing, next_batch};
 const DRAIN: Duration = Duration::from_millis(5);
 /// How long the library may need to report what it gave up, past its own deadline.
 const GRACE: Duration = Duration::from_secs(5);
-/// What becomes of messages that were not handed to the library.
-const NOT_SENT: &str = "interrupted before it was sent";
 /// Bytes of messages that wait for their acknowledgement. The library's own bound would let nothing larger pass, not
 /// even alone.
 const WAITING: usize = 32 * 1024 * 1024;
@@ -58,47 +55,6 @@ pub enum Codec {
     Snappy,
     /// Whoever reads needs none.
     None,
-}
-
-/// Enters each delivery into the ledger.
-#[derive(Clone)]
-pub(super) struct Reports {
-    ledger: Arc<Ledger>,
-    /// Bytes that wait for their acknowledgement.
-    waiting: Arc<AtomicUsize>,
-    limits: Arc<Mutex<Limits>>,
-}
-
-impl ClientContext for Reports {
-    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
-    fn error(&self, _error: KafkaError, _reason: &str) {}
-}
-
-impl ProducerContext for Reports {
-    /// The line's number; it fits wherever that many lines could be held.
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
-        let (Ok(message) | Err((_, message))) = result;
-        let size = message.payload_len() + message.key_len();
-        self.waiting.fetch_sub(size, Ordering::Relaxed);
-        match result {
-            Ok(message) => self.ledger.accept_at(message.partition(), message.offset()),
-            Err((error, message)) => {
-                let words = match error.rdkafka_error_code() {
-                    Some(RDKafkaErrorCode::MessageSizeTooLarge) => self.limits().refusal(message.topic(), size),
-                    _ => reason(error),
-                };
-                self.ledger.refuse(number as u64, &words);
-            }
-        }
-    }
-}
-
-impl Reports {
-    fn limits(&self) -> std::sync::MutexGuard<'_, Limits> {
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Produces everything that comes, until the input ends or `stop` is cancelled, and waits until each
@@ -319,19 +275,5 @@ impl Run {
                 None => failure.to_string(),
             }
         })
-    }
-}
-
-fn reason(error: &KafkaError) -> String {
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::MessageTimedOut) => "no acknowledgement came in time".to_owned(),
-        Some(RDKafkaErrorCode::PurgeQueue) => NOT_SENT.to_owned(),
-        Some(RDKafkaErrorCode::PurgeInflight) => "interrupted before it was acknowledged".to_owned(),
-        Some(RDKafkaErrorCode::QueueFull) => "those before it were not acknowledged in time".to_owned(),
-        Some(RDKafkaErrorCode::NotEnoughReplicas | RDKafkaErrorCode::NotEnoughReplicasAfterAppend) => {
-            "not enough replicas are in sync".to_owned()
-        }
-        Some(code) => code.to_string(),
-        None => error.to_string(),
     }
 }
