@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::disk::SmallDisk;
 use crate::harness::{Home, On, eventually, send_signal};
 use crate::messages::{PATIENCE, Running, feed, read_all};
 
@@ -27,6 +28,7 @@ fn the_bridge_loses_nothing_as_processes() {
     kafka_away_is_what_the_journal_is_for(&home);
     the_standby_takes_over(&home);
     another_cluster_does_not_get_what_waits(&home);
+    a_full_disk_holds_no_press_back(&home);
     what_waits_goes_with_the_stack_and_is_told(&home);
 }
 
@@ -248,6 +250,32 @@ fn another_cluster_does_not_get_what_waits(home: &Home) {
     let bridge = self::bridge(home);
     arrive(home, "location.geofence", 1, |record| record["value"]["for"] == "this cluster");
     end(bridge);
+}
+
+/// Without room for the journal, and with Kafka there, presses go their way.
+fn a_full_disk_holds_no_press_back(home: &Home) {
+    let at = home.path().join("small");
+    let Some(disk) = SmallDisk::mount(&at, "40M") else {
+        println!("SKIPPED: only root may mount a small disk");
+        return;
+    };
+    let journal = at.join("journal");
+    let mut running = Running::start(home, &["bridge", "run", "--journal", journal.to_str().unwrap()]);
+    running.wait_for("subscribed");
+    disk.fill();
+    let before = ids(home).len();
+    // More than fits into the page that the journal has already.
+    let presses = 100;
+    let sent =
+        feed(home, &["pub", "panic/panic-0001/press", "--lines", "--qos", "2"], "{}\n".repeat(presses).as_bytes());
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    eventually("each press has its emergency", PATIENCE, || ids(home).len() == before + presses);
+    running.wait_for("No space left on device");
+    end(running);
+    // Another journal is another session: the first one has gathered the same presses meanwhile.
+    let first = bridge(home);
+    eventually("the first session's are delivered, too", PATIENCE, || ids(home).len() == before + 2 * presses);
+    end(first);
 }
 
 fn what_waits_goes_with_the_stack_and_is_told(home: &Home) {

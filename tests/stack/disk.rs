@@ -9,11 +9,11 @@ use std::process::Command;
 use crate::harness::{Finished, Home, On};
 
 /// A file system in memory, as small as a test wants it.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// None where this user may not mount one.
-    fn mount(at: &Path, size: &str) -> Option<Self> {
+    pub fn mount(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let mounted =
             Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at).output();
@@ -21,7 +21,7 @@ impl SmallDisk {
     }
 
     /// Takes what room is left: a broker that ends gives some back.
-    fn fill(&self) {
+    pub fn fill(&self) {
         let mut filler = File::create(self.0.join("filler")).unwrap();
         for size in [65_536, 512, 1] {
             while filler.write_all(&vec![0; size]).is_ok() {}

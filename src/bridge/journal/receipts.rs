@@ -14,7 +14,7 @@ use super::finding::{Finding, Kind};
 use super::lock::Lock;
 use super::log::Log;
 use super::recover::damaged;
-use super::state::{Place, synced};
+use super::state::{Place, Problem, synced};
 
 /// The log's folder.
 pub(super) const FOLDER: &str = "receipts";
@@ -118,6 +118,11 @@ impl Receipts {
             held.packets.keys().filter(|(of, _)| of.as_ref() == session).map(|(_, packet_id)| *packet_id).collect();
         ids.sort_unstable();
         ids
+    }
+
+    /// Why nothing can be noted at the moment; it is tried again all the time.
+    pub fn problem(&self) -> Option<Problem> {
+        self.log.shared().progress.borrow().problem.clone()
     }
 
     pub(super) fn bytes(&self) -> u64 {

@@ -2,6 +2,14 @@
 //! (4.6), and never before what became of the message is safe.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// What tells two messages with the same packet id apart, within this process.
+pub fn digest(topic: &str, payload: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (topic, payload).hash(&mut hasher);
+    hasher.finish()
+}
 
 /// A message that the server sent at QoS 1 or 2.
 pub type Number = u64;
@@ -44,7 +52,7 @@ pub struct Acks {
 }
 
 impl Acks {
-    /// A message arrived: `digest` is of its topic and payload.
+    /// A message arrived; for `digest` see [`digest`].
     pub fn arrived(&mut self, packet: u16, twice: bool, digest: u64) -> Seen {
         if let Some(number) = self.by_packet.get(&packet).copied()
             && let Some(message) = self.messages.get_mut(&number)

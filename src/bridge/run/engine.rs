@@ -1,104 +1,52 @@
 //! The loop of an active bridge: messages in, records out, answers back when what came of a message is safe.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesOrdered;
-use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::acks::{Acks, Answer, Number, Seen};
-use super::counts::Gauges;
+use super::acks::{Acks, Answer, Number, Seen, digest};
+use super::effect::Effect;
 use super::happening::Happening;
-use super::health::Readiness;
 use super::identity::Identity;
-use super::lane::{Effect, Lane};
-use super::metrics::{Metrics, Qos};
-use super::watchdog::Pulse;
+use super::lane::Lane;
+use super::metrics::Qos;
+use super::notes::{Freed, Noted, Notes};
+use super::parts::Parts;
+use super::upkeep::Upkeep;
+use super::uplink::{Moved, Uplink, wanted};
 use crate::bridge::event_id::EventId;
-use crate::bridge::journal::{Digest, Journal, Room};
-use crate::bridge::map::{Fate, Mapper};
+use crate::bridge::journal::Finding;
+use crate::bridge::map::Fate;
 use crate::bridge::record::{Lane as Kind, Received};
-use crate::kafka;
-use crate::mqtt;
-use crate::mqtt::backoff::Backoff;
-use crate::mqtt::inbox::{Delivery, Inbox, Incoming, Wanted};
-use crate::mqtt::link::Session;
+use crate::kafka::cluster_id::cluster_id;
+use crate::mqtt::inbox::{Delivery, Inbox, Incoming};
 
-/// How long a session outlives its connection, in seconds: 7 days.
-const EXPIRY: u32 = 7 * 24 * 60 * 60;
-/// How long Mosquitto may take to let us in.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How often usage, owners and metrics are looked at.
 const TICK: Duration = Duration::from_millis(250);
 /// How often it is noted that the session is alive: the gap that is told when it is lost is right to so much.
 const SEEN: Duration = Duration::from_secs(10);
-/// A connection that lasted so long is worth another one at once.
-const LASTING: Duration = Duration::from_secs(5);
 /// How long Kafka is given to take what is in flight when the bridge ends; the journal has the rest.
 const FAREWELL: Duration = Duration::from_millis(1500);
 /// How long the journal is given to sync then.
 const LAST_SYNC: Duration = Duration::from_millis(500);
-/// How long the server may take to end the connection when we leave.
-const CLOSING: Duration = Duration::from_millis(500);
-/// Bytes that wait for a journal that cannot be written: no more messages are read beyond that.
-const PENDING: u64 = 16 << 20;
 /// How often a journal that is full says so to Mosquitto.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
-
-/// What a bridge works with.
-pub struct Parts {
-    pub mqtt: mqtt::access::Access,
-    pub kafka: kafka::access::Access,
-    /// Changes when routes are reloaded.
-    pub mapper: watch::Receiver<Arc<Mapper>>,
-    pub journal: Journal,
-    pub metrics: Arc<Metrics>,
-    pub readiness: Readiness,
-    pub pulse: Pulse,
-    /// Reads who owns which device; called now and then.
-    pub owners: Box<dyn FnMut(&Mapper) + Send>,
-    /// Is told what happens.
-    pub tell: Arc<dyn Fn(Happening) + Send + Sync>,
-}
-
-enum Connection {
-    Up { inbox: Box<Inbox>, since: Instant },
-    Opening(BoxFuture<'static, Result<Inbox>>),
-    Down { until: Instant },
-}
 
 /// What the loop was woken by.
 enum Turn {
     Stop,
-    Opened(Result<Inbox>),
-    Moved(Result<()>),
-    Lane(Result<Option<crate::bridge::journal::Finding>>),
-    Remembered(Result<Pending>),
-    Forgotten(Result<Release>),
+    Link(Moved),
+    Lane(Result<Option<Finding>>),
+    Noted(Result<(Option<Noted>, Option<Freed>)>),
     Bound(Result<()>),
     Routes,
     Other,
-}
-
-/// A message at QoS 2 that is noted before anything comes of it.
-struct Pending {
-    number: Number,
-    received: Received,
-    event_id: EventId,
-}
-
-/// A packet id that is free again when that is noted.
-struct Release {
-    connection: u64,
-    packet: u16,
 }
 
 /// See the module.
@@ -107,24 +55,16 @@ pub struct Engine {
     identity: Identity,
     acks: Acks,
     lanes: [Lane; Kind::ALL.len()],
-    connection: Connection,
-    /// Counts connections: what is owed to one is not paid to another.
-    connections: u64,
-    backoff: Backoff,
+    uplink: Uplink,
     wake: Arc<Notify>,
-    remembering: FuturesOrdered<BoxFuture<'static, Result<Pending>>>,
-    forgetting: FuturesOrdered<BoxFuture<'static, Result<Release>>>,
+    notes: Notes,
     /// None when the journal is known to be for this cluster.
     binding: Option<BoxFuture<'static, Result<()>>>,
     effects: Vec<Effect>,
-    room: Room,
-    reads: bool,
-    gauges: Gauges,
+    upkeep: Upkeep,
     next_tick: Instant,
     next_seen: Instant,
     next_sign: Instant,
-    said: String,
-    had_problem: bool,
 }
 
 impl Engine {
@@ -138,29 +78,22 @@ impl Engine {
         let now = Instant::now();
         let (journal, access) = (parts.journal.clone(), parts.kafka.clone());
         let binding: BoxFuture<'static, Result<()>> = Box::pin(async move {
-            let id = kafka::cluster_id::cluster_id(&access).await?;
+            let id = cluster_id(&access).await?;
             tokio::task::spawn_blocking(move || journal.bind(&id)).await?
         });
         Ok(Self {
             identity,
             acks: Acks::default(),
             lanes,
-            connection: Connection::Down { until: now },
-            connections: 0,
-            backoff: Backoff::default(),
+            uplink: Uplink::new(parts.mqtt.clone()),
             wake,
-            remembering: FuturesOrdered::new(),
-            forgetting: FuturesOrdered::new(),
+            notes: Notes::default(),
             binding: Some(binding),
             effects: Vec::new(),
-            room: Room::Plenty,
-            reads: true,
-            gauges: Gauges::default(),
+            upkeep: Upkeep::default(),
             next_tick: now,
             next_seen: now,
             next_sign: now,
-            said: String::new(),
-            had_problem: false,
             parts,
         })
     }
@@ -177,38 +110,36 @@ impl Engine {
             self.work()?;
             match self.wait(&stop).await {
                 Turn::Stop => break,
-                Turn::Opened(opened) => self.opened(opened).await?,
-                Turn::Moved(Err(error)) => self.lost(&error),
+                Turn::Link(Moved::Opened(Ok(inbox))) => self.opened(inbox),
+                Turn::Link(Moved::Opened(Err(error)) | Moved::Exchanged(Err(error))) => self.lost(&error),
                 Turn::Lane(moved) => self.effects.extend(moved?.map(Effect::Damaged)),
-                Turn::Remembered(pending) => self.remembered(&pending?)?,
-                Turn::Forgotten(release) => self.forgotten(&release?)?,
+                Turn::Noted(noted) => self.noted(noted?)?,
                 Turn::Bound(bound) => {
                     bound?;
                     self.binding = None;
                     self.lanes.iter_mut().try_for_each(Lane::open)?;
                 }
                 Turn::Routes => self.connect(),
-                Turn::Moved(Ok(())) | Turn::Other => {}
+                Turn::Link(Moved::Exchanged(Ok(())) | Moved::Due) | Turn::Other => {}
             }
         }
         self.leave().await
     }
 
     async fn wait(&mut self, stop: &CancellationToken) -> Turn {
-        let Self { connection, lanes, wake, remembering, forgetting, binding, reads, parts, .. } = self;
+        let Self { uplink, lanes, wake, notes, binding, upkeep, parts, .. } = self;
         let [emergencies, alerts, rest] = lanes;
         let due = self.next_tick.into();
         // In no order: each of them may have something to say all the time.
         tokio::select! {
             () = stop.cancelled() => Turn::Stop,
-            turn = exchange(connection, *reads) => turn,
-            Some(pending) = remembering.next(), if !remembering.is_empty() => Turn::Remembered(pending),
-            Some(release) = forgetting.next(), if !forgetting.is_empty() => Turn::Forgotten(release),
+            moved = uplink.moved(upkeep.reads) => Turn::Link(moved),
+            noted = notes.next() => Turn::Noted(noted),
             () = wake.notified() => Turn::Other,
             moved = emergencies.moved() => Turn::Lane(moved),
             moved = alerts.moved() => Turn::Lane(moved),
             moved = rest.moved() => Turn::Lane(moved),
-            bound = async { match binding { Some(binding) => binding.await, None => std::future::pending().await } } => Turn::Bound(bound),
+            bound = if_any(binding) => Turn::Bound(bound),
             Ok(()) = parts.mapper.changed() => Turn::Routes,
             () = sleep_until(due) => Turn::Other,
         }
@@ -216,8 +147,8 @@ impl Engine {
 
     /// Takes everything in that was read.
     fn read(&mut self) -> Result<()> {
-        while self.reads {
-            let Connection::Up { inbox, .. } = &mut self.connection else { return Ok(()) };
+        while self.upkeep.reads {
+            let Some(inbox) = self.uplink.inbox() else { return Ok(()) };
             match inbox.take() {
                 Ok(Some(Incoming::Message(delivery))) => self.received(delivery)?,
                 Ok(Some(Incoming::Released(packet))) => self.released(packet),
@@ -245,28 +176,26 @@ impl Engine {
         let at = Timestamp::now().as_millisecond();
         let received = Received { topic, payload, qos, retained, duplicate, at, properties };
         match number.filter(|_| qos == 2) {
-            Some(number) => self.remember(number, packet, received),
+            Some(number) => {
+                let (receipts, session) = (self.parts.journal.receipts(), self.identity.session());
+                self.notes.message(receipts, session, packet, &self.parts.mapper.borrow(), number, received);
+            }
             None => self.deliver(&received, None, number)?,
         }
         Ok(())
     }
 
-    /// Notes a message at QoS 2 before anything comes of it: sent again after a kill, it is the same event.
-    fn remember(&mut self, number: Number, packet: u16, received: Received) {
-        let receipts = self.parts.journal.receipts();
-        let digest = Digest::of(&received.topic, &received.payload);
-        let known = receipts.recall(self.identity.session(), packet, &digest).and_then(|id| id.parse().ok());
-        let mapper = self.parts.mapper.borrow().clone();
-        let event_id = known.map_or_else(|| mapper.event_id(&received), EventId::Stable);
-        let noted = receipts.remember(self.identity.session(), packet, digest, &event_id.id().to_string());
-        self.remembering.push_back(Box::pin(async move {
-            noted.await?;
-            Ok(Pending { number, received, event_id })
-        }));
-    }
-
-    fn remembered(&mut self, pending: &Pending) -> Result<()> {
-        self.deliver(&pending.received, Some(pending.event_id), Some(pending.number))
+    fn noted(&mut self, (message, packet): (Option<Noted>, Option<Freed>)) -> Result<()> {
+        if let Some(Noted { number, received, event_id }) = message {
+            self.deliver(&received, Some(event_id), Some(number))?;
+        }
+        if let Some(Freed { connection, packet }) = packet
+            && connection == self.uplink.number()
+            && let Some(inbox) = self.uplink.inbox()
+        {
+            inbox.complete(packet)?;
+        }
+        Ok(())
     }
 
     fn deliver(&mut self, received: &Received, event_id: Option<EventId>, number: Option<Number>) -> Result<()> {
@@ -287,7 +216,7 @@ impl Engine {
         }
         for record in mapped.records {
             let lane = &mut self.lanes[record.lane as usize];
-            if lane.is_spilling() && !self.room.takes(record.lane, received.qos) {
+            if lane.is_spilling() && !self.upkeep.room.takes(record.lane, received.qos) {
                 self.parts.metrics.dropped.get_or_create(&Qos { qos: received.qos }).inc();
                 continue;
             }
@@ -304,29 +233,18 @@ impl Engine {
 
     fn released(&mut self, packet: u16) {
         self.acks.released(packet);
-        let noted = self.parts.journal.receipts().forget(self.identity.session(), packet);
-        let connection = self.connections;
-        self.forgetting.push_back(Box::pin(async move {
-            noted.await?;
-            Ok(Release { connection, packet })
-        }));
-    }
-
-    fn forgotten(&mut self, release: &Release) -> Result<()> {
-        match &mut self.connection {
-            Connection::Up { inbox, .. } if release.connection == self.connections => inbox.complete(release.packet),
-            _ => Ok(()),
-        }
+        let (receipts, session) = (self.parts.journal.receipts(), self.identity.session());
+        self.notes.released(receipts, session, self.uplink.number(), packet);
     }
 
     /// Lets lanes work, and sees to what comes of it.
     fn work(&mut self) -> Result<()> {
         // All that is ready: a press must not wait for its turn behind a flood of telemetry.
-        while let Some(Some(pending)) = self.remembering.next().now_or_never() {
-            self.remembered(&pending?)?;
+        while let Some(message) = self.notes.take_message(self.parts.journal.receipts())? {
+            self.noted((Some(message), None))?;
         }
-        while let Some(Some(release)) = self.forgetting.next().now_or_never() {
-            self.forgotten(&release?)?;
+        while let Some(packet) = self.notes.take_packet(self.parts.journal.receipts())? {
+            self.noted((None, Some(packet)))?;
         }
         for lane in &mut self.lanes {
             lane.work(&self.parts.journal, &mut self.effects)?;
@@ -368,7 +286,7 @@ impl Engine {
 
     /// Says to Mosquitto what may be said.
     fn answer(&mut self) -> Result<()> {
-        let Connection::Up { inbox, .. } = &mut self.connection else { return Ok(()) };
+        let Some(inbox) = self.uplink.inbox() else { return Ok(()) };
         while let Some(answer) = self.acks.next_answer() {
             match answer {
                 Answer::PubAck(packet) => inbox.acknowledge(packet)?,
@@ -379,131 +297,81 @@ impl Engine {
     }
 
     fn connect(&mut self) {
-        let (access, client_id) = (self.parts.mqtt.clone(), self.identity.client_id().to_owned());
-        let subscriptions = self.parts.mapper.borrow_and_update().routes().subscriptions();
-        let wanted = subscriptions.into_iter().map(|subscription| Wanted {
-            filter: subscription.filter,
-            qos: subscription.qos,
-            retained: subscription.retained,
-        });
-        let wanted: Vec<Wanted> = wanted.collect();
-        let session = Session { client_id, clean: false, expiry: EXPIRY };
-        self.connection =
-            Connection::Opening(Box::pin(async move { Inbox::open(&access, &session, &wanted, PATIENCE).await }));
+        let wanted = wanted(self.parts.mapper.borrow_and_update().routes());
+        self.uplink.connect(self.identity.client_id(), wanted);
     }
 
-    async fn opened(&mut self, opened: Result<Inbox>) -> Result<()> {
-        let inbox = match opened {
-            Ok(inbox) => inbox,
-            Err(error) => {
-                self.lost(&error);
-                return Ok(());
-            }
-        };
-        self.connections += 1;
+    fn opened(&mut self, inbox: Box<Inbox>) {
         let now = Timestamp::now().as_millisecond();
         let resumed = inbox.session_present() && self.identity.expected().is_some();
         if resumed {
             self.acks.connected_again();
-            self.identity.seen(now)?;
+            self.identity.seen(now);
         } else {
             if let Some(since) = self.identity.expected() {
                 self.parts.metrics.sessions_lost.inc();
                 (self.parts.tell)(Happening::SessionLost { since, now });
             }
-            self.identity.begin(now)?;
+            self.identity.begin(now);
             self.acks.session_lost();
-            self.parts.journal.receipts().begin_session(self.identity.session()).await?;
+            // Whatever is noted later comes after it on disk.
+            drop(self.parts.journal.receipts().begin_session(self.identity.session()));
         }
-        self.connection = Connection::Up { inbox: Box::new(inbox), since: Instant::now() };
-        self.said.clear();
+        self.uplink.up(inbox);
         self.parts.metrics.connected.set(1);
         (self.parts.tell)(Happening::Connected { resumed });
-        Ok(())
     }
 
     fn lost(&mut self, error: &anyhow::Error) {
-        if let Connection::Up { since, .. } = &self.connection {
-            self.parts.metrics.reconnects.inc();
-            if since.elapsed() >= LASTING {
-                self.backoff.reset();
-            }
-        }
+        let (was_up, news) = self.uplink.lost(error);
+        self.parts.metrics.reconnects.inc_by(u64::from(was_up));
         self.parts.metrics.connected.set(0);
-        self.connection = Connection::Down { until: Instant::now() + self.backoff.pause() };
-        let cause = format!("{error:#}");
-        if cause != self.said {
-            self.said.clone_from(&cause);
+        if let Some(cause) = news {
             (self.parts.tell)(Happening::Disconnected { cause });
         }
     }
 
     /// What is looked at now and then.
     fn tick(&mut self) -> Result<()> {
-        let now = Instant::now();
-        if let Connection::Down { until } = self.connection
-            && until <= now
-        {
+        if self.uplink.is_due() {
             self.connect();
         }
+        let now = Instant::now();
         if now < self.next_tick {
             return Ok(());
         }
         self.next_tick = now + TICK;
         (self.parts.owners)(&self.parts.mapper.borrow());
-        self.look_at_the_journal();
-        if let Connection::Up { inbox, .. } = &mut self.connection {
-            if !self.reads && self.next_sign <= now {
-                self.next_sign = now + SIGN_OF_LIFE;
-                inbox.sign_of_life()?;
-            }
-            if self.next_seen <= now {
-                self.next_seen = now + SEEN;
-                self.identity.seen(Timestamp::now().as_millisecond())?;
-            }
+        let Parts { journal, metrics, readiness, tell, .. } = &self.parts;
+        let stopped = self.upkeep.look(journal, &self.lanes, metrics, tell);
+        let away = format!("not connected to Mosquitto: {}", self.uplink.trouble());
+        let Some(inbox) = self.uplink.inbox() else {
+            readiness.set(Some(away));
+            return Ok(());
+        };
+        if stopped.is_some() && self.next_sign <= now {
+            self.next_sign = now + SIGN_OF_LIFE;
+            inbox.sign_of_life()?;
+        }
+        readiness.set(stopped);
+        if self.next_seen <= now {
+            self.next_seen = now + SEEN;
+            self.identity.seen(Timestamp::now().as_millisecond());
         }
         Ok(())
     }
 
-    fn look_at_the_journal(&mut self) {
-        let usage = self.parts.journal.usage();
-        let room = usage.room();
-        if room != self.room {
-            self.room = room;
-            (self.parts.tell)(Happening::Room { words: words_of(room) });
-        }
-        let problem = self.lanes.iter().filter(|lane| lane.is_spilling()).find_map(Lane::problem);
-        match &problem {
-            Some(problem) if !self.had_problem => {
-                (self.parts.tell)(Happening::JournalProblem { cause: problem.cause.clone() });
-            }
-            None if self.had_problem => (self.parts.tell)(Happening::JournalWorks),
-            _ => {}
-        }
-        self.had_problem = problem.is_some();
-        let pending: u64 = usage.lanes.iter().map(|lane| lane.pending_bytes).sum();
-        self.reads = room != Room::None && pending < PENDING;
-        let is_up = matches!(self.connection, Connection::Up { .. });
-        self.parts.readiness.set(match () {
-            () if !is_up => Some(format!("not connected to Mosquitto: {}", self.said)),
-            () if !self.reads => Some(problem.map_or_else(|| words_of(room).to_owned(), |problem| problem.cause)),
-            () => None,
-        });
-        self.gauges.set(&self.parts.metrics, &usage, &self.lanes, &self.parts.tell);
-    }
-
     /// Nothing more is read; what was read comes to its end.
     async fn leave(mut self) -> Result<()> {
-        self.reads = false;
+        self.upkeep.reads = false;
         let deadline = Instant::now() + FAREWELL;
         while self.is_busy() && Instant::now() < deadline {
             self.parts.pulse.beat();
             self.work()?;
             self.next_tick = Instant::now() + Duration::from_millis(50);
             match self.wait(&CancellationToken::new()).await {
-                Turn::Moved(Err(_)) => break,
-                Turn::Remembered(pending) => self.remembered(&pending?)?,
-                Turn::Forgotten(release) => self.forgotten(&release?)?,
+                Turn::Link(Moved::Exchanged(Err(_))) => break,
+                Turn::Noted(noted) => self.noted(noted?)?,
                 Turn::Lane(moved) => drop(moved?),
                 _ => {}
             }
@@ -517,50 +385,20 @@ impl Engine {
             let _ = timeout(Duration::from_millis(20), self.wait(&CancellationToken::new())).await;
         }
         self.work()?;
-        if let Connection::Up { inbox, .. } = self.connection {
-            // How the server takes the farewell changes nothing: what it did not hear of it sends again.
-            let _ = inbox.leave(CLOSING).await;
-        }
+        self.uplink.leave().await;
         let journal = self.parts.journal;
         drop(self.lanes);
         tokio::task::spawn_blocking(move || journal.close()).await.context("closing the journal")
     }
 
     fn is_busy(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.in_flight() > 0) || !self.remembering.is_empty() || self.acks.waiting() > 0
+        self.lanes.iter().any(|lane| lane.in_flight() > 0) || self.notes.has_messages() || self.acks.waiting() > 0
     }
 }
 
-async fn exchange(connection: &mut Connection, reads: bool) -> Turn {
-    match connection {
-        Connection::Up { inbox, .. } if reads => {
-            let due = inbox.keep_alive_due();
-            tokio::select! {
-                moved = inbox.exchange() => Turn::Moved(moved),
-                () = sleep_until(due) => Turn::Moved(inbox.keep_alive().await),
-            }
-        }
-        Connection::Up { inbox, .. } if inbox.waiting() > 0 => Turn::Moved(inbox.write().await),
-        Connection::Opening(opening) => Turn::Opened(Pin::new(opening).await),
-        Connection::Down { until } => {
-            sleep_until((*until).into()).await;
-            Turn::Other
-        }
-        Connection::Up { .. } => std::future::pending().await,
-    }
-}
-
-fn digest(topic: &str, payload: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (topic, payload).hash(&mut hasher);
-    hasher.finish()
-}
-
-fn words_of(room: Room) -> &'static str {
-    match room {
-        Room::Plenty => "the journal has room again: everything is taken",
-        Room::Short => "the journal is 80 % full: messages at QoS 0 are dropped, but for emergencies and alerts",
-        Room::Urgent => "the journal is 95 % full: only emergencies and alerts are taken, everything else is dropped",
-        Room::None => "the journal is full: nothing more is read, and Mosquitto queues what it can",
+async fn if_any(future: &mut Option<BoxFuture<'static, Result<()>>>) -> Result<()> {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
     }
 }

@@ -13,10 +13,12 @@ use tokio::sync::Notify;
 use tokio::sync::watch;
 
 use super::acks::Number;
+use super::effect::{Effect, Place};
+use super::flying::{Flying, outbound, size};
 use crate::bridge::journal::{Finding, Journal, Problem, Progress, Read, Reader};
 use crate::bridge::record::{Lane as Kind, Record};
 use crate::kafka::access::Access;
-use crate::kafka::sender::{NotTaken, Outbound, Outcome, Sender};
+use crate::kafka::sender::{NotTaken, Outcome, Sender};
 
 /// How long Kafka may keep a record waiting before it is put into the journal.
 const SPILL_AFTER: Duration = Duration::from_millis(500);
@@ -30,28 +32,6 @@ const OVERTAKING: usize = 100_000;
 /// How long after a producer that could go on no more the next one is started.
 const RESTART: Duration = Duration::from_secs(1);
 
-/// What a lane has to say to whoever answers Mosquitto.
-#[derive(Debug)]
-pub enum Effect {
-    /// A part of this message is safe.
-    Safe(Number),
-    /// Kafka has a record that was received at this time, in milliseconds since 1970.
-    Delivered { lane: Kind, received: i64 },
-    /// No broker will ever take this record. It stays in the window until [`Lane::settle`] is told its place.
-    Refused { record: Record, reason: String, place: Place },
-    /// What a refused record became is in the journal.
-    Buried(Place),
-    /// A part of the journal could not be read.
-    Damaged(Finding),
-}
-
-/// A record in the window of a lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    pub lane: Kind,
-    number: u64,
-}
-
 /// Who is told when an entry of the journal is synced.
 #[derive(Debug)]
 enum Waiting {
@@ -59,18 +39,6 @@ enum Waiting {
     Window(u64),
     Message(Number),
     Refused(Place),
-}
-
-struct Flying {
-    /// None when nothing has to be done with it any more.
-    record: Option<Box<Record>>,
-    /// That is not safe without it.
-    message: Option<Number>,
-    /// In the journal; 0 where it is not there.
-    position: u64,
-    since: Instant,
-    /// Reported as refused already.
-    is_refused: bool,
 }
 
 /// See the module.
@@ -422,20 +390,4 @@ async fn more(reader: Option<&mut Reader>) -> Option<Result<Read>> {
 
 fn index(number: u64, first: u64) -> usize {
     usize::try_from(number - first).unwrap_or(usize::MAX)
-}
-
-fn size(record: &Record) -> usize {
-    let headers: usize =
-        record.headers.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, bytes::Bytes::len)).sum();
-    record.value.as_ref().map_or(0, bytes::Bytes::len) + record.key.len() + headers
-}
-
-fn outbound(record: &Record) -> Outbound<'_> {
-    Outbound {
-        topic: &record.topic,
-        key: &record.key,
-        headers: record.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_deref())).collect(),
-        value: record.value.as_deref(),
-        time: record.time,
-    }
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use tokio_util::sync::CancellationToken;
 
-use super::engine::{Engine, Parts};
+use super::engine::Engine;
 use super::happening::Happening;
 use super::health::{Health, Readiness};
 use super::metrics::Metrics;
+use super::parts::Parts;
 use super::watchdog::Pulse;
 use crate::bridge::journal::{Journal, Lock, Options, holder};
 use crate::bridge::map::Mapper;

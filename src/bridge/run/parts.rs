@@ -1,0 +1,29 @@
+//! What an active bridge works with.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::happening::Happening;
+use super::health::Readiness;
+use super::metrics::Metrics;
+use super::watchdog::Pulse;
+use crate::bridge::journal::Journal;
+use crate::bridge::map::Mapper;
+use crate::{kafka, mqtt};
+
+/// See the module.
+pub struct Parts {
+    pub mqtt: mqtt::access::Access,
+    pub kafka: kafka::access::Access,
+    /// Changes when routes are reloaded.
+    pub mapper: watch::Receiver<Arc<Mapper>>,
+    pub journal: Journal,
+    pub metrics: Arc<Metrics>,
+    pub readiness: Readiness,
+    pub pulse: Pulse,
+    /// Reads who owns which device; called now and then.
+    pub owners: Box<dyn FnMut(&Mapper) + Send>,
+    /// Is told what happens.
+    pub tell: Arc<dyn Fn(Happening) + Send + Sync>,
+}
