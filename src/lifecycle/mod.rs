@@ -6,6 +6,7 @@ pub mod connect;
 pub mod credentials;
 pub mod devices;
 pub mod down;
+mod ephemeral;
 pub mod evidence;
 pub mod group_reset;
 mod kept;

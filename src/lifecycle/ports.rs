@@ -1,12 +1,13 @@
 //! Host ports: free before anything starts, or named with their owner and a remedy.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use crate::about::Remedy;
 use crate::failure::Failure;
+use crate::lifecycle::ephemeral;
 use crate::paths::Paths;
 use crate::runtime::{PortOwner, ports};
 use crate::stack::{Service, Stack};
@@ -59,17 +60,28 @@ fn refusal(taken: &[Taken], proposal: Option<Remedy>) -> Failure {
         if taken[..index].iter().any(|other| same(&other)) {
             continue;
         }
-        let unseen = PortOwner {
-            description: "a process of another user".to_owned(),
-            remedy: Some(Remedy::words(format!("find it: sudo ss -ltnp 'sport = :{port}'"))),
-        };
         let others: Vec<&Taken> = taken[index + 1..].iter().filter(same).collect();
-        let PortOwner { description, remedy } = owner.clone().unwrap_or(unseen);
+        let PortOwner { description, remedy } = owner.clone().unwrap_or_else(|| unseen(*port));
         lines.push(format!("{} taken by {description}", ports_in_words(&taken[index], &others)));
         remedies.extend(remedy.filter(|remedy| !remedies.contains(remedy)));
     }
     remedies.extend(proposal);
     Failure::PortTaken { cause: lines.join("\n  "), remedy: Remedy::either(remedies) }
+}
+
+/// Whoever holds a port that nobody whom we can see listens on.
+fn unseen(port: u16) -> PortOwner {
+    // The system gives such ports to outgoing connections, which hold them as a server does.
+    if !answers(Ipv4Addr::LOCALHOST.into(), port) && ephemeral::range().is_some_and(|range| range.contains(&port)) {
+        return PortOwner {
+            description: "an outgoing connection, as the system gives such port numbers to connections".to_owned(),
+            remedy: Some(Remedy::words(format!("find it: sudo ss -tanp 'sport = :{port}'"))),
+        };
+    }
+    PortOwner {
+        description: "a process of another user".to_owned(),
+        remedy: Some(Remedy::words(format!("find it: sudo ss -ltnp 'sport = :{port}'"))),
+    }
 }
 
 fn ports_in_words(first: &Taken, others: &[&Taken]) -> String {
@@ -96,14 +108,25 @@ fn proposal(wanted: &[(Service, PublishedPort)], stack: &Stack) -> Option<Remedy
 fn is_taken(port: u16) -> bool {
     // std sets SO_REUSEADDR, so connections that linger after their server has gone do not count.
     let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-    let wide_v6 =
-        TcpStream::connect_timeout(&SocketAddr::from((Ipv6Addr::LOCALHOST, port)), Duration::from_millis(200));
-    bound.is_err() || wide_v6.is_ok()
+    bound.is_err() || answers(Ipv6Addr::LOCALHOST.into(), port)
+}
+
+fn answers(address: IpAddr, port: u16) -> bool {
+    TcpStream::connect_timeout(&SocketAddr::from((address, port)), Duration::from_millis(200)).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_outgoing_connection_is_told_from_a_server() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let connection = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        let port = connection.local_addr().unwrap().port();
+        assert!(is_taken(port) && unseen(port).description.starts_with("an outgoing connection"));
+        assert_eq!(unseen(server.local_addr().unwrap().port()).description, "a process of another user");
+    }
 
     #[test]
     fn one_owner_of_many_ports_is_named_once_with_one_remedy() {

@@ -19,7 +19,7 @@ fn the_bridge_loses_nothing_as_processes() {
     if !On::Process.is_here() {
         return;
     }
-    let home = Home::new(On::Process, 26_100);
+    let home = Home::new(On::Process, 15_500);
     home.up();
     a_press_always_becomes_an_emergency(&home);
     what_is_acknowledged_outlasts_kills(&home);
@@ -37,7 +37,7 @@ fn the_bridge_loses_nothing_in_docker() {
     if !On::Docker.is_here() {
         return;
     }
-    let home = Home::new(On::Docker, 26_200);
+    let home = Home::new(On::Docker, 16_500);
     home.up();
     a_press_always_becomes_an_emergency(&home);
     what_is_acknowledged_outlasts_kills(&home);

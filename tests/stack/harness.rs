@@ -58,6 +58,8 @@ pub struct Home {
 impl Home {
     /// `offset` is unique among the tests, so that a stack left by one cannot disturb another.
     pub fn new(on: On, offset: u16) -> Self {
+        // From 32,768 on, Linux gives ports to outgoing connections: one of them may have ours just now.
+        assert!(9_192 + offset < 32_768, "offset {offset}: ports would be taken by luck");
         let dir = tempfile::tempdir().expect("a temporary directory");
         let stack = format!("t{}-{offset}", std::process::id());
         Self { dir, on, stack, offset }

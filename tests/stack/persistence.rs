@@ -20,7 +20,7 @@ fn what_mosquitto_keeps_outlasts_kills_and_upgrades() {
     if !On::Docker.is_here() {
         return;
     }
-    let home = Home::new(On::Docker, 24_400);
+    let home = Home::new(On::Docker, 17_500);
     home.write_stack_file(SMALL);
     home.up();
     the_promised_keep_alive_is_granted(&home);
