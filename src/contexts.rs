@@ -79,6 +79,40 @@ impl Contexts {
         write_atomic(&file(paths), &serde_json::to_vec_pretty(self)?, 0o600)
     }
 
+    /// Adds a cluster, or puts it in place of the one that had the name.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when the name is the local stack's, or its URL is not valid.
+    pub fn add(&mut self, name: &str, cluster: Cluster) -> Result<&Cluster, Failure> {
+        if name == LOCAL {
+            return Err(reserved());
+        }
+        cluster.check()?;
+        self.contexts.insert(name.to_owned(), cluster);
+        Ok(&self.contexts[name])
+    }
+
+    /// Makes a cluster, or the local stack, the one that is used when none is named.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when there is none of that name.
+    pub fn choose(&mut self, name: &str) -> Result<(), Failure> {
+        self.find(name)?;
+        self.current = (name != LOCAL).then(|| name.to_owned());
+        Ok(())
+    }
+
+    /// Forgets a cluster; where it was used when none is named, the local stack is.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when there is none of that name, or it is the local stack.
+    pub fn remove(&mut self, name: &str) -> Result<(), Failure> {
+        self.find(name)?.ok_or_else(reserved)?;
+        self.contexts.remove(name);
+        self.current.take_if(|current| current == name);
+        Ok(())
+    }
+
     /// The cluster of a name; None is the local stack.
     ///
     /// # Errors
@@ -96,6 +130,11 @@ impl Contexts {
             }
         })
     }
+}
+
+fn reserved() -> Failure {
+    let cause = format!("{LOCAL:?} is the local stack, and always there");
+    Failure::Usage { cause, remedy: Remedy::words("choose another name") }
 }
 
 fn file(paths: &Paths) -> PathBuf {
@@ -198,7 +237,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Failure::Usage`] when not.
-    pub fn check(&self) -> Result<(), Failure> {
+    fn check(&self) -> Result<(), Failure> {
         self.mqtt.as_deref().map_or(Ok(()), |text| Server::parse(text).map(drop))
     }
 }
@@ -314,6 +353,17 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(read(Some(&path)).unwrap().password, Secret::new("secret"));
         assert!(read(None).is_err());
+    }
+
+    #[test]
+    fn what_is_removed_is_not_used_any_more() {
+        let mut contexts = Contexts::default();
+        contexts.add("prod", Cluster::default()).unwrap();
+        contexts.choose("prod").unwrap();
+        assert!(contexts.add(LOCAL, Cluster::default()).is_err() && contexts.remove(LOCAL).is_err());
+        contexts.remove("prod").unwrap();
+        assert_eq!(contexts, Contexts::default());
+        assert!(contexts.remove("prod").is_err() && contexts.choose("prod").is_err());
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use schemars::JsonSchema;
@@ -73,15 +72,8 @@ async fn change(
     let name = context.load(None, None)?.stack.name;
     let _lock = context.lock(&name, command).await?;
     let (stack, found) = context.existing().await?;
-    let up = found.as_ref().filter(|found| !found.inventory.instances.is_empty()).map(|found| Up {
-        stack: &stack,
-        runtime: &*found.runtime,
-        paths: &context.paths,
-        timeout: Duration::from_secs(30),
-        retain: true,
-        accept_data_loss: false,
-        replace_credentials: false,
-    });
+    let running = found.as_ref().filter(|found| !found.inventory.instances.is_empty());
+    let up = running.map(|found| Up::of_running(&stack, &*found.runtime, &context.paths, devices::PATIENCE));
     let fleet = Fleet { paths: &context.paths, name: &stack.name, running: up.as_ref() };
     let changed = work(&fleet, &|event| context.ui.report(event)).await?;
     context.ui.conclude(&changed, words)

@@ -33,7 +33,7 @@ pub fn mosquitto_conf(stack: &Stack, target: &Target, config: &Path, data: &Path
 pub fn general(stack: &Stack, target: &Target, passwords: &Path, acl: &Path, data: &Path) -> String {
     let Mosquitto { max_queued_messages, max_inflight_messages, .. } = stack.mosquitto;
     let persistence = persistence(stack, target, data);
-    // 0 is no number for all versions, while none at all means no limit to each of them.
+    // Not all versions accept 0, while none at all means no limit to each of them.
     let limit = stack.mosquitto.keep_alive_limit();
     let keepalive = limit.map(|limit| format!("max_keepalive {limit}\n")).unwrap_or_default();
     let mut text = format!(

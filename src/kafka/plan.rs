@@ -6,9 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::KafkaError;
 
 use crate::about::About;
 use crate::place::{From, Until};
@@ -69,9 +67,7 @@ pub(super) struct Quiet {
     pub(super) about: About,
 }
 
-impl ClientContext for Quiet {
-    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
-    fn error(&self, _error: KafkaError, _reason: &str) {}
-}
+// What the library logs goes to the crate `log`, which nobody listens to.
+impl ClientContext for Quiet {}
 
 impl ConsumerContext for Quiet {}

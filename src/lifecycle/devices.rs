@@ -19,6 +19,8 @@ use crate::secrets::Accounts;
 use crate::stack::device::SERVICE_USER;
 use crate::stack::{Device, StackName};
 
+/// How long a change of devices may take in all.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the server may take to act on changed accounts; it takes a tenth of a second.
 const TAKES_EFFECT: Duration = Duration::from_secs(10);
 /// How long one login may take.

@@ -17,7 +17,7 @@ use crate::paths::{ensure_private_dir, write_atomic};
 use crate::stack::device::{PROBE_USER, SERVICE_USER};
 use crate::stack::{Device, StackName};
 
-/// Mosquitto's own default for `$7$` hashes. Passwords here are random, so a dictionary is no threat.
+/// Mosquitto's own default for `$7$` hashes. Passwords here are random, so dictionaries are not a threat.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(101).unwrap();
 
 /// One login. The salt is kept so that the password file is the same each time it is rendered.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub const SERVICE_USER: &str = "sos_service";
 /// The readiness probe's MQTT user: a device without an owner, hidden from lists.
 pub const PROBE_USER: &str = "sosstack-probe";
-/// The user by which a cluster's second Mosquitto reaches the first.
+/// The user as which a cluster's second Mosquitto logs in to the first.
 pub const BRIDGE_USER: &str = "bridge";
 
 /// A device and the user to whom it belongs.

@@ -48,10 +48,10 @@ pub fn read(text: &str, format: Format) -> Result<Vec<Device>, Vec<String>> {
 /// Why not, in words.
 pub fn check(device: Device) -> Result<Device, String> {
     if let Some(problem) = id_problem(&device.id) {
-        return Err(format!("{:?} is no device id: {problem}", device.id));
+        return Err(format!("{:?} is not a valid device id: {problem}", device.id));
     }
     if let Some((owner, problem)) = device.owner.as_ref().and_then(|owner| Some((owner, owner_problem(owner)?))) {
-        return Err(format!("{owner:?} is no user id: {problem}"));
+        return Err(format!("{owner:?} is not a valid user id: {problem}"));
     }
     Ok(device)
 }
@@ -127,8 +127,8 @@ mod tests {
     fn every_problem_is_named_with_its_place() {
         let problems = read("id,owner\na b,u\nx,u+\nx\ny\nx\na,b,c\n", Format::Csv).unwrap_err();
         let expected = [
-            "line 2: \"a b\" is no device id: it may not hold blanks, control characters, or any of / + # : %",
-            "line 3: \"u+\" is no user id: it may not hold blanks, control characters, or any of / + # : %",
+            "line 2: \"a b\" is not a valid device id: it may not hold blanks, control characters, or any of / + # : %",
+            "line 3: \"u+\" is not a valid user id: it may not hold blanks, control characters, or any of / + # : %",
             "line 6: x stands twice: also line 4",
             "line 7: 3 columns; expected id,owner",
         ];
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(read("", Format::Csv).unwrap_err(), ["no devices in it"]);
         assert_eq!(read("a: b", Format::Yaml).unwrap_err(), ["the file: expected a list of {id, owner}"]);
         let reserved = read("- {id: sos_service}\n- {id: a, ownr: b}", Format::Yaml).unwrap_err();
-        assert_eq!(reserved[0], "device 1: \"sos_service\" is no device id: it is reserved");
+        assert_eq!(reserved[0], "device 1: \"sos_service\" is not a valid device id: it is reserved");
         assert!(reserved[1].starts_with("device 2: unknown field `ownr`"), "{reserved:?}");
     }
 }

@@ -9,6 +9,7 @@
 mod compression;
 pub mod device;
 pub mod device_list;
+pub(crate) mod document;
 pub mod heap;
 pub mod image;
 pub mod leaf;

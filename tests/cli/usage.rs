@@ -22,9 +22,9 @@ fn every_problem_of_a_stack_file_is_named_with_its_place() {
     insta::assert_snapshot!(machine.run(&["up"]).stderr, @r#"
     error: the stack file is invalid (4 problems)
       ~/sosstack.yaml:2:3: kafka.brokers: 2 brokers are not supported; use 1, 3 or 5
-      ~/sosstack.yaml:4:5: topics[0].name: "emergency created" is no topic name: use only letters, digits, '.', '_' and '-'
+      ~/sosstack.yaml:4:5: topics[0].name: "emergency created" is not a valid topic name: use only letters, digits, '.', '_' and '-'
       ~/sosstack.yaml:5:5: topics[0].partitons: unknown field; did you mean "partitions"?
-      ~/sosstack.yaml:7:5: devices[0].id: "sos_service" is no device id: it is reserved
+      ~/sosstack.yaml:7:5: devices[0].id: "sos_service" is not a valid device id: it is reserved
     "#);
 }
 

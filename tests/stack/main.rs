@@ -27,6 +27,8 @@ mod lifecycle;
 mod messages;
 mod outages;
 mod persistence;
+#[path = "../shared/pty.rs"]
+mod pty;
 mod publishing;
 mod reading;
 mod side_by_side;
