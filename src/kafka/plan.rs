@@ -2,12 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 
+use super::away::Away;
 use crate::about::About;
 use crate::place::{From, Until};
 use crate::stream::{Gate, Tell, Told, Wanted};
@@ -49,8 +49,7 @@ pub struct Ears {
     pub tell: Tell,
     /// Opened when the past is over.
     pub gate: Gate,
-    /// Whether it was told that all brokers are away, which the library says again and again.
-    pub away: Arc<AtomicBool>,
+    pub away: Arc<Away>,
 }
 
 impl Ears {
