@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use percent_encoding::percent_decode_str;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -273,8 +274,9 @@ impl Server {
         let host =
             url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| refuse(format!("{text:?} names no host")))?;
         let address = Address { host: host.trim_matches(['[', ']']).to_owned(), port: url.port().unwrap_or(port) };
-        let username = Some(url.username()).filter(|name| !name.is_empty()).map(str::to_owned);
-        Ok(Self { address, tls, username })
+        let username = percent_decode_str(url.username()).decode_utf8();
+        let username = username.map_err(|_| refuse(format!("the user in {text:?} is not UTF-8")))?.into_owned();
+        Ok(Self { address, tls, username: Some(username).filter(|name| !name.is_empty()) })
     }
 }
 
@@ -333,10 +335,13 @@ mod tests {
         let server = Server::parse("mqtts://backend@broker.example:8884").unwrap();
         assert_eq!(server.address.to_string(), "broker.example:8884");
         assert_eq!((server.tls, server.username.as_deref()), (true, Some("backend")));
+        let encoded = Server::parse("mqtt://sos%40city%2Fnorth@broker.example").unwrap();
+        assert_eq!(encoded.username.as_deref(), Some("sos@city/north"));
         let plain = Server::parse("mqtt://localhost").unwrap();
         assert_eq!((plain.address.port, plain.tls, plain.username), (1883, false, None));
         let words = |text: &str| Server::parse(text).err().unwrap().to_string();
         assert!(words("http://a").contains("http://"));
+        assert!(words("mqtt://%ff@host").contains("not UTF-8"));
         assert!(words("nonsense").contains("not a URL"));
         let secret = words("mqtt://user:secret@host");
         assert!(secret.contains("no place") && !secret.contains("secret@"), "{secret}");

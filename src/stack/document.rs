@@ -8,8 +8,14 @@ use serde_yaml::Value;
 
 use super::positions::{Position, Positions};
 use super::shape::{self, Problem};
+use super::variables::fill_in;
 use crate::about::Remedy;
 use crate::failure::Failure;
+
+/// What Windows' editors begin a file with.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
+/// How entries begin that are the user's own, for others to be merged with, as in Compose files.
+const EXTENSION: &str = "x-";
 
 /// A kind of file, as messages speak of it.
 pub(crate) struct Document {
@@ -19,6 +25,8 @@ pub(crate) struct Document {
     pub(crate) without: &'static str,
     /// How one begins, such as `name: sos`.
     pub(crate) example: &'static str,
+    /// Whether `$NAME` is a variable of the environment.
+    pub(crate) has_variables: bool,
 }
 
 /// Why a text is not a document, and where.
@@ -41,7 +49,8 @@ impl Document {
             std::io::ErrorKind::NotFound => refuse("there is no such file", self.without),
             _ => refuse(&error.to_string(), "make it readable for you"),
         })?;
-        String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8", "save it as UTF-8 text"))
+        let text = String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8", "save it as UTF-8 text"))?;
+        Ok(text.strip_prefix(BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(text))
     }
 
     /// What the text says and problems of its shape, or the one problem that keeps it from being read.
@@ -53,13 +62,20 @@ impl Document {
             return Err((None, format!("holds several YAML documents; a {} is one", self.kind)));
         }
         if let Some((path, at)) = positions.duplicates.first() {
-            return Err((Some(*at), format!("{path} stands twice")));
+            return Err((Some(*at), format!("{path} appears twice")));
         }
         let mut value: Value = serde_yaml::from_str(text).map_err(|error| syntax(&error, text))?;
         value.apply_merge().map_err(|error| syntax(&error, text))?;
         match value {
             Value::Null => Ok((T::default(), Vec::new())),
-            Value::Mapping(_) => Ok(shape::read(value)),
+            Value::Mapping(ref mut entries) => {
+                entries.retain(|key, _| !key.as_str().is_some_and(|key| key.starts_with(EXTENSION)));
+                let look_up = |name: &str| std::env::var(name).ok();
+                let unset = if self.has_variables { fill_in(&mut value, positions, &look_up) } else { Vec::new() };
+                let (document, mut problems) = shape::read(value);
+                problems.retain(|problem| !is_within(&unset, &problem.path));
+                Ok((document, [unset, problems].concat()))
+            }
             _ => {
                 let words = format!("expected names with values, such as {:?}", self.example);
                 Err((Some(Position { line: 1, column: 1 }), words))

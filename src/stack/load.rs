@@ -9,7 +9,7 @@ use super::document::{Document, is_within, problem_line};
 use super::positions::{Position, Positions};
 use super::shape::Problem;
 use super::spec::{Extends, PortsSpec, Spec};
-use super::{Profile, Stack, StackName, merge, validate};
+use super::{Profile, Stack, StackName, merge, validate, variables};
 use crate::failure::Failure;
 
 pub use super::place::Place;
@@ -22,6 +22,7 @@ const DOCUMENT: Document = Document {
     kind: "stack file",
     without: "name another with --file, or leave it out for the built-in stack",
     example: "name: sos",
+    has_variables: true,
 };
 
 /// What flags say, over the file.
@@ -114,7 +115,8 @@ fn line(file: Option<&str>, at: Option<Position>, path: &str, words: &str) -> St
 
 /// The stack as a stack file that makes the same stack.
 pub fn to_yaml(stack: &Stack) -> String {
-    let value = serde_yaml::to_value(stack).expect("a stack is plain data");
+    let mut value = serde_yaml::to_value(stack).expect("a stack is plain data");
+    variables::escape(&mut value);
     let mut file = serde_yaml::Mapping::new();
     file.insert("extends".into(), serde_yaml::to_value(Extends::Nothing).expect("an enum is plain data"));
     if let Value::Mapping(entries) = value {

@@ -30,6 +30,7 @@ pub mod sizes;
 mod spec;
 pub mod topic;
 mod validate;
+mod variables;
 mod version;
 
 use std::collections::BTreeMap;

@@ -207,7 +207,8 @@ impl Findings {
                 self.add(path, "0 is not a valid port: use 1 to 65535");
                 continue;
             }
-            let (start, end) = (u32::from(first) + u32::from(offset), u32::from(first) + u32::from(offset + count) - 1);
+            let start = u32::from(first) + u32::from(offset);
+            let end = start + u32::from(count) - 1;
             if end > 65_535 {
                 let (path, why) = if offset > 0 {
                     ("ports.offset", format!("{offset} moves "))
@@ -240,7 +241,7 @@ impl Findings {
         for (index, topic) in user.topics.iter().flatten().enumerate() {
             let path = format!("topics[{index}]");
             if let Some(first) = seen.insert(&topic.name, index).filter(|_| new_topic_problem(&topic.name).is_none()) {
-                self.add(format!("{path}.name"), format!("{} stands twice: also topics[{first}]", topic.name));
+                self.add(format!("{path}.name"), format!("{} appears twice: also topics[{first}]", topic.name));
             }
             self.topic(&path, topic, stack);
         }
@@ -273,6 +274,8 @@ impl Findings {
             if wanted.is_none_or(|wanted| wanted == 0 || wanted > replicas) {
                 self.add(path, format!("use 1 to {replicas}, the number of replicas"));
             }
+        } else if String::from(value).split(',').any(|one| one.trim().contains(char::is_whitespace)) {
+            self.add(path, format!("{:?} is not a value of a topic setting: it holds blanks", String::from(value)));
         }
     }
 
@@ -283,7 +286,7 @@ impl Findings {
             if let Some(problem) = device::id_problem(&spec.id) {
                 self.add(format!("{path}.id"), format!("{:?} is not a valid device id: {problem}", spec.id));
             } else if let Some(first) = seen.insert(&spec.id, index) {
-                self.add(format!("{path}.id"), format!("{} stands twice: also devices[{first}]", spec.id));
+                self.add(format!("{path}.id"), format!("{} appears twice: also devices[{first}]", spec.id));
             }
             if let Some((owner, problem)) = spec.owner.as_ref().and_then(|o| Some((o, device::owner_problem(o)?))) {
                 self.add(format!("{path}.owner"), format!("{owner:?} is not a valid user id: {problem}"));

@@ -28,6 +28,28 @@ fn every_problem_of_a_stack_file_is_named_with_its_place() {
     "#);
 }
 
+/// As people know them from Compose files, and with the mark that Windows' editors begin a file with.
+#[test]
+fn a_stack_file_has_variables_and_entries_of_its_own() {
+    let text = "\u{feff}x-heap: &heap\n  heap: ${HEAP:-96M}\nzookeeper: {<<: *heap}\n\
+                kafka:\n  <<: *heap\n  brokers: ${BROKERS}\n\
+                topics: [{name: a.b, config: {cleanup.policy: 'compact, delete', retention.ms: '${RETENTION}'}}]\n\
+                devices: [{id: '${DEVICE-7}'}]\n";
+    let machine = Machine::bare().with_file("sosstack.yaml", text);
+    let unset = machine.run(&["config"]);
+    assert_eq!(unset.code, Some(2), "{unset:?}");
+    insta::assert_snapshot!(unset.stderr, @r#"
+    error: the stack file is invalid (2 problems)
+      ~/sosstack.yaml:6:3: kafka.brokers: the variable BROKERS is not set; set it, or write ${BROKERS:-default}
+      ~/sosstack.yaml:7:66: topics[0].config.retention.ms: the variable RETENTION is not set; set it, or write ${RETENTION:-default}
+    "#);
+    let set = machine.command(&["config"]).envs([("BROKERS", "1"), ("RETENTION", "5")]).output().unwrap();
+    let effective = String::from_utf8(set.stdout).unwrap();
+    for line in ["heap: 96M", "brokers: 1", "cleanup.policy: compact,delete", "retention.ms: '5'", "id: '7'"] {
+        assert!(effective.contains(line), "{line}: {effective}");
+    }
+}
+
 #[test]
 fn a_stack_file_that_is_not_there_is_no_default() {
     insta::assert_snapshot!(refused(&["up", "--file", "other.yaml"]), @"

@@ -68,7 +68,7 @@ fn many_at_once(home: &Home) {
     let wrong = home.run(&["device", "add", "--from", "wrong.csv"]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
     assert!(wrong.stderr.contains("wrong.csv: line 3: \"a b\" is not a valid device id"), "{wrong:?}");
-    assert!(wrong.stderr.contains("wrong.csv: line 4: ok-1 stands twice: also line 2"), "{wrong:?}");
+    assert!(wrong.stderr.contains("wrong.csv: line 4: ok-1 appears twice: also line 2"), "{wrong:?}");
     assert!(!ids(home).contains(&"ok-1".to_owned()), "all or none");
 }
 

@@ -20,6 +20,8 @@ const DOCUMENT: Document = Document {
     kind: "routes file",
     without: "name another, or leave it out for the built-in routes",
     example: "routes:",
+    // In jq, a dollar sign begins names that the route knows.
+    has_variables: false,
 };
 
 /// The built-in routes as they are written.

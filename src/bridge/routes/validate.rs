@@ -74,7 +74,7 @@ impl Checks<'_> {
             if route.name.is_empty() || route.name.len() > 64 || !route.name.chars().all(allowed) {
                 self.add(path, format!("{:?} is not a name: use 1 to 64 letters, digits, '-' and '_'", route.name));
             } else if let Some(first) = seen.insert(&route.name, index) {
-                self.add(path, format!("{} stands twice: also routes[{first}]", route.name));
+                self.add(path, format!("{} appears twice: also routes[{first}]", route.name));
             }
         }
     }

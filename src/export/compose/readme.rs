@@ -52,7 +52,7 @@ The user `sos_service` reaches all MQTT topics; a device's user name is its id, 
 - **TLS**: `cat server.crt server.key | docker compose run --rm -T credentials tls`, then
   `docker compose restart mosquitto`.
 - **Other ports, images, devices or topics**: change them in `compose.yaml`, then
-  `docker compose up --wait --force-recreate`. A broker's port stands twice: below `ports` and in its
+  `docker compose up --wait --force-recreate`. A broker's port appears twice: below `ports` and in its
   `advertised.listeners`. A device is a line of `mosquitto-users`, and its owner's topics are lines of `mosquitto-acl`.
 "
     )
