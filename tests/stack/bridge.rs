@@ -26,6 +26,7 @@ fn the_bridge_loses_nothing_as_processes() {
     a_press_is_one_emergency_whoever_is_killed(&home);
     devices_lose_nothing_by_kills(&home);
     kafka_away_is_what_the_journal_is_for(&home);
+    what_was_queued_meanwhile_arrives(&home);
     the_standby_takes_over(&home);
     another_cluster_does_not_get_what_waits(&home);
     a_full_disk_holds_no_press_back(&home);
@@ -217,6 +218,20 @@ fn kafka_away_is_what_the_journal_is_for(home: &Home) {
     let first: Vec<u64> = numbers.into_iter().filter(|number| seen.insert(*number)).collect();
     assert_eq!(first, (0..many).collect::<Vec<_>>(), "all of them, in order");
     eventually("nothing waits any more", PATIENCE, || waiting(home) == 0);
+    end(bridge);
+}
+
+/// No bridge runs, and the session gathers as much as Mosquitto keeps for one client.
+fn what_was_queued_meanwhile_arrives(home: &Home) {
+    let many = 100_000;
+    let lines = lines(0..many, |n| format!(r#"{{"queued":{n}}}"#));
+    let sent = feed(home, &["pub", "geofence/user-1001/exit", "--lines", "--qos", "1"], lines.as_bytes());
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    let bridge = self::bridge(home);
+    let is_ours = |record: &Value| record["value"]["queued"].is_number();
+    let found = arrive(home, "location.geofence", usize::try_from(many).unwrap(), is_ours);
+    let numbers = found.iter().map(|record| record["value"]["queued"].as_u64().unwrap());
+    assert!(numbers.eq(0..many), "all of them, once and in order");
     end(bridge);
 }
 
