@@ -11,7 +11,7 @@ use super::parts::{completed, hardened, started};
 use crate::config::jvm;
 use crate::config::mosquitto::{self, Kind};
 use crate::export::topics;
-use crate::stack::device::{PROBE_USER, SERVICE_USER};
+use crate::stack::device::{BRIDGE_USER, PROBE_USER, SERVICE_USER};
 use crate::stack::{Role, Service, Stack, image};
 use crate::target::Target;
 
@@ -34,7 +34,10 @@ const READY_SCRIPT: &str = "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!
 /// Everyone who may log in, one a line, the backend first.
 pub(super) fn users_file(stack: &Stack) -> String {
     let devices = stack.devices.iter().map(|device| device.id.as_str());
-    [SERVICE_USER, PROBE_USER].into_iter().chain(devices).fold(String::new(), |text, user| text + user + "\n")
+    [SERVICE_USER, BRIDGE_USER, PROBE_USER]
+        .into_iter()
+        .chain(devices)
+        .fold(String::new(), |text, user| text + user + "\n")
 }
 
 /// Who may do what.
