@@ -198,7 +198,7 @@ impl Cluster {
             Some(username) => {
                 let password =
                     password(MQTT_PASSWORD, context, self.mqtt_password_file.as_deref(), &username)?.password;
-                Some(Login { username, password })
+                Some(Login::new(username, password))
             }
         };
         Ok(Some(mqtt::access::Access { address: server.address, transport, login }))

@@ -17,7 +17,7 @@ use crate::lifecycle::devices::{self, Changed, Fleet};
 use crate::lifecycle::up::Up;
 use crate::secrets::{Accounts, accounts::Enrolled};
 use crate::stack::Device;
-use crate::stack::device::SERVICE_USER;
+use crate::stack::device::{BRIDGE_USER, SERVICE_USER};
 use crate::stack::device_list::{self, Format};
 use crate::stack::leaf::{self, Direction};
 use crate::ui::{Table, Ui};
@@ -41,6 +41,12 @@ pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()
                      which {env} prints"
                 )));
             }
+            if ids.iter().any(|id| id == BRIDGE_USER) {
+                context.ui.report(Event::Warning(format!(
+                    "bridges that were logged in as {BRIDGE_USER} are disconnected; those of this machine reconnect with \
+                     the new password by themselves, and Mosquitto before 2.1 keeps nothing for them meanwhile"
+                )));
+            }
             Ok(())
         }
     }
@@ -53,6 +59,7 @@ async fn look(context: &Context, command: &DeviceCommand) -> Result<()> {
         DeviceCommand::Show { id, password: true } => {
             let password = match id.as_str() {
                 SERVICE_USER => &accounts.service.password,
+                BRIDGE_USER => &accounts.bridge(&name)?.password,
                 id => &accounts.find(id, &name)?.account.password,
             };
             Ui::print(&format!("{}\n", password.reveal()))

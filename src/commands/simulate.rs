@@ -81,7 +81,7 @@ async fn with_devices(context: &Context, access: &Access, mut request: Request) 
         simulated::enrol(&fleet, request.simulated, report).await?
     };
     let of = |login: &simulated::Login| {
-        let login = Login { username: login.device.id.clone(), password: login.password.clone() };
+        let login = Login::new(&login.device.id, login.password.clone());
         Access { login: Some(login), ..access.clone() }
     };
     request.access = enrolled.logins.iter().map(of).collect();

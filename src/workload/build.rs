@@ -61,7 +61,7 @@ fn pod_files(stack: &Stack, config: &Path, data: &Path) -> Vec<ConfigFile> {
     vec![
         public(config.join("mosquitto.conf"), mosquitto::mosquitto_conf(stack, &Target::Kubernetes, run, data)),
         public(config.join("tls.conf"), mosquitto::tls_conf(stack, run)),
-        public(config.join("bridge.conf"), mosquitto::bridge_conf(&first)),
+        public(config.join("bridge.conf"), mosquitto::peer_conf(&first)),
     ]
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::bridge_login;
 use crate::disk::SmallDisk;
 use crate::harness::{Home, On, eventually, send_signal};
 use crate::messages::{PATIENCE, Running, feed, read_all};
@@ -30,6 +31,7 @@ fn the_bridge_loses_nothing_as_processes() {
     the_standby_takes_over(&home);
     another_cluster_does_not_get_what_waits(&home);
     a_full_disk_holds_no_press_back(&home);
+    bridge_login::the_bridge_has_a_login_of_its_own(&home);
     what_waits_goes_with_the_stack_and_is_told(&home);
 }
 
@@ -42,16 +44,17 @@ fn the_bridge_loses_nothing_in_docker() {
     home.up();
     a_press_always_becomes_an_emergency(&home);
     what_is_acknowledged_outlasts_kills(&home);
+    bridge_login::the_bridge_has_a_login_of_its_own(&home);
 }
 
 /// A bridge that has subscribed.
-fn bridge(home: &Home) -> Running {
+pub fn bridge(home: &Home) -> Running {
     let mut running = Running::start(home, &["bridge", "run"]);
     running.wait_for("subscribed");
     running
 }
 
-fn end(mut bridge: Running) {
+pub fn end(mut bridge: Running) {
     send_signal(bridge.child.id(), Signal::TERM);
     assert_eq!(bridge.code(), Some(0), "{:?}", bridge.said());
 }

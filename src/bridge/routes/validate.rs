@@ -14,7 +14,7 @@ use crate::bridge::record::Lane;
 use crate::mqtt::filters::{covers, overlap};
 use crate::similar::similar;
 use crate::stack::Stack;
-use crate::stack::leaf::{Direction, LEAVES, Leaf, PRESS, TRIGGER};
+use crate::stack::leaf::{self, Direction, LEAVES, Leaf, PRESS, TRIGGER};
 use crate::stack::shape::Problem;
 
 /// What must become an emergency, whatever routes say, and the built-in route for it.
@@ -132,9 +132,7 @@ impl Checks<'_> {
                 return None;
             }
         };
-        let filters = |way| LEAVES.into_iter().filter(move |leaf| leaf.direction == way).map(Leaf::filter);
-        let (up, down): (Vec<String>, Vec<String>) =
-            (filters(Direction::Up).collect(), filters(Direction::Down).collect());
+        let [up, down] = [Direction::Up, Direction::Down].map(|way| leaf::filters(way).collect::<Vec<String>>());
         if let Some(leaf) = down.iter().find(|leaf| overlap(filter.mqtt(), leaf)) {
             let words =
                 format!("it takes {leaf}, which goes down to devices: what services answer would go round in a loop");

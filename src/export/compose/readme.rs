@@ -43,7 +43,8 @@ docker compose down                                           # data and passwor
 | MQTT over TLS, once there is a certificate | `127.0.0.1:{mqtts}` | `{mqtts_clients}` |
 | MQTT over WebSocket | `127.0.0.1:{mqtt_ws}` | `{ws_clients}` |
 
-The user `sos_service` reaches all MQTT topics; a device's user name is its id, and it reaches its own topics.
+The user `sos_service` reaches all MQTT topics, and `sos_bridge`, for a bridge to Kafka, reads what devices write. A device's
+user name is its id, and it reaches its own topics.
 
 - **Your services** go into a Compose file of their own that begins with `include: [compose.yaml]`; they wait with
   `depends_on: {{ready: {{condition: service_started}}}}`.
