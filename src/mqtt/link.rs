@@ -34,7 +34,7 @@ use crate::endpoints::Address;
 const LARGEST_PACKET: u32 = 268_435_455;
 /// Asked of the socket at once.
 const CHUNK: usize = 64 * 1024;
-/// Messages that the server may send before the first is acknowledged.
+/// Messages that the server may send to a reader before the first is acknowledged.
 const RECEIVE_MAXIMUM: u16 = 1000;
 /// A reader that stands still, as behind a pager, is kept this long. Less than the limit of most servers: Mosquitto 2.0.21
 /// throws out a client that asks for exactly `max_keepalive` and sends something, within a second.
@@ -56,13 +56,15 @@ pub struct Session {
     pub clean: bool,
     /// How long the server keeps the session after the connection, in seconds.
     pub expiry: u32,
+    /// Messages at QoS 1 and 2 that the server may send before the first is acknowledged; from 1.
+    pub receive_maximum: u16,
 }
 
 impl Session {
     /// One that ends with its connection.
     pub fn fresh() -> Self {
         let client_id = format!("sosstack-{:016x}", u64::from_ne_bytes(crate::secrets::random()));
-        Self { client_id, clean: true, expiry: 0 }
+        Self { client_id, clean: true, expiry: 0, receive_maximum: RECEIVE_MAXIMUM }
     }
 }
 
@@ -91,6 +93,8 @@ pub struct Link {
     pub retains: bool,
     /// Whether the server knows the session from before.
     pub session_present: bool,
+    /// Whether a message tells for which subscriptions it was sent, by the ids that they have.
+    pub tells_subscriptions: bool,
 }
 
 impl Link {
@@ -144,6 +148,7 @@ impl Link {
             max_qos: 2,
             retains: true,
             session_present: false,
+            tells_subscriptions: true,
         };
         link.queue(&hello(access, session, will))?;
         match link.next().await.with_context(|| format!("connection to {address}"))? {
@@ -154,6 +159,7 @@ impl Link {
                     link.max_packet = properties.max_packet_size;
                     link.max_qos = properties.max_qos.unwrap_or(2);
                     link.retains = properties.retain_available != Some(0);
+                    link.tells_subscriptions = properties.subscription_identifiers_available != Some(0);
                     link.quiet = quiet(properties.server_keep_alive);
                 }
                 Ok(link)
@@ -409,7 +415,7 @@ fn quiet(server_keep_alive: Option<u16>) -> Duration {
 pub(super) fn hello(access: &Access, session: &Session, will: Option<LastWill>) -> Packet {
     let properties = ConnectProperties {
         session_expiry_interval: Some(session.expiry),
-        receive_maximum: Some(RECEIVE_MAXIMUM),
+        receive_maximum: Some(session.receive_maximum),
         max_packet_size: Some(LARGEST_PACKET),
         ..ConnectProperties::new()
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::bridge_routes::routes_are_the_users;
 use crate::disk::SmallDisk;
 use crate::harness::{Home, On, eventually, send_signal};
 use crate::messages::{PATIENCE, Running, feed, read_all};
@@ -29,6 +30,7 @@ fn the_bridge_loses_nothing_as_processes() {
     the_standby_takes_over(&home);
     another_cluster_does_not_get_what_waits(&home);
     a_full_disk_holds_no_press_back(&home);
+    routes_are_the_users(&home);
     what_waits_goes_with_the_stack_and_is_told(&home);
 }
 
@@ -50,7 +52,7 @@ fn bridge(home: &Home) -> Running {
     running
 }
 
-fn end(mut bridge: Running) {
+pub fn end(mut bridge: Running) {
     send_signal(bridge.child.id(), Signal::TERM);
     assert_eq!(bridge.code(), Some(0), "{:?}", bridge.said());
 }
@@ -61,19 +63,19 @@ fn kill(mut bridge: Running) {
 }
 
 /// The records of a topic, as envelopes.
-fn records(home: &Home, topic: &str) -> Vec<Value> {
+pub fn records(home: &Home, topic: &str) -> Vec<Value> {
     let bytes = read_all(home, topic, &["-o", "json"]);
     String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn header(record: &Value, name: &str) -> Option<String> {
+pub fn header(record: &Value, name: &str) -> Option<String> {
     let headers = record["headers"].as_array()?;
     let header = headers.iter().find(|header| header["name"] == name)?;
     Some(header["value"].as_str()?.to_owned())
 }
 
 /// Waits until this many of a topic's records satisfy a condition.
-fn arrive(home: &Home, topic: &str, count: usize, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+pub fn arrive(home: &Home, topic: &str, count: usize, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
     let mut found = Vec::new();
     eventually(&format!("{count} records arrive in {topic}"), PATIENCE, || {
         found = records(home, topic).into_iter().filter(|record| wanted(record)).collect();
@@ -144,7 +146,7 @@ fn what_is_acknowledged_outlasts_kills(home: &Home) {
     }
 }
 
-fn lines(numbers: Range<u64>, line: impl Fn(u64) -> String) -> String {
+pub fn lines(numbers: Range<u64>, line: impl Fn(u64) -> String) -> String {
     numbers.map(line).collect::<Vec<_>>().join("\n") + "\n"
 }
 
