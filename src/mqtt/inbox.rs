@@ -12,7 +12,8 @@ use rumqttc::v5::mqttbytes::v5::{
 use tokio::time::timeout;
 
 use super::access::Access;
-use super::link::{Link, Session};
+use super::hello::Session;
+use super::link::Link;
 use super::subscribe::{granted, qos_of};
 
 /// What is subscribed to.

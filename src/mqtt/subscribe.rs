@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::{Access, MQTT_PASSWORD, is_refused_login};
 use super::backoff::Backoff;
-use super::link::{Link, Session};
+use super::hello::Session;
+use super::link::Link;
 use super::properties::of_publish;
 use crate::about::Remedy;
 use crate::failure::Failure;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::bridge_routes::routes_are_the_users;
+use crate::bridge_routes::{routes_are_the_users, subscriptions_follow_the_routes};
 use crate::disk::SmallDisk;
 use crate::harness::{Home, On, eventually, send_signal};
 use crate::messages::{PATIENCE, Running, feed, read_all};
@@ -43,6 +43,7 @@ fn the_bridge_loses_nothing_in_docker() {
     home.up();
     a_press_always_becomes_an_emergency(&home);
     what_is_acknowledged_outlasts_kills(&home);
+    subscriptions_follow_the_routes(&home);
 }
 
 /// A bridge that has subscribed.

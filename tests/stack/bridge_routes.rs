@@ -13,14 +13,24 @@ use crate::disk::SmallDisk;
 use crate::harness::{Home, eventually, send_signal};
 use crate::messages::{PATIENCE, Running, feed};
 
-/// All of this, against one stack.
-pub fn routes_are_the_users(home: &Home) {
+/// What depends on the server's version.
+pub fn subscriptions_follow_the_routes(home: &Home) {
     a_change_under_load_loses_nothing(home);
     what_no_route_takes_is_not_sent_any_more(home);
     filters_that_overlap_give_one_record(home);
+}
+
+/// All of this, against one stack.
+pub fn routes_are_the_users(home: &Home) {
+    subscriptions_follow_the_routes(home);
     no_press_waits_for_another_routes_jq(home);
     what_waits_stays_as_it_was_received(home);
     bridges_share_where_the_server_shares(home);
+    // The stack's own bridge has been away for the last two: its session has gathered the same.
+    let own = bridge(home, "routes: []", &[]);
+    home.ok(&["pub", "geofence/user-1001/enter", r#"{"last":"of all"}"#, "--qos", "1"]);
+    arrive(home, "location.geofence", 1, |record| record["value"]["last"] == "of all");
+    end(own);
 }
 
 /// A file of routes, and a bridge that has subscribed to what they take.
@@ -43,8 +53,8 @@ fn change(home: &Home, bridge: &mut Running, routes: &str) {
     eventually("the bridge is subscribed to what the new routes take", PATIENCE, || count(bridge) > before);
 }
 
-fn route(name: &str, filter: &str, more: &str) -> String {
-    format!("  - {{name: {name}, filter: '{filter}', topic: audit.access, key: {name}{more}}}\n")
+fn route(name: &str, filter: &str) -> String {
+    format!("  - {{name: {name}, filter: '{filter}', topic: audit.access, key: {name}}}\n")
 }
 
 /// The numbers that a topic's records have in a field, in the order of the topic.
@@ -53,14 +63,15 @@ fn numbers(home: &Home, topic: &str, field: &str) -> Vec<u64> {
 }
 
 fn a_change_under_load_loses_nothing(home: &Home) {
-    let vip = route("vip", "wearable/vip-1/#", "");
+    let vip = route("vip", "wearable/vip-1/#");
     let variants = [
         format!("routes:\n{vip}"),
         "routes:\n  - {name: activity, enabled: false}\n  - {name: alert, value: '{changed: .changes}'}\n".to_owned(),
-        format!("routes:\n{vip}{}", route("one", "device/device-12345/status", "")),
+        format!("routes:\n{vip}{}", route("one", "device/device-12345/status")),
         "routes: []\n".to_owned(),
     ];
-    let mut bridge = bridge(home, &variants[3], &[]);
+    // On a machine that has a lot to do, an expression may take longer than a bridge would wait.
+    let mut bridge = bridge(home, &variants[3], &["--jq-timeout", "5s"]);
     let many = 3_000;
     let kinds = [("1", "geofence/user-1001/enter"), ("2", "device/device-12345/alert")];
     std::thread::scope(|scope| {
@@ -82,9 +93,13 @@ fn a_change_under_load_loses_nothing(home: &Home) {
     // By the route of the moment, with an expression or without.
     for (topic, fields) in [("location.geofence", &["changes"][..]), ("device.alerts", &["changes", "changed"])] {
         let of = |record: &Value| fields.iter().find_map(|field| record["value"][*field].as_u64());
-        let found = || records(home, topic).iter().filter_map(of).collect::<Vec<_>>();
-        eventually("what the kept routes take is in Kafka", PATIENCE, || found().len() >= all.len());
-        assert_eq!(found(), all, "{topic}: each once, in order");
+        let found = |topic: &str| records(home, topic).iter().filter_map(of).collect::<Vec<_>>();
+        let mut seen = Vec::new();
+        eventually("what the kept routes take is in Kafka", PATIENCE, || {
+            seen = found(topic);
+            seen.len() + found("dlq.failed-messages").len() >= all.len()
+        });
+        assert_eq!(seen, all, "{topic}: each once, in order; dead letters: {:?}", found("dlq.failed-messages"));
     }
     end(bridge);
 }
@@ -124,11 +139,11 @@ fn what_no_route_takes_is_not_sent_any_more(home: &Home) {
 /// Mosquitto sends a message once for each filter: for the bridge it is one.
 fn filters_that_overlap_give_one_record(home: &Home) {
     let routes = [
-        route("part", "wearable/vip-1/#", ""),
-        route("all", "device/vip-1/alert", ""),
+        route("part", "wearable/vip-1/#"),
+        route("all", "device/vip-1/alert"),
         "  - {name: own, filter: 'panic/{device}/press', topic: emergency.created, emergency: true, qos: 2}\n"
             .to_owned(),
-        route("panic", "panic/+/#", ""),
+        route("panic", "panic/+/#"),
         "  - {name: press, enabled: false}\n  - {name: battery, enabled: false}\n".to_owned(),
     ];
     let bridge = bridge(home, &format!("routes:\n{}", routes.concat()), &[]);
@@ -152,17 +167,17 @@ fn filters_that_overlap_give_one_record(home: &Home) {
     assert_eq!(ours("device.telemetry"), 0, "the first route takes it");
 }
 
-/// An expression that does not end takes ten seconds here until it rests.
+/// An expression that does not end takes four seconds here until it rests.
 fn no_press_waits_for_another_routes_jq(home: &Home) {
     let routes = "routes:\n  - {name: alert, value: 'def f: f; f'}\n  - {name: fall, value: '{fell: .}'}\n";
-    let bridge = bridge(home, routes, &["--jq-timeout", "1s"]);
+    let bridge = bridge(home, routes, &["--jq-timeout", "400ms"]);
     let mut reader = Running::listen(home, &["sub", "emergency.created", "device.alerts", "--count", "2"]);
     home.ok(&["pub", "device/slow-1/alert", "{}", "--qos", "1", "--repeat", "50"]);
     let start = Instant::now();
     home.ok(&["pub", "panic/panic-0001/press", "{}", "--qos", "2"]);
     home.ok(&["pub", "wearable/wearable-0001/fall", "{}", "--qos", "2"]);
     assert_eq!(reader.code(), Some(0), "{:?}", reader.said());
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     let is_slow = |letter: &Value| letter["key"] == "slow-1";
     let letters = arrive(home, "dlq.failed-messages", 50, is_slow);
     assert!(letters.iter().all(|letter| header(letter, "reason").unwrap().starts_with("jq: ")), "{letters:?}");

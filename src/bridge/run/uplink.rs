@@ -8,8 +8,8 @@ use tokio::time::sleep_until;
 
 use crate::mqtt::access::Access;
 use crate::mqtt::backoff::Backoff;
+use crate::mqtt::hello::Session;
 use crate::mqtt::inbox::{Change, Inbox};
-use crate::mqtt::link::Session;
 
 /// How long a session outlives its connection, in seconds: 7 days.
 const EXPIRY: u32 = 7 * 24 * 60 * 60;
