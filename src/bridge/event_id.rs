@@ -1,4 +1,4 @@
-//! Event ids: by which a consumer recognises what it was given before.
+//! Event ids, which tell a consumer whether it has had an event before.
 //!
 //! An id is a UUID. What a payload or a device's clock tells of a message gives the same id whenever the message comes again;
 //! where neither tells anything, each receipt is an event of its own: two presses whose payload is `{}` are two.

@@ -1,4 +1,4 @@
-//! The headers that every record has: where it came from, when, and by which id it is recognised.
+//! The headers that every record has: where it came from, when, and the id that tells whether it came before.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -70,8 +70,18 @@ pub struct RunArgs {
     /// Serve Prometheus metrics, /healthz and /readyz on this address, such as 127.0.0.1:9101
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
+    /// Share the messages with the other bridges of this name, each with a journal of its own ($share/NAME/…); for
+    /// servers that share by a hash of the sender, not for Mosquitto
+    #[arg(long, value_name = "NAME", value_parser = share)]
+    pub share: Option<String>,
     #[command(flatten)]
     pub cluster: ClusterArgs,
+}
+
+/// The name of a shared subscription (MQTT 5, 4.8.2).
+fn share(text: &str) -> Result<String, String> {
+    let is_valid = !text.is_empty() && !text.contains(['/', '+', '#']) && !text.contains(char::is_control);
+    is_valid.then(|| text.to_owned()).ok_or_else(|| format!("{text:?} is not a share name: leave out '/', '+' and '#'"))
 }
 
 /// Bytes, in powers of 1,024.

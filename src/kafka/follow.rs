@@ -18,7 +18,7 @@ use super::topics::Change;
 use super::troubles::{Follows, Troubles};
 use crate::about::Remedy;
 use crate::failure::Failure;
-use crate::message::{Broker, View};
+use crate::message::{Broker, View, now};
 use crate::place::Until;
 use crate::stream::Told;
 
@@ -313,10 +313,6 @@ impl<'a> Follower<'a> {
         unassign(self.consumer, topic, Some(*partition))?;
         assign_more(self.consumer, topic, &[*partition])
     }
-}
-
-fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }
 
 /// The message as everybody is told of it.

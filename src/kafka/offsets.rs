@@ -14,6 +14,7 @@ use super::plan::{Consumer, Ears, Plan};
 use super::unknown::unknown_topic;
 use crate::about::About;
 use crate::failure::Failure;
+use crate::message::now;
 use crate::pattern::fits;
 use crate::place::{From, Until};
 
@@ -110,7 +111,7 @@ fn bounds(consumer: &Consumer, parts: &mut [Part], plan: &Plan) -> Result<()> {
         From::Time(time) => lookup(consumer, &led, Offset::Offset(time), plan.patience)?,
         _ => Vec::new(),
     };
-    let now = jiff::Timestamp::now().as_millisecond();
+    let now = now();
     let ends = match plan.until {
         Until::Time(time) if time <= now => lookup(consumer, &led, Offset::Offset(time), plan.patience)?,
         _ => Vec::new(),

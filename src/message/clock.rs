@@ -10,6 +10,11 @@ pub fn in_calendar(millis: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(millis).ok().filter(|_| millis != NO_TIME)
 }
 
+/// The time now, in milliseconds since 1970.
+pub fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
 /// Writes milliseconds since the epoch as `2026-11-24T16:00:00.123Z`, or by a pattern in a time zone.
 pub struct Clock {
     zone: TimeZone,

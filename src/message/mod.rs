@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub use clock::{Clock, in_calendar};
+pub use clock::{Clock, in_calendar, now};
 
 /// Kafka's word for the time of a record that has none.
 pub const NO_TIME: i64 = -1;

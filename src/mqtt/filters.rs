@@ -43,7 +43,7 @@ pub fn groups(filters: &[String]) -> Vec<Group> {
 }
 
 /// Whether messages of a topic match a filter (MQTT 5, 4.7).
-fn matches(filter: &str, topic: &str) -> bool {
+pub(crate) fn matches(filter: &str, topic: &str) -> bool {
     // A topic is a filter without wildcards.
     covers(filter, topic)
 }

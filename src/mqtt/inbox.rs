@@ -1,16 +1,20 @@
 //! A session that outlives its connections: what a bridge receives by, and answers for itself.
 
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PubAck, PubComp, PubRec, Publish, RetainForwardRule};
+use rumqttc::v5::mqttbytes::v5::{
+    Filter, Packet, PubAck, PubComp, PubRec, Publish, RetainForwardRule, Subscribe, SubscribeProperties, Unsubscribe,
+};
 use tokio::time::timeout;
 
 use super::access::Access;
-use super::link::{Link, Session};
-use super::subscribe::{qos_of, subscribe};
+use super::hello::Session;
+use super::link::Link;
+use super::subscribe::{granted, qos_of};
 
 /// What is subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +24,17 @@ pub struct Wanted {
     pub qos: u8,
     /// Whether a new subscription gets what the server has kept for it.
     pub retained: bool,
+    /// By which its messages tell that they are its own, where the server can; 1 to 268,435,455.
+    pub id: Option<u32>,
+}
+
+/// What is to become of a session's subscriptions. Those that it does not name stay.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Change {
+    /// In this order, each in place of one with the same filter.
+    pub subscribe: Vec<Wanted>,
+    /// Afterwards.
+    pub unsubscribe: Vec<String>,
 }
 
 /// What the server sent.
@@ -28,6 +43,8 @@ pub enum Incoming {
     Message(Delivery),
     /// The server knows of our PUBREC for this packet id; it waits for PUBCOMP.
     Released(u16),
+    /// The server has granted every change that it was asked for.
+    Changed,
 }
 
 /// A message as it was delivered.
@@ -45,35 +62,78 @@ pub struct Delivery {
     pub packet: u16,
     /// The publisher's user properties, in order.
     pub properties: Vec<(String, String)>,
+    /// The ids of the subscriptions for which it was sent; none where they have none.
+    pub subscriptions: Vec<u32>,
 }
 
 /// A connection of the session, subscribed.
 pub struct Inbox {
     link: Link,
+    /// Filters that the server has not answered for, by the packet id under which it was asked.
+    asked: HashMap<u16, String>,
+    last_asked: u16,
+    /// What came before the answers.
+    early: VecDeque<Incoming>,
 }
 
 impl Inbox {
-    /// Connects and subscribes.
+    /// Connects, and returns when the subscriptions are as `change` says.
     ///
     /// # Errors
     /// When the server cannot be reached, or refuses the login or a filter, or takes longer than `patience`.
-    pub async fn open(access: &Access, session: &Session, wanted: &[Wanted], patience: Duration) -> Result<Self> {
-        let filter = |wanted: &Wanted| Filter {
-            retain_forward_rule: if wanted.retained {
-                RetainForwardRule::OnNewSubscribe
-            } else {
-                RetainForwardRule::Never
-            },
-            ..Filter::new(wanted.filter.clone(), qos_of(wanted.qos))
-        };
-        let filters: Vec<Filter> = wanted.iter().map(filter).collect();
+    pub async fn open(access: &Access, session: &Session, change: &Change, patience: Duration) -> Result<Self> {
         let open = async {
-            let mut link = Link::open(access, session, patience).await?;
-            subscribe(&mut link, &filters).await?;
-            anyhow::Ok(Self { link })
+            let link = Link::open(access, session, patience).await?;
+            let mut inbox = Self { link, asked: HashMap::new(), last_asked: 0, early: VecDeque::new() };
+            inbox.change(change)?;
+            let mut early = VecDeque::new();
+            while !inbox.asked.is_empty() {
+                match inbox.take()? {
+                    Some(Incoming::Changed) => {}
+                    Some(incoming) => early.push_back(incoming),
+                    None => inbox.exchange().await?,
+                }
+            }
+            inbox.early = early;
+            anyhow::Ok(inbox)
         };
         let opened = timeout(patience, open).await;
         opened.with_context(|| format!("{} did not answer within {patience:?}", access.address))?
+    }
+
+    /// Asks the server to change the subscriptions, while messages come as before. [`Incoming::Changed`] tells that all of it
+    /// is done.
+    ///
+    /// # Errors
+    /// As for [`Inbox::acknowledge`].
+    pub fn change(&mut self, change: &Change) -> Result<()> {
+        for wanted in &change.subscribe {
+            let retain_forward_rule =
+                if wanted.retained { RetainForwardRule::OnNewSubscribe } else { RetainForwardRule::Never };
+            let filter = Filter { retain_forward_rule, ..Filter::new(wanted.filter.clone(), qos_of(wanted.qos)) };
+            let id = wanted.id.filter(|_| self.link.tells_subscriptions).map(|id| id as usize);
+            let properties = id.map(|id| SubscribeProperties { id: Some(id), user_properties: Vec::new() });
+            // One packet each: an id is for all filters of its packet.
+            let pkid = self.ask(&wanted.filter);
+            self.link.queue(&Packet::Subscribe(Subscribe { pkid, ..Subscribe::new(filter, properties) }))?;
+        }
+        for filter in &change.unsubscribe {
+            let pkid = self.ask(filter);
+            self.link.queue(&Packet::Unsubscribe(Unsubscribe { pkid, ..Unsubscribe::new(filter, None) }))?;
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, filter: &str) -> u16 {
+        self.last_asked = self.last_asked.checked_add(1).unwrap_or(1);
+        self.asked.insert(self.last_asked, filter.to_owned());
+        self.last_asked
+    }
+
+    /// Whether everything that was asked is answered now.
+    fn answered(&mut self, packet: u16) -> Option<Incoming> {
+        let was_asked = self.asked.remove(&packet).is_some();
+        (was_asked && self.asked.is_empty()).then_some(Incoming::Changed)
     }
 
     /// Whether the server knew the session from before.
@@ -84,13 +144,26 @@ impl Inbox {
     /// What was read already.
     ///
     /// # Errors
-    /// When the server ends the connection, or does not keep to the protocol.
+    /// When the server ends the connection, refuses a filter, or does not keep to the protocol.
     pub fn take(&mut self) -> Result<Option<Incoming>> {
+        if let Some(incoming) = self.early.pop_front() {
+            return Ok(Some(incoming));
+        }
         while let Some(packet) = self.link.take()? {
-            match packet {
-                Packet::Publish(message) => return Ok(Some(Incoming::Message(delivery(message)))),
-                Packet::PubRel(release) => return Ok(Some(Incoming::Released(release.pkid))),
-                _ => {}
+            let incoming = match packet {
+                Packet::Publish(message) => Some(Incoming::Message(delivery(message))),
+                Packet::PubRel(release) => Some(Incoming::Released(release.pkid)),
+                Packet::SubAck(ack) => {
+                    let filter = self.asked.get(&ack.pkid).map_or("", String::as_str);
+                    granted(filter, ack.return_codes.first().copied())?;
+                    self.answered(ack.pkid)
+                }
+                // A subscription that the server does not end brings what no route takes, and that is all.
+                Packet::UnsubAck(ack) => self.answered(ack.pkid),
+                _ => None,
+            };
+            if incoming.is_some() {
+                return Ok(incoming);
             }
         }
         Ok(None)
@@ -172,6 +245,8 @@ impl Inbox {
 }
 
 fn delivery(message: Publish) -> Delivery {
+    let properties = message.properties.unwrap_or_default();
+    let ids = properties.subscription_identifiers.into_iter();
     Delivery {
         topic: String::from_utf8_lossy(&message.topic).into_owned(),
         qos: match message.qos {
@@ -182,7 +257,8 @@ fn delivery(message: Publish) -> Delivery {
         retained: message.retain,
         duplicate: message.dup,
         packet: message.pkid,
-        properties: message.properties.map(|properties| properties.user_properties).unwrap_or_default(),
+        properties: properties.user_properties,
+        subscriptions: ids.filter_map(|id| u32::try_from(id).ok()).collect(),
         payload: message.payload,
     }
 }

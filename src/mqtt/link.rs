@@ -14,8 +14,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use bytes::{Buf, BytesMut};
 use rumqttc::v5::mqttbytes::Error as CodecError;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectProperties, DisconnectReasonCode,
-    LastWill, Login as Credential, Packet, PingReq,
+    ConnAck, ConnectReturnCode, Disconnect, DisconnectProperties, DisconnectReasonCode, LastWill, Packet, PingReq,
 };
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
@@ -27,18 +26,12 @@ use tokio_util::either::Either;
 use tokio_util::io::poll_read_buf;
 
 use super::access::{self, Access, Transport};
+use super::hello::{LARGEST_PACKET, Session, hello};
 use super::hung_up::HungUp;
 use crate::endpoints::Address;
 
-/// The protocol's own limit; a smaller one makes Mosquitto drop what is larger without a word.
-const LARGEST_PACKET: u32 = 268_435_455;
 /// Asked of the socket at once.
 const CHUNK: usize = 64 * 1024;
-/// Messages that the server may send before the first is acknowledged.
-const RECEIVE_MAXIMUM: u16 = 1000;
-/// A reader that stands still, as behind a pager, is kept this long. Less than the limit of most servers: Mosquitto 2.0.21
-/// throws out a client that asks for exactly `max_keepalive` and sends something, within a second.
-const KEEP_ALIVE: Duration = Duration::from_secs(240);
 /// A server that says nothing for so long is asked for a sign of life, and given half as long again to answer: far
 /// more often than it needs to hear of us, as nothing else tells that it stands still.
 const QUIET: Duration = Duration::from_secs(30);
@@ -47,24 +40,6 @@ const LAST_LOOK: Duration = Duration::from_millis(200);
 
 /// DISCONNECT as servers may shorten it, which rumqttc does not read (MQTT 5, 3.14.2.1).
 const BARE_DISCONNECT: [u8; 2] = [0xE0, 0];
-
-/// Which session a connection takes up.
-#[derive(Debug, Clone)]
-pub struct Session {
-    pub client_id: String,
-    /// Forget what the server knows of an earlier connection with this id.
-    pub clean: bool,
-    /// How long the server keeps the session after the connection, in seconds.
-    pub expiry: u32,
-}
-
-impl Session {
-    /// One that ends with its connection.
-    pub fn fresh() -> Self {
-        let client_id = format!("sosstack-{:016x}", u64::from_ne_bytes(crate::secrets::random()));
-        Self { client_id, clean: true, expiry: 0 }
-    }
-}
 
 /// An accepted connection. Nothing moves on it unless [`Link::exchange`] is awaited.
 pub struct Link {
@@ -91,6 +66,8 @@ pub struct Link {
     pub retains: bool,
     /// Whether the server knows the session from before.
     pub session_present: bool,
+    /// Whether a message tells for which subscriptions it was sent, by the ids that they have.
+    pub tells_subscriptions: bool,
 }
 
 impl Link {
@@ -144,6 +121,7 @@ impl Link {
             max_qos: 2,
             retains: true,
             session_present: false,
+            tells_subscriptions: true,
         };
         link.queue(&hello(access, session, will))?;
         match link.next().await.with_context(|| format!("connection to {address}"))? {
@@ -154,6 +132,7 @@ impl Link {
                     link.max_packet = properties.max_packet_size;
                     link.max_qos = properties.max_qos.unwrap_or(2);
                     link.retains = properties.retain_available != Some(0);
+                    link.tells_subscriptions = properties.subscription_identifiers_available != Some(0);
                     link.quiet = quiet(properties.server_keep_alive);
                 }
                 Ok(link)
@@ -404,24 +383,6 @@ fn quiet(server_keep_alive: Option<u16>) -> Duration {
         None | Some(0) => QUIET,
         Some(seconds) => QUIET.min(Duration::from_secs(seconds.into()) * 3 / 4),
     }
-}
-
-pub(super) fn hello(access: &Access, session: &Session, will: Option<LastWill>) -> Packet {
-    let properties = ConnectProperties {
-        session_expiry_interval: Some(session.expiry),
-        receive_maximum: Some(RECEIVE_MAXIMUM),
-        max_packet_size: Some(LARGEST_PACKET),
-        ..ConnectProperties::new()
-    };
-    let connect = Connect {
-        keep_alive: u16::try_from(KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX),
-        client_id: session.client_id.clone(),
-        clean_start: session.clean,
-        properties: Some(properties),
-    };
-    let login = access.login.as_ref();
-    let credential = login.map(|login| Credential::new(&login.username, login.password().reveal()));
-    Packet::Connect(connect, will, credential)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ pub mod access;
 pub mod backoff;
 pub mod filters;
 mod flight;
+pub mod hello;
 mod hung_up;
 pub mod inbox;
 pub mod keep_alive;

@@ -7,7 +7,8 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish};
 
 use super::access::{Access, Login, Transport, is_refused_login};
-use super::link::{Link, Session};
+use super::hello::Session;
+use super::link::Link;
 use super::subscribe::Subscription;
 use super::websocket;
 use crate::endpoints::Endpoints;

@@ -11,7 +11,8 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PubAckReason, PubCompReason, PubRecReason, PubRel, Publish};
 
 use super::access::Access;
-use super::link::{Link, Session};
+use super::hello::Session;
+use super::link::Link;
 
 /// Messages in flight, at most; the server may allow fewer.
 const WINDOW: usize = 100;

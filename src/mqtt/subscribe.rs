@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use jiff::Timestamp;
+use anyhow::{Context, Result, bail, ensure};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PubAck, PubComp, PubRec, Publish, Subscribe, SubscribeReasonCode};
 use tokio::time::{sleep, sleep_until, timeout};
@@ -13,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::{Access, MQTT_PASSWORD, is_refused_login};
 use super::backoff::Backoff;
-use super::link::{Link, Session};
+use super::hello::Session;
+use super::link::Link;
 use super::properties::of_publish;
 use crate::about::Remedy;
 use crate::failure::Failure;
-use crate::message::{Broker, Properties, View};
+use crate::message::{Broker, Properties, View, now};
 use crate::stream::{Tell, Told};
 
 /// How long the server may take to end the connection when we leave.
@@ -226,11 +226,22 @@ pub(super) async fn subscribe(link: &mut Link, filters: &[Filter]) -> Result<()>
         link.put_back(packet);
     }
     ensure!(codes.len() == filters.len(), "the server answers {} of {} filters", codes.len(), filters.len());
-    let granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
-    match codes.into_iter().zip(filters).find(|(code, _)| !granted(code)) {
-        None => Ok(()),
-        Some((code, filter)) => Err(RefusedFilter { filter: filter.path.clone(), code }.into()),
+    codes.into_iter().zip(filters).try_for_each(|(code, filter)| granted(&filter.path, Some(code)))
+}
+
+/// # Errors
+/// When this is not the server's word that it grants the filter; see [`is_refused_filter`].
+pub(super) fn granted(filter: &str, code: Option<SubscribeReasonCode>) -> Result<()> {
+    match code {
+        Some(SubscribeReasonCode::Success(_)) => Ok(()),
+        Some(code) => Err(RefusedFilter { filter: filter.to_owned(), code }.into()),
+        None => bail!("the server does not say whether it grants {filter}"),
     }
+}
+
+/// Whether an error is the server's word that it refuses a filter.
+pub fn is_refused_filter(error: &anyhow::Error) -> bool {
+    error.is::<RefusedFilter>()
 }
 
 fn view<'a>(message: &'a Publish, properties: &'a Properties) -> View<'a> {
@@ -245,7 +256,7 @@ fn view<'a>(message: &'a Publish, properties: &'a Properties) -> View<'a> {
         key: None,
         headers: pairs.map(|(name, value)| (Cow::Borrowed(name.as_bytes()), Some(value.as_bytes()))).collect(),
         properties: (!properties.is_empty()).then_some(properties),
-        time: Timestamp::now().as_millisecond(),
+        time: now(),
         value: Some(&message.payload),
     }
 }

@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::access::{self, Access};
-use super::link::{self, Session};
+use super::hello::{Session, hello};
+use super::link;
 use crate::secrets::random;
 
 /// What a server appends to a client's key before it answers with the hash.
@@ -53,9 +54,9 @@ pub(super) async fn login(access: &Access, patience: Duration) -> Result<()> {
 /// What the server answers to a login.
 async fn ask(stream: &mut TcpStream, access: &Access) -> Result<Packet> {
     upgrade(stream, &access.address.to_string()).await?;
-    let mut hello = BytesMut::new();
-    link::hello(access, &Session::fresh(), None).write(&mut hello, None)?;
-    stream.write_all(&frame(BINARY, &hello)).await?;
+    let mut packet = BytesMut::new();
+    hello(access, &Session::fresh(), None).write(&mut packet, None)?;
+    stream.write_all(&frame(BINARY, &packet)).await?;
     let answer = answer(stream).await?;
     // Whoever just hangs up is a line in the server's log.
     let _ = stream.write_all(&frame(BINARY, &DISCONNECT)).await;

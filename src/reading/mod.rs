@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::address::Address;
 use crate::kafka;
-use crate::message::NO_TIME;
+use crate::message::{NO_TIME, now};
 use crate::mqtt;
 use crate::mqtt::filters::Group;
 use crate::mqtt::subscribe::{Patience, Subscription};
@@ -169,7 +169,6 @@ async fn all_ended(readers: &mut Vec<oneshot::Receiver<Result<()>>>) -> Result<(
 
 /// Who reads from a time to come wants nothing older, wherever it comes from: retained messages and new ones of before.
 fn not_before(from: From, wanted: &Wanted) -> Wanted {
-    let now = || jiff::Timestamp::now().as_millisecond();
     match from {
         From::Time(start) if start > now() => {
             let wanted = Arc::clone(wanted);

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::{self, Counters, Event, Report, Step, Waiting};
 use crate::ledger::book::Book;
 use crate::ledger::{Header, VERSION};
+use crate::message::now;
 use crate::mqtt::access::Access;
 use crate::stack::Simulated;
 use device::{Clock, Device, Order, PATIENCE, Shared};
@@ -78,7 +79,7 @@ struct Fleet {
 pub async fn run(request: &Request, stop: &CancellationToken, report: Report<'_>) -> Result<Outcome> {
     raise_file_limit();
     let scenario = Scenario::of(&request.scenario)?;
-    let clock = Clock { began: Instant::now(), began_ms: jiff::Timestamp::now().as_millisecond() };
+    let clock = Clock { began: Instant::now(), began_ms: now() };
     let book = match &request.ledger {
         Some(path) => Some(Book::create(path, &header(request, clock.began_ms))?),
         None => None,

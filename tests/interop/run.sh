@@ -20,6 +20,7 @@ for name in KAFKA_BROKERS ZOOKEEPER_CONNECT MQTT_URL MQTTS_URL MQTT_WS_URL MQTT_
     fi
 done
 
+# Beside them, where `sosstack bridge run` runs: node-bridge.
 all=(kcat zookeeper-words mosquitto-tcp mosquitto-tls paho-websocket kafkajs device)
 # Seconds for one check; each takes less than ten on an idle machine.
 deadline=60
@@ -32,8 +33,9 @@ run() {
     mosquitto-tls) set -- "$here/checks/mosquitto.sh" "$MQTTS_URL" ;;
     paho-websocket) prepare_paho && set -- python3 "$here/checks/websocket.py" ;;
     kafkajs) prepare_kafkajs && set -- node "$here/checks/kafkajs.js" ;;
+    node-bridge) prepare_kafkajs && set -- node "$here/checks/node_bridge.js" ;;
     device) prepare_paho && set -- python3 "$here/checks/device.py" ;;
-    *) echo "no such check; there are: ${all[*]}" && false ;;
+    *) echo "no such check; there are: ${all[*]} node-bridge" && false ;;
     esac && timeout --kill-after=5 "$deadline" "$@"
 }
 

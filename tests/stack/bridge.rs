@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::bridge_login;
+use crate::bridge_routes::{routes_are_the_users, subscriptions_follow_the_routes};
 use crate::disk::SmallDisk;
 use crate::harness::{Home, On, eventually, send_signal};
 use crate::messages::{PATIENCE, Running, feed, read_all};
@@ -32,6 +33,7 @@ fn the_bridge_loses_nothing_as_processes() {
     another_cluster_does_not_get_what_waits(&home);
     a_full_disk_holds_no_press_back(&home);
     bridge_login::the_bridge_has_a_login_of_its_own(&home);
+    routes_are_the_users(&home);
     what_waits_goes_with_the_stack_and_is_told(&home);
 }
 
@@ -45,6 +47,7 @@ fn the_bridge_loses_nothing_in_docker() {
     a_press_always_becomes_an_emergency(&home);
     what_is_acknowledged_outlasts_kills(&home);
     bridge_login::the_bridge_has_a_login_of_its_own(&home);
+    subscriptions_follow_the_routes(&home);
 }
 
 /// A bridge that has subscribed.
@@ -65,19 +68,19 @@ fn kill(mut bridge: Running) {
 }
 
 /// The records of a topic, as envelopes.
-fn records(home: &Home, topic: &str) -> Vec<Value> {
+pub fn records(home: &Home, topic: &str) -> Vec<Value> {
     let bytes = read_all(home, topic, &["-o", "json"]);
     String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn header(record: &Value, name: &str) -> Option<String> {
+pub fn header(record: &Value, name: &str) -> Option<String> {
     let headers = record["headers"].as_array()?;
     let header = headers.iter().find(|header| header["name"] == name)?;
     Some(header["value"].as_str()?.to_owned())
 }
 
 /// Waits until this many of a topic's records satisfy a condition.
-fn arrive(home: &Home, topic: &str, count: usize, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+pub fn arrive(home: &Home, topic: &str, count: usize, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
     let mut found = Vec::new();
     eventually(&format!("{count} records arrive in {topic}"), PATIENCE, || {
         found = records(home, topic).into_iter().filter(|record| wanted(record)).collect();
@@ -148,7 +151,7 @@ fn what_is_acknowledged_outlasts_kills(home: &Home) {
     }
 }
 
-fn lines(numbers: Range<u64>, line: impl Fn(u64) -> String) -> String {
+pub fn lines(numbers: Range<u64>, line: impl Fn(u64) -> String) -> String {
     numbers.map(line).collect::<Vec<_>>().join("\n") + "\n"
 }
 

@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Home, On, interrupt, processes_mentioning};
+use crate::harness::{Home, On, interrupt, processes_mentioning, send_signal};
+use crate::messages::Running;
 
 pub fn our_own_commands_work(home: &Home) {
     kafka_round_trip(home);
@@ -104,10 +105,24 @@ pub fn wait_until_listening(child: &mut Child) -> JoinHandle<String> {
 
 /// kcat, the Mosquitto clients, paho over WebSocket, kafkajs, four-letter words: with what `env` prints.
 pub fn the_fields_clients_work(home: &Home) {
+    interop(home, &[]);
+}
+
+/// Written in Node, with mqtt.js and kafkajs.
+pub fn a_bridge_of_ones_own_runs_beside_ours(home: &Home) {
+    let mut ours = Running::start(home, &["bridge", "run"]);
+    ours.wait_for("subscribed");
+    interop(home, &["node-bridge"]);
+    send_signal(ours.child.id(), Signal::TERM);
+    assert_eq!(ours.code(), Some(0), "{:?}", ours.said());
+}
+
+fn interop(home: &Home, checks: &[&str]) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/run.sh");
     let device_password = home.ok(&["device", "show", "device-12345", "--password"]);
     let output = Command::new("bash")
         .arg(script)
+        .args(checks)
         .envs(home.environment())
         .env("DEVICE_ID", "device-12345")
         .env("DEVICE_PASSWORD", device_password.trim())

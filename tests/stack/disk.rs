@@ -28,6 +28,11 @@ impl SmallDisk {
         }
     }
 
+    /// Gives back what [`SmallDisk::fill`] took.
+    pub fn empty(&self) {
+        std::fs::remove_file(self.0.join("filler")).unwrap();
+    }
+
     fn grow(&self, size: &str) {
         let grown = Command::new("mount").args(["-o", &format!("remount,size={size}")]).arg(&self.0).output().unwrap();
         assert!(grown.status.success(), "{grown:?}");

@@ -38,6 +38,7 @@ fn story(home: &Home) {
     secrets_are_only_the_owners(home);
     clients::our_own_commands_work(home);
     clients::the_fields_clients_work(home);
+    clients::a_bridge_of_ones_own_runs_beside_ours(home);
     clients::keys_go_to_the_partition_that_other_producers_choose(home);
     if home.on == On::Docker {
         clients::containers_use_productions_names(home);

@@ -9,6 +9,7 @@
 
 mod bridge;
 mod bridge_login;
+mod bridge_routes;
 mod changes;
 mod clients;
 mod crashes;

@@ -55,7 +55,7 @@ pub(super) struct Decoder {
     names: HashSet<Arc<str>>,
 }
 
-/// More different names than this are no names of a route: they come from damage or a payload.
+/// Routes have far fewer header names: any more come from damage, or from payloads.
 const MOST_NAMES: usize = 1_000;
 
 impl Decoder {

@@ -19,7 +19,7 @@ pub(super) enum Step {
         position: u64,
         body: Bytes,
     },
-    /// Bytes of the file that are no entry; what follows, if anything, is the next step.
+    /// Bytes of the file that do not form an entry; what follows, if anything, is the next step.
     Damaged(Range<u64>),
     /// Nothing more before `end`.
     End,

@@ -153,7 +153,7 @@ impl OfLane {
                     None => self.damaged.push(found(path, from, cursor.offset(), Kind::Unknown, Some(1))),
                 },
                 Step::Damaged(range) if range.end == length && part.before.is_none() => {
-                    // What a bridge has written of an entry is no damage.
+                    // An entry that a bridge is still writing is not damage.
                     if !self.is_written {
                         let kind = kind_of_end(&cursor, &range)?;
                         self.damaged.push(found(path, range.start, range.end, kind, None));

@@ -15,6 +15,7 @@ use super::lock::Lock;
 use super::log::Log;
 use super::recover::damaged;
 use super::state::{Place, Problem, synced};
+use crate::message::now;
 
 /// The log's folder.
 pub(super) const FOLDER: &str = "receipts";
@@ -96,7 +97,7 @@ impl Receipts {
         digest: Digest,
         event_id: &str,
     ) -> impl Future<Output = Result<()>> + Send + use<> {
-        let packet = Packet { digest, event_id: event_id.into(), at: jiff::Timestamp::now().as_millisecond() };
+        let packet = Packet { digest, event_id: event_id.into(), at: now() };
         self.put(Change::Received { session: session.into(), packet_id, packet })
     }
 

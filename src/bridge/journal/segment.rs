@@ -107,7 +107,7 @@ impl Segment {
     }
 }
 
-/// The segments of a directory by name, in order; other files are none of them.
+/// The segments of a directory by name, in order; other files are left out.
 pub(super) fn list(directory: &Path) -> io::Result<Vec<(Name, PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory)? {

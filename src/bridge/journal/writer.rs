@@ -11,6 +11,7 @@ use super::position::Delivered;
 use super::segment::Segment;
 use super::state::{Entry, Problem, Shared};
 use super::trouble;
+use crate::message::now;
 
 /// The most that is synced at once: the first of a group waits for the last.
 const GROUP_BYTES: usize = 4 << 20;
@@ -222,9 +223,4 @@ impl Writer {
             self.active = Some(active);
         }
     }
-}
-
-/// In milliseconds since 1970.
-fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }

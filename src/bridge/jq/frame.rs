@@ -2,15 +2,14 @@
 
 use std::io::{self, Read, Write};
 
-/// Longer ones are nobody's.
+/// In bytes: no message is longer.
 const LONGEST: usize = 512 * 1024 * 1024;
 pub(super) const HEAD: usize = 4;
 
-/// A request: which program, its variables as a JSON array, and the payload.
-pub(super) fn request(program: usize, variables: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(HEAD + 8 + variables.len() + payload.len());
-    frame.extend_from_slice(&length(8 + variables.len() + payload.len()));
-    frame.extend_from_slice(&length(program));
+/// A request: the expression's variables as a JSON array, and the payload.
+pub(super) fn request(variables: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(HEAD + 4 + variables.len() + payload.len());
+    frame.extend_from_slice(&length(4 + variables.len() + payload.len()));
     frame.extend_from_slice(&length(variables.len()));
     frame.extend_from_slice(variables);
     frame.extend_from_slice(payload);
@@ -18,11 +17,9 @@ pub(super) fn request(program: usize, variables: &[u8], payload: &[u8]) -> Vec<u
 }
 
 /// The parts of a request.
-pub(super) fn parse_request(frame: &[u8]) -> Option<(usize, &[u8], &[u8])> {
-    let (program, rest) = frame.split_at_checked(4)?;
-    let (variables, rest) = rest.split_at_checked(4)?;
-    let (variables, payload) = rest.split_at_checked(number(variables))?;
-    Some((number(program), variables, payload))
+pub(super) fn parse_request(frame: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (variables, rest) = frame.split_at_checked(4)?;
+    rest.split_at_checked(number(variables))
 }
 
 /// An answer: a value, or why there is none.
@@ -89,9 +86,9 @@ mod tests {
 
     #[test]
     fn frames_come_back() {
-        let frame = request(258, b"[1]", b"payload");
+        let frame = request(b"[1]", b"payload");
         let read = read(&mut frame.as_slice()).unwrap().unwrap();
-        assert_eq!(parse_request(&read), Some((258, b"[1]".as_slice(), b"payload".as_slice())));
+        assert_eq!(parse_request(&read), Some((b"[1]".as_slice(), b"payload".as_slice())));
         assert_eq!(super::read(&mut [].as_slice()).unwrap(), None);
         assert!(super::read(&mut [5, 0, 0, 0, 1].as_slice()).is_err());
         for result in [Ok(b"{}".to_vec()), Ok(Vec::new()), Err("why".to_owned())] {
@@ -99,7 +96,7 @@ mod tests {
             assert_eq!(announced(&frame), Some(frame.len() - HEAD));
             assert_eq!(parse_answer(&frame[HEAD..]), result);
         }
-        assert_eq!(parse_request(&[0; 7]), None);
-        assert_eq!(parse_request(&[0, 0, 0, 0, 9, 0, 0, 0]), None);
+        assert_eq!(parse_request(&[0; 3]), None);
+        assert_eq!(parse_request(&[9, 0, 0, 0]), None);
     }
 }

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 
 use super::{Program, frame};
 
-/// A helper that is not ready after so many deadlines is none.
+/// How many deadlines a helper has to become ready.
 const START: u32 = 10;
 /// After so many deadlines passed, an expression that does not end gets a tenth of the time.
 const MOST_WASTE: u32 = 10;
@@ -20,18 +20,18 @@ const RECOVERY: u32 = 10;
 /// Variables of the environment that a program needs to start; expressions can read the environment.
 const KEPT: [&str; 2] = ["HOME", "LD_LIBRARY_PATH"];
 
-/// Applies expressions in a process of its own, which is started when it is first needed.
+/// Applies one expression in a process of its own, which is started when it is first needed.
 pub struct Helper {
     /// This very program.
-    program: PathBuf,
-    programs: Vec<Program>,
-    /// How long one expression may take.
+    executable: PathBuf,
+    program: Program,
+    /// How long it may take for one payload.
     deadline: Duration,
     /// The most bytes of a value.
     largest: usize,
     running: Option<Running>,
-    /// Of each expression: the time that was wasted on it, and when that was last counted.
-    waste: Vec<(Duration, Instant)>,
+    /// The time that was wasted on it, and when that was last counted.
+    waste: (Duration, Instant),
 }
 
 struct Running {
@@ -56,27 +56,27 @@ impl Helper {
     }
 
     /// Starts nothing yet.
-    pub fn new(program: PathBuf, programs: Vec<Program>, deadline: Duration, largest: usize) -> Self {
-        let waste = vec![(Duration::ZERO, Instant::now()); programs.len()];
-        Self { program, programs, deadline, largest, running: None, waste }
+    pub fn new(executable: PathBuf, program: Program, deadline: Duration, largest: usize) -> Self {
+        let waste = (Duration::ZERO, Instant::now());
+        Self { executable, program, deadline, largest, running: None, waste }
     }
 
     /// Starts the process, so that the first message need not wait for it.
     pub fn start(&mut self) {
         if self.running.is_none() {
-            self.running = Running::start(&self.program, &self.programs).ok();
+            self.running = Running::start(&self.executable, &self.program).ok();
         }
     }
 
-    /// The value that an expression makes of a payload. Blocks for the deadline at most, and for ten of them where the
+    /// The value that the expression makes of a payload. Blocks for the deadline at most, and for ten of them where the
     /// process has to start.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn value(&mut self, program: usize, variables: &[u8], payload: &[u8]) -> Result<Vec<u8>, String> {
+    pub fn value(&mut self, variables: &[u8], payload: &[u8]) -> Result<Vec<u8>, String> {
         let now = Instant::now();
         let deadline = self.deadline;
-        let (waste, since) = &mut self.waste[program];
+        let (waste, since) = &mut self.waste;
         *waste = waste.saturating_sub(now.duration_since(*since) / RECOVERY);
         *since = now;
         if *waste >= deadline * MOST_WASTE {
@@ -91,7 +91,7 @@ impl Helper {
             }
             running.is_ready = true;
         }
-        let request = frame::request(program, variables, payload);
+        let request = frame::request(variables, payload);
         let lost = match running.exchange(&request, Instant::now() + deadline, self.largest) {
             Ok(answer) => return frame::parse_answer(&answer),
             Err(lost) => lost,
@@ -101,11 +101,11 @@ impl Helper {
         self.start();
         Err(match lost {
             Lost::Late => {
-                self.waste[program].0 += deadline;
+                self.waste.0 += deadline;
                 format!("it did not end within {} ms", deadline.as_millis())
             }
             Lost::Died => {
-                self.waste[program].0 += deadline;
+                self.waste.0 += deadline;
                 "it ran out of memory or of stack".to_owned()
             }
             Lost::TooLarge => format!("it gave more than {} bytes", self.largest),
@@ -114,9 +114,9 @@ impl Helper {
 }
 
 impl Running {
-    fn start(program: &Path, programs: &[Program]) -> std::io::Result<Self> {
+    fn start(executable: &Path, program: &Program) -> std::io::Result<Self> {
         let kept = KEPT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        let mut child = Command::new(program)
+        let mut child = Command::new(executable)
             .args(["bridge", "evaluate"])
             .env_clear()
             .envs(kept)
@@ -131,8 +131,8 @@ impl Running {
             return Err(std::io::Error::other("the helper has no pipes"));
         };
         let mut running = Self { child, requests, answers, is_ready: false };
-        // The programs are shorter than what a pipe holds, or the helper reads them at once.
-        running.requests.write_all(&frame::whole(&serde_json::to_vec(programs)?))?;
+        // It is shorter than what a pipe holds, or the helper reads it at once.
+        running.requests.write_all(&frame::whole(&serde_json::to_vec(program)?))?;
         rustix::fs::fcntl_setfl(running.requests.as_fd(), OFlags::NONBLOCK)?;
         rustix::fs::fcntl_setfl(running.answers.as_fd(), OFlags::NONBLOCK)?;
         Ok(running)

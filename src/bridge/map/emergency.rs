@@ -11,7 +11,7 @@ use crate::message::json::write_string;
 
 /// The type of an emergency of which nothing is known.
 const UNKNOWN: &str = "UNKNOWN";
-/// Longer types and device ids are none, in bytes.
+/// The longest type and device id, in bytes: anything longer is something else.
 const LONGEST: usize = 64;
 
 /// What is known of an emergency beside its id and its time.
@@ -32,8 +32,8 @@ impl Mapper {
         let mut known = known(passing, payload.as_ref());
         let mut more = Map::new();
         // Where there is no object, there is nothing that an expression could add.
-        if let (Some(program), Some(_)) = (self.programs[passing.number], &payload) {
-            match self.evaluate(program, passing).and_then(|value| object(&value)) {
+        if let (Some(jq), Some(_)) = (&self.expressions[passing.number], &payload) {
+            match self.evaluate(jq, passing).and_then(|value| object(&value)) {
                 Ok(object) => lay_over(&mut known, &mut more, object, &mut problems),
                 Err(problem) => problems.push(problem),
             }

@@ -26,6 +26,8 @@ const RECORD_OVERHEAD: usize = 128;
 const HEADER_OVERHEAD: usize = 12;
 /// Of a reason, in bytes: jq's words may hold all of what it was given.
 const LONGEST_REASON: usize = 512;
+/// A message waits for its route's expression as long as so many messages may take at the most.
+const TURNS: u32 = 20;
 
 /// Bounds of what comes of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,13 +50,23 @@ impl Default for Limits {
 /// What becomes of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapped {
-    /// By which later receipts of the same message are recognised.
+    /// Tells whether another receipt is of the same message.
     pub event_id: EventId,
     /// The number of the route among [`Routes::all`]; None where none fits.
     pub route: Option<usize>,
     pub fate: Fate,
     /// The main one first; none where the message is ignored. Each is for a topic of its own.
     pub records: Vec<Record>,
+}
+
+/// What was decided about a message when it was received.
+#[derive(Debug, Clone)]
+pub struct At {
+    pub owners: Arc<Owners>,
+    /// What [`Mapper::event_id`] gave, now or at an earlier receipt of the same packet; None where it is not known yet.
+    pub event_id: Option<EventId>,
+    /// Without, a route's expression is as one that fails: the message has waited for it for too long.
+    pub may_use_jq: bool,
 }
 
 /// How it went.
@@ -95,10 +107,8 @@ pub struct Mapper {
     limits: Limits,
     headers: Headers,
     names: Extra,
-    /// None where no route has an expression.
-    jq: Option<Mutex<Helper>>,
-    /// By a route's number: its expression's number.
-    programs: Vec<Option<usize>>,
+    /// By a route's number; each in a process of its own, so that none waits for another.
+    expressions: Vec<Option<Mutex<Helper>>>,
 }
 
 /// Names of headers that only some records have.
@@ -122,23 +132,18 @@ struct Passing<'a> {
     owner: Option<Arc<str>>,
     event_id: EventId,
     glance: Glance<'a>,
+    may_use_jq: bool,
 }
 
 impl Mapper {
     pub fn new(routes: Routes, owners: Owners, limits: Limits) -> Self {
-        let mut expressions = Vec::new();
-        let mut programs = Vec::new();
-        for route in routes.all() {
-            programs.push(route.value.as_ref().map(|text| {
-                expressions.push(Program::new(text, route.filter.parts()));
-                expressions.len() - 1
-            }));
-        }
-        let jq = (!expressions.is_empty()).then(|| {
-            let mut helper = Helper::new(limits.program.clone(), expressions, limits.mapping, limits.record);
+        let helper = |route: &Route| {
+            let program = Program::new(route.value.as_ref()?, route.filter.parts());
+            let mut helper = Helper::new(limits.program.clone(), program, limits.mapping, limits.record);
             helper.start();
-            Mutex::new(helper)
-        });
+            Some(Mutex::new(helper))
+        };
+        let expressions = routes.all().iter().map(helper).collect();
         let names = Extra {
             route: "route".into(),
             topic: "topic".into(),
@@ -148,7 +153,7 @@ impl Mapper {
             digest: "original-sha256".into(),
         };
         let owners = RwLock::new(Arc::new(owners));
-        Self { routes, owners, limits, headers: Headers::new(), names, jq, programs }
+        Self { routes, owners, limits, headers: Headers::new(), names, expressions }
     }
 
     pub fn routes(&self) -> &Routes {
@@ -158,6 +163,22 @@ impl Mapper {
     /// From now on devices belong to these.
     pub fn set_owners(&self, owners: Owners) {
         *self.owners.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(owners);
+    }
+
+    /// To whom devices belong just now.
+    pub fn owners(&self) -> Arc<Owners> {
+        Arc::clone(&self.owners.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The name of the route that takes a topic, where it has an expression, which may take long.
+    pub fn expression(&self, topic: &str) -> Option<&Arc<str>> {
+        let (number, route, _) = self.routes.find(topic)?;
+        self.expressions[number].is_some().then_some(&route.name)
+    }
+
+    /// How long a message may wait for the expression of its route; see [`At::may_use_jq`].
+    pub fn patience(&self) -> Duration {
+        self.limits.mapping * TURNS
     }
 
     /// The id of a message that is received for the first time. Emergencies whose id is fresh have to be remembered with
@@ -171,23 +192,14 @@ impl Mapper {
         if is_emergency { Kind::Emergency } else { Kind::Other }
     }
 
-    /// What becomes of a message, with the id that [`Mapper::event_id`] gave it, now or at an earlier receipt of the same
-    /// packet. Blocks where its route has an expression that takes long, at most for the deadline.
-    pub fn map(&self, received: &Received, event_id: EventId) -> Mapped {
-        self.decide(received, |_, _| event_id)
-    }
-
-    /// As [`Mapper::event_id`] and [`Mapper::map`], looking at the payload once.
-    pub fn take(&self, received: &Received) -> Mapped {
-        self.decide(received, |kind, glance| of_glance(received, kind, glance))
-    }
-
-    fn decide(&self, received: &Received, identify: impl FnOnce(Kind, &Glance<'_>) -> EventId) -> Mapped {
+    /// What becomes of a message. Blocks where its route has an expression that takes long, at most for the deadline, and
+    /// for ten of them where the expression's process has to start.
+    pub fn map(&self, received: &Received, at: &At) -> Mapped {
         let glance = Glance::of(&received.payload);
         let found = self.routes.find(&received.topic);
         let kind =
             if found.as_ref().is_some_and(|(_, route, _)| route.emergency) { Kind::Emergency } else { Kind::Other };
-        let event_id = identify(kind, &glance);
+        let event_id = at.event_id.unwrap_or_else(|| of_glance(received, kind, &glance));
         let mapped = |route, fate, records| Mapped { event_id, route, fate, records };
         let Some((number, route, parts)) = found else {
             return mapped(None, Fate::Ignored(Ignored::NoRoute), Vec::new());
@@ -195,20 +207,18 @@ impl Mapper {
         if received.retained && !route.retained {
             return mapped(Some(number), Fate::Ignored(Ignored::Retained), Vec::new());
         }
-        let passing = Passing { received, route, number, parts, owner: self.owner(route, &parts), event_id, glance };
+        let (owner, may_use_jq) = (owner(route, &parts, &at.owners), at.may_use_jq);
+        let passing = Passing { received, route, number, parts, owner, event_id, glance, may_use_jq };
         let (fate, records) = if route.emergency { self.emergency(&passing) } else { self.record(&passing) };
         mapped(Some(number), fate, records)
     }
 
-    fn owner(&self, route: &Route, parts: &Parts<'_>) -> Option<Arc<str>> {
-        if let Some(user) = route.user {
-            return Some(Arc::from(parts.get(user))).filter(|user: &Arc<str>| !user.is_empty());
-        }
-        let device = parts.get(route.device?);
-        self.owners.read().unwrap_or_else(PoisonError::into_inner).of(device).cloned()
+    /// What becomes of a message that is received for the first time, just now.
+    pub fn take(&self, received: &Received) -> Mapped {
+        self.map(received, &At { owners: self.owners(), event_id: None, may_use_jq: true })
     }
 
-    /// What comes of a message that is no emergency.
+    /// What becomes of a message that is not an emergency.
     fn record(&self, passing: &Passing<'_>) -> (Fate, Vec<Record>) {
         let made = self.try_record(passing);
         match made {
@@ -223,9 +233,9 @@ impl Mapper {
 
     fn try_record(&self, passing: &Passing<'_>) -> Result<Record, String> {
         let Passing { received, route, .. } = passing;
-        let value = match self.programs[passing.number] {
+        let value = match &self.expressions[passing.number] {
             None => received.payload.clone(),
-            Some(program) => Bytes::from(self.evaluate(program, passing)?),
+            Some(jq) => Bytes::from(self.evaluate(jq, passing)?),
         };
         let names = Names { parts: &passing.parts, owner: passing.owner.as_deref(), emergency: None };
         let key = key(passing, &names)?;
@@ -263,11 +273,12 @@ impl Mapper {
     }
 
     /// What an expression makes of a payload: JSON.
-    fn evaluate(&self, program: usize, passing: &Passing<'_>) -> Result<Vec<u8>, String> {
-        let Some(jq) = &self.jq else { return Err("there is no jq".to_owned()) };
+    fn evaluate(&self, jq: &Mutex<Helper>, passing: &Passing<'_>) -> Result<Vec<u8>, String> {
+        if !passing.may_use_jq {
+            return Err("jq: it is slower than messages come".to_owned());
+        }
         let variables = self.variables(passing);
-        let value =
-            jq.lock().unwrap_or_else(PoisonError::into_inner).value(program, &variables, &passing.received.payload);
+        let value = jq.lock().unwrap_or_else(PoisonError::into_inner).value(&variables, &passing.received.payload);
         let value = value.map_err(|problem| format!("jq: {problem}"))?;
         // jq has values that JSON has not.
         let valid = str::from_utf8(&value).is_ok_and(is_json);
@@ -293,6 +304,13 @@ impl Mapper {
         array.extend_from_slice(b"\"]");
         array
     }
+}
+
+fn owner(route: &Route, parts: &Parts<'_>, owners: &Owners) -> Option<Arc<str>> {
+    if let Some(user) = route.user {
+        return Some(Arc::from(parts.get(user))).filter(|user: &Arc<str>| !user.is_empty());
+    }
+    owners.of(parts.get(route.device?)).cloned()
 }
 
 fn key(passing: &Passing<'_>, names: &Names<'_>) -> Result<Bytes, String> {

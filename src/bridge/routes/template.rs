@@ -21,7 +21,7 @@ pub struct Names<'a> {
     pub parts: &'a Parts<'a>,
     /// The user to whom the device belongs, or the user of the topic.
     pub owner: Option<&'a str>,
-    /// None where the message is no emergency.
+    /// None where the message is not an emergency.
     pub emergency: Option<&'a str>,
 }
 
@@ -53,7 +53,7 @@ impl Template {
                 Piece::Text(text) => text,
                 Piece::Part(index) => names.parts.get(*index),
                 Piece::Owner => names.owner.ok_or("the owner is not known")?,
-                Piece::Emergency => names.emergency.ok_or("it is no emergency")?,
+                Piece::Emergency => names.emergency.ok_or("it is not an emergency")?,
             };
             out.extend_from_slice(text.as_bytes());
         }

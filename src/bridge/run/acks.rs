@@ -39,6 +39,8 @@ struct Message {
     parts: u32,
     digest: u64,
     answered: bool,
+    /// On which the server sent it last.
+    connection: u64,
 }
 
 /// All messages that are not settled between the server and us.
@@ -49,26 +51,27 @@ pub struct Acks {
     by_packet: HashMap<u16, Number>,
     /// At QoS 1 and at QoS 2: each has an order of its own.
     order: [VecDeque<Number>; 2],
+    connection: u64,
 }
 
 impl Acks {
-    /// A message arrived; for `digest` see [`digest`].
+    /// A message arrived; for `digest` see [`digest`]. No server sends a message again on the same connection (MQTT 5, 4.4):
+    /// one that looks so is another one, from a server that has run out of packet ids.
     pub fn arrived(&mut self, packet: u16, twice: bool, digest: u64) -> Seen {
         if let Some(number) = self.by_packet.get(&packet).copied()
             && let Some(message) = self.messages.get_mut(&number)
             && message.digest == digest
             && message.twice == twice
+            && message.connection != self.connection
         {
             message.answered = false;
-            let order = &mut self.order[usize::from(twice)];
-            if !order.contains(&number) {
-                order.push_back(number);
-            }
+            message.connection = self.connection;
+            self.order[usize::from(twice)].push_back(number);
             return Seen::Before;
         }
-        let number = self.next;
+        let (number, connection) = (self.next, self.connection);
         self.next += 1;
-        self.messages.insert(number, Message { packet, twice, parts: 1, digest, answered: false });
+        self.messages.insert(number, Message { packet, twice, parts: 1, digest, answered: false, connection });
         self.by_packet.insert(packet, number);
         self.order[usize::from(twice)].push_back(number);
         Seen::New(number)
@@ -128,6 +131,7 @@ impl Acks {
 
     /// Another connection of the same session: the server sends again what was not answered.
     pub fn connected_again(&mut self) {
+        self.connection += 1;
         self.order.iter_mut().for_each(VecDeque::clear);
     }
 
@@ -214,6 +218,45 @@ mod tests {
         let mut acks = Acks::default();
         let (first, second) = (acks.arrived(1, true, 5), acks.arrived(2, true, 5));
         assert!(matches!((first, second), (Seen::New(a), Seen::New(b)) if a != b));
+    }
+
+    /// Nothing becomes safe, and the connection is lost and made again: the server sends all of it again, and is answered in
+    /// order as soon as it may be. Not in quadratic time either.
+    #[test]
+    fn every_packet_id_may_be_in_flight() {
+        let mut acks = Acks::default();
+        let all = 1..=u16::MAX;
+        let numbers: Vec<Number> = all.clone().map(|packet| new(&mut acks, packet, packet % 2 == 0)).collect();
+        assert_eq!((answers(&mut acks).len(), acks.waiting()), (0, 65_535));
+        for _ in 0..3 {
+            acks.connected_again();
+            for packet in all.clone() {
+                assert_eq!(acks.arrived(packet, packet % 2 == 0, u64::from(packet)), Seen::Before);
+            }
+        }
+        for number in numbers {
+            acks.part_safe(number);
+        }
+        let answers = answers(&mut acks);
+        let (recs, pubacks): (Vec<Answer>, Vec<Answer>) =
+            answers.iter().partition(|answer| matches!(answer, Answer::PubRec(_)));
+        assert_eq!(recs, all.clone().filter(|packet| packet % 2 == 0).map(Answer::PubRec).collect::<Vec<_>>());
+        assert_eq!(pubacks, all.clone().filter(|packet| packet % 2 == 1).map(Answer::PubAck).collect::<Vec<_>>());
+        for packet in all.filter(|packet| packet % 2 == 0) {
+            acks.released(packet);
+        }
+        assert!(acks.messages.is_empty() && acks.by_packet.is_empty() && acks.order.iter().all(VecDeque::is_empty));
+    }
+
+    /// As Mosquitto does when 65,535 messages have passed one that is not answered: presses are alike, and still two.
+    #[test]
+    fn a_packet_id_that_is_given_away_twice_means_two_messages() {
+        let mut acks = Acks::default();
+        let (first, second) = (new(&mut acks, 7, true), new(&mut acks, 7, true));
+        assert_ne!(first, second);
+        acks.part_safe(first);
+        acks.part_safe(second);
+        assert_eq!(answers(&mut acks), [Answer::PubRec(7)], "it stands for both");
     }
 
     #[test]

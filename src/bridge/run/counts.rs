@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::happening::Happening;
 use super::lane::Lane;
 use super::metrics::Metrics;
 use crate::bridge::journal::Usage;
 use crate::bridge::record::Lane as Kind;
+use crate::message::now;
 
-/// A lane that goes through the journal for a shorter time is nobody's concern.
+/// A lane that goes through the journal for less is not worth a line.
 const WORTH_TELLING: Duration = Duration::from_secs(2);
 
 /// What is known of each lane.
@@ -35,7 +34,7 @@ impl Gauges {
         lanes: &[Lane; Kind::ALL.len()],
         tell: &Arc<dyn Fn(Happening) + Send + Sync>,
     ) {
-        let now = Timestamp::now().as_millisecond();
+        let now = now();
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         for ((lane, kind), stored) in lanes.iter().zip(Kind::ALL).zip(&usage.lanes) {
             metrics.in_flight.get_or_create(&kind.into()).set(number(lane.in_flight() as u64));

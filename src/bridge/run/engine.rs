@@ -5,27 +5,27 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::acks::{Acks, Answer, Number, Seen, digest};
+use super::acks::{Number, Seen, digest};
 use super::effect::Effect;
 use super::happening::Happening;
-use super::identity::Identity;
 use super::lane::Lane;
+use super::mapping::{Done, Mapping, Task};
 use super::metrics::Qos;
 use super::notes::{Freed, Noted, Notes};
 use super::parts::Parts;
+use super::session::Session;
 use super::upkeep::Upkeep;
-use super::uplink::{Moved, Uplink, wanted};
-use crate::bridge::event_id::EventId;
+use super::uplink::Moved;
 use crate::bridge::journal::Finding;
 use crate::bridge::map::Fate;
 use crate::bridge::record::{Lane as Kind, Received};
 use crate::kafka::cluster_id::cluster_id;
-use crate::mqtt::inbox::{Delivery, Inbox, Incoming};
+use crate::message::now;
+use crate::mqtt::inbox::{Delivery, Incoming};
 
 /// How often usage, owners and metrics are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -43,7 +43,7 @@ enum Turn {
     Stop,
     Link(Moved),
     Lane(Result<Option<Finding>>),
-    Noted(Result<(Option<Noted>, Option<Freed>)>),
+    Noted(Result<Noted>),
     Bound(Result<()>),
     Routes,
     Other,
@@ -52,12 +52,11 @@ enum Turn {
 /// See the module.
 pub struct Engine {
     parts: Parts,
-    identity: Identity,
-    acks: Acks,
+    session: Session,
     lanes: [Lane; Kind::ALL.len()],
-    uplink: Uplink,
     wake: Arc<Notify>,
     notes: Notes,
+    mapping: Mapping,
     /// None when the journal is known to be for this cluster.
     binding: Option<BoxFuture<'static, Result<()>>>,
     effects: Vec<Effect>,
@@ -71,29 +70,27 @@ impl Engine {
     /// # Errors
     /// When the identity cannot be read or kept, or threads cannot be started.
     pub fn new(parts: Parts) -> Result<Self> {
-        let identity = Identity::ensure(parts.journal.directory())?;
         let wake = Arc::new(Notify::new());
         let lane = |kind| Lane::new(kind, &parts.kafka, &wake, &parts.journal);
         let lanes = [lane(Kind::Emergencies)?, lane(Kind::Alerts)?, lane(Kind::Rest)?];
-        let now = Instant::now();
+        let begun = Instant::now();
         let (journal, access) = (parts.journal.clone(), parts.kafka.clone());
         let binding: BoxFuture<'static, Result<()>> = Box::pin(async move {
             let id = cluster_id(&access).await?;
             tokio::task::spawn_blocking(move || journal.bind(&id)).await?
         });
         Ok(Self {
-            identity,
-            acks: Acks::default(),
+            session: Session::new(&parts)?,
             lanes,
-            uplink: Uplink::new(parts.mqtt.clone()),
-            wake,
             notes: Notes::default(),
+            mapping: Mapping::new(&wake),
+            wake,
             binding: Some(binding),
             effects: Vec::new(),
             upkeep: Upkeep::default(),
-            next_tick: now,
-            next_seen: now,
-            next_sign: now,
+            next_tick: begun,
+            next_seen: begun,
+            next_sign: begun,
             parts,
         })
     }
@@ -110,8 +107,10 @@ impl Engine {
             self.work()?;
             match self.wait(&stop).await {
                 Turn::Stop => break,
-                Turn::Link(Moved::Opened(Ok(inbox))) => self.opened(inbox),
-                Turn::Link(Moved::Opened(Err(error)) | Moved::Exchanged(Err(error))) => self.lost(&error),
+                Turn::Link(Moved::Opened(Ok(inbox))) => self.session.opened(inbox, &self.parts),
+                Turn::Link(Moved::Opened(Err(error)) | Moved::Exchanged(Err(error))) => {
+                    self.session.lost(&error, &self.parts);
+                }
                 Turn::Lane(moved) => self.effects.extend(moved?.map(Effect::Damaged)),
                 Turn::Noted(noted) => self.noted(noted?)?,
                 Turn::Bound(bound) => {
@@ -119,7 +118,7 @@ impl Engine {
                     self.binding = None;
                     self.lanes.iter_mut().try_for_each(Lane::open)?;
                 }
-                Turn::Routes => self.connect(),
+                Turn::Routes => self.session.follow(&mut self.parts),
                 Turn::Link(Moved::Exchanged(Ok(())) | Moved::Due) | Turn::Other => {}
             }
         }
@@ -127,13 +126,13 @@ impl Engine {
     }
 
     async fn wait(&mut self, stop: &CancellationToken) -> Turn {
-        let Self { uplink, lanes, wake, notes, binding, upkeep, parts, .. } = self;
+        let Self { session, lanes, wake, notes, binding, upkeep, parts, .. } = self;
         let [emergencies, alerts, rest] = lanes;
         let due = self.next_tick.into();
         // In no order: each of them may have something to say all the time.
         tokio::select! {
             () = stop.cancelled() => Turn::Stop,
-            moved = uplink.moved(upkeep.reads) => Turn::Link(moved),
+            moved = session.uplink.moved(upkeep.reads) => Turn::Link(moved),
             noted = notes.next() => Turn::Noted(noted),
             () = wake.notified() => Turn::Other,
             moved = emergencies.moved() => Turn::Lane(moved),
@@ -148,13 +147,14 @@ impl Engine {
     /// Takes everything in that was read.
     fn read(&mut self) -> Result<()> {
         while self.upkeep.reads {
-            let Some(inbox) = self.uplink.inbox() else { return Ok(()) };
+            let Some(inbox) = self.session.uplink.inbox() else { return Ok(()) };
             match inbox.take() {
                 Ok(Some(Incoming::Message(delivery))) => self.received(delivery)?,
                 Ok(Some(Incoming::Released(packet))) => self.released(packet),
+                Ok(Some(Incoming::Changed)) => self.session.changed(&self.parts),
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    self.lost(&error);
+                    self.session.lost(&error, &self.parts);
                     return Ok(());
                 }
             }
@@ -163,47 +163,52 @@ impl Engine {
     }
 
     fn received(&mut self, delivery: Delivery) -> Result<()> {
-        let Delivery { topic, payload, qos, retained, duplicate, packet, properties } = delivery;
+        let Delivery { topic, payload, qos, retained, duplicate, packet, properties, subscriptions } = delivery;
         self.parts.metrics.received.get_or_create(&Qos { qos }).inc();
         let number = if qos == 0 {
             None
         } else {
-            match self.acks.arrived(packet, qos == 2, digest(&topic, &payload)) {
+            match self.session.acks.arrived(packet, qos == 2, digest(&topic, &payload)) {
                 Seen::New(number) => Some(number),
                 Seen::Before => return Ok(()),
             }
         };
-        let at = Timestamp::now().as_millisecond();
-        let received = Received { topic, payload, qos, retained, duplicate, at, properties };
-        match number.filter(|_| qos == 2) {
-            Some(number) => {
-                let (receipts, session) = (self.parts.journal.receipts(), self.identity.session());
-                self.notes.message(receipts, session, packet, &self.parts.mapper.borrow(), number, received);
-            }
-            None => self.deliver(&received, None, number)?,
+        if self.session.identity.subscriptions().have_another(&subscriptions, &topic) {
+            self.parts.metrics.ignored.inc();
+            self.decided(number);
+            return Ok(());
         }
+        let received = Received { topic, payload, qos, retained, duplicate, at: now(), properties };
+        let task = Task::new(received, number, self.parts.mapper.borrow().clone());
+        if qos < 2 {
+            return self.mapping.put(task);
+        }
+        let (receipts, session) = (self.parts.journal.receipts(), self.session.identity.session());
+        self.notes.message(receipts, session, packet, task);
         Ok(())
     }
 
-    fn noted(&mut self, (message, packet): (Option<Noted>, Option<Freed>)) -> Result<()> {
-        if let Some(Noted { number, received, event_id }) = message {
-            self.deliver(&received, Some(event_id), Some(number))?;
-        }
-        if let Some(Freed { connection, packet }) = packet
-            && connection == self.uplink.number()
-            && let Some(inbox) = self.uplink.inbox()
-        {
-            inbox.complete(packet)?;
-        }
-        Ok(())
+    fn released(&mut self, packet: u16) {
+        self.session.acks.released(packet);
+        let (receipts, session) = (self.parts.journal.receipts(), self.session.identity.session());
+        self.notes.released(receipts, session, self.session.uplink.number(), packet);
     }
 
-    fn deliver(&mut self, received: &Received, event_id: Option<EventId>, number: Option<Number>) -> Result<()> {
-        let mapper = self.parts.mapper.borrow().clone();
-        let mapped = match event_id {
-            Some(event_id) => mapper.map(received, event_id),
-            None => mapper.take(received),
-        };
+    fn noted(&mut self, noted: Noted) -> Result<()> {
+        match noted {
+            Noted::Message(task) => self.mapping.put(task),
+            Noted::Packet(packet) => self.freed(&packet),
+        }
+    }
+
+    fn freed(&mut self, freed: &Freed) -> Result<()> {
+        let uplink = &mut self.session.uplink;
+        let is_of_this_connection = freed.connection == uplink.number();
+        uplink.inbox().filter(|_| is_of_this_connection).map_or(Ok(()), |inbox| inbox.complete(freed.packet))
+    }
+
+    fn mapped(&mut self, Done { task, mapped }: Done) -> Result<()> {
+        let Task { received, number, .. } = task;
         match mapped.fate {
             Fate::Routed => {}
             Fate::Ignored(_) => {
@@ -211,7 +216,7 @@ impl Engine {
             }
             Fate::Incomplete(reason) | Fate::DeadLetter(reason) => {
                 self.parts.metrics.dead_letters.inc();
-                (self.parts.tell)(Happening::DeadLetter { topic: received.topic.clone(), reason });
+                (self.parts.tell)(Happening::DeadLetter { topic: received.topic, reason });
             }
         }
         for record in mapped.records {
@@ -221,30 +226,32 @@ impl Engine {
                 continue;
             }
             if let Some(number) = number {
-                self.acks.add_part(number);
+                self.session.acks.add_part(number);
             }
             lane.accept(record, number, &self.parts.journal)?;
         }
-        if let Some(number) = number {
-            self.acks.part_safe(number);
-        }
+        self.decided(number);
         Ok(())
     }
 
-    fn released(&mut self, packet: u16) {
-        self.acks.released(packet);
-        let (receipts, session) = (self.parts.journal.receipts(), self.identity.session());
-        self.notes.released(receipts, session, self.uplink.number(), packet);
+    /// A message counts as a part of itself until it is known what comes of it.
+    fn decided(&mut self, number: Option<Number>) {
+        if let Some(number) = number {
+            self.session.acks.part_safe(number);
+        }
     }
 
     /// Lets lanes work, and sees to what comes of it.
     fn work(&mut self) -> Result<()> {
         // All that is ready: a press must not wait for its turn behind a flood of telemetry.
         while let Some(message) = self.notes.take_message(self.parts.journal.receipts())? {
-            self.noted((Some(message), None))?;
+            self.mapping.put(message)?;
         }
         while let Some(packet) = self.notes.take_packet(self.parts.journal.receipts())? {
-            self.noted((None, Some(packet)))?;
+            self.freed(&packet)?;
+        }
+        while let Some(done) = self.mapping.take() {
+            self.mapped(done)?;
         }
         for lane in &mut self.lanes {
             lane.work(&self.parts.journal, &mut self.effects)?;
@@ -254,15 +261,15 @@ impl Engine {
                 self.effect(effect)?;
             }
         }
-        self.answer()
+        self.session.answer()
     }
 
     fn effect(&mut self, effect: Effect) -> Result<()> {
         match effect {
-            Effect::Safe(number) => self.acks.part_safe(number),
+            Effect::Safe(number) => self.session.acks.part_safe(number),
             Effect::Delivered { lane, received } => {
                 self.parts.metrics.delivered.get_or_create(&lane.into()).inc();
-                let took = (Timestamp::now().as_millisecond() - received).max(0);
+                let took = (now() - received).max(0);
                 self.parts.metrics.latency.observe(Duration::from_millis(took.unsigned_abs()).as_secs_f64());
             }
             Effect::Refused { record, reason, place } => {
@@ -284,79 +291,32 @@ impl Engine {
         Ok(())
     }
 
-    /// Says to Mosquitto what may be said.
-    fn answer(&mut self) -> Result<()> {
-        let Some(inbox) = self.uplink.inbox() else { return Ok(()) };
-        while let Some(answer) = self.acks.next_answer() {
-            match answer {
-                Answer::PubAck(packet) => inbox.acknowledge(packet)?,
-                Answer::PubRec(packet) => inbox.receive(packet)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn connect(&mut self) {
-        let wanted = wanted(self.parts.mapper.borrow_and_update().routes());
-        self.uplink.connect(self.identity.client_id(), wanted);
-    }
-
-    fn opened(&mut self, inbox: Box<Inbox>) {
-        let now = Timestamp::now().as_millisecond();
-        let resumed = inbox.session_present() && self.identity.expected().is_some();
-        if resumed {
-            self.acks.connected_again();
-            self.identity.seen(now);
-        } else {
-            if let Some(since) = self.identity.expected() {
-                self.parts.metrics.sessions_lost.inc();
-                (self.parts.tell)(Happening::SessionLost { since, now });
-            }
-            self.identity.begin(now);
-            self.acks.session_lost();
-            // Whatever is noted later comes after it on disk.
-            drop(self.parts.journal.receipts().begin_session(self.identity.session()));
-        }
-        self.uplink.up(inbox);
-        self.parts.metrics.connected.set(1);
-        (self.parts.tell)(Happening::Connected { resumed });
-    }
-
-    fn lost(&mut self, error: &anyhow::Error) {
-        let (was_up, news) = self.uplink.lost(error);
-        self.parts.metrics.reconnects.inc_by(u64::from(was_up));
-        self.parts.metrics.connected.set(0);
-        if let Some(cause) = news {
-            (self.parts.tell)(Happening::Disconnected { cause });
-        }
-    }
-
     /// What is looked at now and then.
     fn tick(&mut self) -> Result<()> {
-        if self.uplink.is_due() {
-            self.connect();
+        if self.session.uplink.is_due() {
+            self.session.connect(&mut self.parts);
         }
-        let now = Instant::now();
-        if now < self.next_tick {
+        let moment = Instant::now();
+        if moment < self.next_tick {
             return Ok(());
         }
-        self.next_tick = now + TICK;
+        self.next_tick = moment + TICK;
         (self.parts.owners)(&self.parts.mapper.borrow());
         let Parts { journal, metrics, readiness, tell, .. } = &self.parts;
         let stopped = self.upkeep.look(journal, &self.lanes, metrics, tell);
-        let away = format!("not connected to Mosquitto: {}", self.uplink.trouble());
-        let Some(inbox) = self.uplink.inbox() else {
+        let away = format!("not connected to Mosquitto: {}", self.session.uplink.trouble());
+        let Some(inbox) = self.session.uplink.inbox() else {
             readiness.set(Some(away));
             return Ok(());
         };
-        if stopped.is_some() && self.next_sign <= now {
-            self.next_sign = now + SIGN_OF_LIFE;
+        if stopped.is_some() && self.next_sign <= moment {
+            self.next_sign = moment + SIGN_OF_LIFE;
             inbox.sign_of_life()?;
         }
         readiness.set(stopped);
-        if self.next_seen <= now {
-            self.next_seen = now + SEEN;
-            self.identity.seen(Timestamp::now().as_millisecond());
+        if self.next_seen <= moment {
+            self.next_seen = moment + SEEN;
+            self.session.identity.seen(now());
         }
         Ok(())
     }
@@ -380,19 +340,22 @@ impl Engine {
             lane.spill_all(&self.parts.journal)?;
         }
         let deadline = Instant::now() + LAST_SYNC;
-        while self.acks.waiting() > 0 && Instant::now() < deadline {
+        while self.session.acks.waiting() > 0 && Instant::now() < deadline {
             self.work()?;
             let _ = timeout(Duration::from_millis(20), self.wait(&CancellationToken::new())).await;
         }
         self.work()?;
-        self.uplink.leave().await;
+        self.session.uplink.leave().await;
         let journal = self.parts.journal;
         drop(self.lanes);
         tokio::task::spawn_blocking(move || journal.close()).await.context("closing the journal")
     }
 
     fn is_busy(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.in_flight() > 0) || self.notes.has_messages() || self.acks.waiting() > 0
+        self.lanes.iter().any(|lane| lane.in_flight() > 0)
+            || self.notes.has_messages()
+            || self.mapping.is_busy()
+            || self.session.acks.waiting() > 0
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Happening {
     Connected {
         resumed: bool,
     },
+    /// The subscriptions are as routes say that were read again.
+    Resubscribed,
     /// The connection is made again until it holds.
     Disconnected {
         cause: String,
@@ -62,7 +64,12 @@ impl Happening {
     pub fn is_warning(&self) -> bool {
         !matches!(
             self,
-            Self::Standby { .. } | Self::Active | Self::Connected { .. } | Self::CaughtUp { .. } | Self::JournalWorks
+            Self::Standby { .. }
+                | Self::Active
+                | Self::Connected { .. }
+                | Self::Resubscribed
+                | Self::CaughtUp { .. }
+                | Self::JournalWorks
         )
     }
 
@@ -81,6 +88,7 @@ impl fmt::Display for Happening {
             Self::Active => f.write_str("the other bridge has ended: this one is active now"),
             Self::Connected { resumed: true } => f.write_str("subscribed; the session was taken up again"),
             Self::Connected { resumed: false } => f.write_str("subscribed; the session is new"),
+            Self::Resubscribed => f.write_str("subscribed to what the routes take now"),
             Self::Disconnected { cause } => write!(f, "MQTT: {cause}; connecting again"),
             Self::SessionLost { since, now } => {
                 let (since, now) = (time(since), time(now));

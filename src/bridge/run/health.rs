@@ -62,7 +62,7 @@ impl Health {
                 () = stop.cancelled() => return,
                 accepted = self.listener.accept() => accepted,
             };
-            // One that is gone already is nobody's trouble.
+            // One that is gone already needs no answer.
             let Ok((stream, _)) = accepted else { continue };
             let (metrics, readiness) = (Arc::clone(&metrics), readiness.clone());
             let answer = service_fn(move |request: Request<Incoming>| {

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use super::subscriptions::Subscriptions;
+use crate::bridge::routes::Routes;
+use crate::mqtt::inbox::Change;
 use crate::paths::write_atomic;
 
 const FILE: &str = "session.json";
@@ -18,6 +21,9 @@ struct Kept {
     session: String,
     /// When the server was last known to have it, in milliseconds since 1970.
     seen: i64,
+    /// What the session brings.
+    #[serde(default)]
+    subscriptions: Subscriptions,
 }
 
 /// See the module.
@@ -37,7 +43,7 @@ impl Identity {
             Ok(text) => serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let client_id = format!("sosstack-bridge-{:032x}", u128::from_ne_bytes(crate::secrets::random()));
-                Kept { client_id, session: String::new(), seen: 0 }
+                Kept { client_id, session: String::new(), seen: 0, subscriptions: Subscriptions::default() }
             }
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
         };
@@ -70,6 +76,32 @@ impl Identity {
     /// The server has the session at this time. What a full disk keeps from being noted is noted the next time.
     pub fn seen(&mut self, now: i64) {
         self.kept.seen = now;
+        let _ = self.write();
+    }
+
+    pub fn subscriptions(&self) -> &Subscriptions {
+        &self.kept.subscriptions
+    }
+
+    /// What the server is to be asked, so that the session brings what these routes take; noted before anything is asked.
+    pub fn subscribe(&mut self, routes: &Routes, share: Option<&str>) -> Change {
+        let mut change = self.kept.subscriptions.change(routes, share);
+        if self.write().is_err() {
+            // After a kill they would be given away a second time. Without them, all copies of a message count.
+            change.subscribe.iter_mut().for_each(|wanted| wanted.id = None);
+        }
+        change
+    }
+
+    /// The server has done what it was asked.
+    pub fn subscribed(&mut self) {
+        self.kept.subscriptions.granted();
+        let _ = self.write();
+    }
+
+    /// The server has refused a filter.
+    pub fn refused(&mut self) {
+        self.kept.subscriptions.refused();
         let _ = self.write();
     }
 

@@ -47,6 +47,7 @@ pub enum Name {
     Standby,
     Active,
     Connected,
+    Resubscribed,
     Disconnected,
     SessionLost,
     Journaling,
@@ -89,6 +90,7 @@ impl<'a> Line<'a> {
             Happening::Standby { holder } => Self { holder: holder.as_deref(), ..with(Name::Standby) },
             Happening::Active => with(Name::Active),
             Happening::Connected { resumed } => Self { resumed: Some(*resumed), ..with(Name::Connected) },
+            Happening::Resubscribed => with(Name::Resubscribed),
             Happening::Disconnected { cause } => Self { cause: Some(cause), ..with(Name::Disconnected) },
             Happening::SessionLost { since, now } => {
                 Self { since: Some(moment(*since)), until: Some(moment(*now)), ..with(Name::SessionLost) }

@@ -3,22 +3,13 @@
 
 use std::collections::VecDeque;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::acks::Number;
+use super::mapping::Task;
 use crate::bridge::event_id::EventId;
 use crate::bridge::journal::{Digest, Receipts};
-use crate::bridge::map::Mapper;
-use crate::bridge::record::Received;
-
-/// A message, and by which id its event is known from now on.
-pub struct Noted {
-    pub number: Number,
-    pub received: Received,
-    pub event_id: EventId,
-}
 
 /// A packet id that is free again.
 pub struct Freed {
@@ -27,14 +18,21 @@ pub struct Freed {
     pub packet: u16,
 }
 
+/// What is on disk.
+pub enum Noted {
+    Message(Task),
+    Packet(Freed),
+}
+
 /// In order, each with what says that it is on disk.
 struct Queue<T>(VecDeque<(BoxFuture<'static, Result<()>>, T)>);
 
 impl<T> Queue<T> {
-    async fn next(&mut self) -> Result<Option<T>> {
+    async fn next(&mut self) -> Result<T> {
         let Some((noted, _)) = self.0.front_mut() else { return std::future::pending().await };
         noted.await?;
-        Ok(self.0.pop_front().map(|(_, what)| what))
+        let (_, what) = self.0.pop_front().context("what was noted is at the front")?;
+        Ok(what)
     }
 
     /// The next one that is on disk already; with `anyway`, whether it is or not.
@@ -51,7 +49,7 @@ impl<T> Queue<T> {
 
 /// See the module.
 pub struct Notes {
-    messages: Queue<Noted>,
+    messages: Queue<Task>,
     packets: Queue<Freed>,
 }
 
@@ -63,20 +61,13 @@ impl Default for Notes {
 
 impl Notes {
     /// Notes a message: sent again after a kill, it is the same event.
-    pub fn message(
-        &mut self,
-        receipts: &Receipts,
-        session: &str,
-        packet: u16,
-        mapper: &Mapper,
-        number: Number,
-        received: Received,
-    ) {
-        let digest = Digest::of(&received.topic, &received.payload);
+    pub fn message(&mut self, receipts: &Receipts, session: &str, packet: u16, mut task: Task) {
+        let digest = Digest::of(&task.received.topic, &task.received.payload);
         let known = receipts.recall(session, packet, &digest).and_then(|id| id.parse().ok());
-        let event_id = known.map_or_else(|| mapper.event_id(&received), EventId::Stable);
+        let event_id = known.map_or_else(|| task.mapper.event_id(&task.received), EventId::Stable);
         let noted = receipts.remember(session, packet, digest, &event_id.id().to_string());
-        self.messages.0.push_back((Box::pin(noted), Noted { number, received, event_id }));
+        task.at.event_id = Some(event_id);
+        self.messages.0.push_back((Box::pin(noted), task));
     }
 
     /// Notes that a packet id was released.
@@ -89,7 +80,7 @@ impl Notes {
     ///
     /// # Errors
     /// When the journal is closed.
-    pub fn take_message(&mut self, receipts: &Receipts) -> Result<Option<Noted>> {
+    pub fn take_message(&mut self, receipts: &Receipts) -> Result<Option<Task>> {
         self.messages.take(receipts.problem().is_some())
     }
 
@@ -105,10 +96,10 @@ impl Notes {
     ///
     /// # Errors
     /// When the journal is closed.
-    pub async fn next(&mut self) -> Result<(Option<Noted>, Option<Freed>)> {
+    pub async fn next(&mut self) -> Result<Noted> {
         tokio::select! {
-            message = self.messages.next() => Ok((message?, None)),
-            packet = self.packets.next() => Ok((None, packet?)),
+            message = self.messages.next() => message.map(Noted::Message),
+            packet = self.packets.next() => packet.map(Noted::Packet),
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Parts {
     pub kafka: kafka::access::Access,
     /// Changes when routes are reloaded.
     pub mapper: watch::Receiver<Arc<Mapper>>,
+    /// The bridges of this name share the messages.
+    pub share: Option<String>,
     pub journal: Journal,
     pub metrics: Arc<Metrics>,
     pub readiness: Readiness,

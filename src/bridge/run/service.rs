@@ -11,7 +11,7 @@ use super::happening::Happening;
 use super::health::{Health, Readiness};
 use super::metrics::Metrics;
 use super::parts::Parts;
-use super::watchdog::Pulse;
+use super::watchdog::{Pulse, Watch};
 use crate::bridge::journal::{Journal, Lock, Options, holder};
 use crate::bridge::map::Mapper;
 use crate::{kafka, mqtt};
@@ -22,6 +22,8 @@ pub struct Settings {
     pub kafka: kafka::access::Access,
     /// Changes when routes are reloaded.
     pub mapper: tokio::sync::watch::Receiver<Arc<Mapper>>,
+    /// The bridges of this name share the messages, each with a journal of its own.
+    pub share: Option<String>,
     /// Shared with the standby; its lock decides who is active.
     pub journal: PathBuf,
     /// The most that may wait there, in bytes.
@@ -44,7 +46,7 @@ pub async fn run(
     tell: Arc<dyn Fn(Happening) + Send + Sync>,
     stop: CancellationToken,
 ) -> Result<()> {
-    let Settings { mqtt, kafka, mapper, journal, journal_max, health, metrics, owners, give_up } = settings;
+    let Settings { mqtt, kafka, mapper, share, journal, journal_max, health, metrics, owners, give_up } = settings;
     let readiness = Readiness::default();
     if let Some(health) = health {
         tokio::spawn(health.serve(Arc::clone(&metrics), readiness.clone(), stop.clone()));
@@ -59,9 +61,9 @@ pub async fn run(
         tell(Happening::JournalDamaged { finding });
     }
     let pulse = Pulse::default();
-    pulse.watch(give_up)?;
+    pulse.watch(Watch::default(), give_up)?;
     readiness.set(Some("not connected to Mosquitto yet".to_owned()));
-    Engine::new(Parts { mqtt, kafka, mapper, journal, metrics, readiness, pulse, owners, tell })?.run(stop).await
+    Engine::new(Parts { mqtt, kafka, mapper, share, journal, metrics, readiness, pulse, owners, tell })?.run(stop).await
 }
 
 /// The lock, as soon as nobody else has it; None when told to stop before.

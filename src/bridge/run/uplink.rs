@@ -6,26 +6,22 @@ use anyhow::Result;
 use futures_util::future::BoxFuture;
 use tokio::time::sleep_until;
 
-use crate::bridge::routes::Routes;
 use crate::mqtt::access::Access;
 use crate::mqtt::backoff::Backoff;
-use crate::mqtt::inbox::{Inbox, Wanted};
-use crate::mqtt::link::Session;
+use crate::mqtt::hello::Session;
+use crate::mqtt::inbox::{Change, Inbox};
 
 /// How long a session outlives its connection, in seconds: 7 days.
 const EXPIRY: u32 = 7 * 24 * 60 * 60;
+/// Messages that the server may send before the first is acknowledged: many, as a press is sent only after all that came
+/// before it; and far fewer than there are packet ids, as Mosquitto gives them away again without looking.
+const RECEIVE_MAXIMUM: u16 = 10_000;
 /// How long Mosquitto may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A connection that lasted so long is worth another one at once.
 const LASTING: Duration = Duration::from_secs(5);
 /// How long the server may take to end the connection when we leave.
 const CLOSING: Duration = Duration::from_millis(500);
-
-/// What is subscribed to for these routes.
-pub fn wanted(routes: &Routes) -> Vec<Wanted> {
-    let subscriptions = routes.subscriptions().into_iter();
-    subscriptions.map(|one| Wanted { filter: one.filter, qos: one.qos, retained: one.retained }).collect()
-}
 
 enum State {
     Up { inbox: Box<Inbox>, since: Instant },
@@ -83,10 +79,11 @@ impl Uplink {
     }
 
     /// Begins to make a connection in place of any that there is, which the server ends.
-    pub fn connect(&mut self, client_id: &str, wanted: Vec<Wanted>) {
+    pub fn connect(&mut self, client_id: &str, change: Change) {
         let access = self.access.clone();
-        let session = Session { client_id: client_id.to_owned(), clean: false, expiry: EXPIRY };
-        let open = async move { Inbox::open(&access, &session, &wanted, PATIENCE).await.map(Box::new) };
+        let session =
+            Session { client_id: client_id.to_owned(), clean: false, expiry: EXPIRY, receive_maximum: RECEIVE_MAXIMUM };
+        let open = async move { Inbox::open(&access, &session, &change, PATIENCE).await.map(Box::new) };
         self.state = State::Opening(Box::pin(open));
     }
 

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use std::io::{BufRead, IsTerminal};
 
 use anyhow::{Context as _, Result};
-use jiff::Timestamp;
 
 use super::super::Context;
 use super::owners::owners;
@@ -15,6 +14,7 @@ use crate::bridge::map::{Limits, Mapper};
 use crate::bridge::routes::{Routes, load};
 use crate::cli::bridge::CheckArgs;
 use crate::failure::Failure;
+use crate::message::now;
 use crate::ui::table::{BOLD, DIM, ERROR, WARNING};
 use crate::ui::{Ui, messages};
 
@@ -52,7 +52,7 @@ fn samples(mapper: &Mapper, is_json: bool) -> Result<Counts> {
             break;
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        let received = sample(text, Timestamp::now().as_millisecond(), mapper).map_err(|words| Failure::Usage {
+        let received = sample(text, now(), mapper).map_err(|words| Failure::Usage {
             cause: format!("line {number}: {words}"),
             remedy: Remedy::words("--help shows what samples look like"),
         })?;

@@ -45,6 +45,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
         mqtt: reach.mqtt.ok_or_else(Reach::no_mqtt)?,
         kafka: reach.kafka.ok_or_else(Reach::no_kafka)?,
         mapper: mappers,
+        share: args.share.clone(),
         journal,
         journal_max: args.journal_max,
         health,
