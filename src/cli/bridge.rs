@@ -70,6 +70,9 @@ pub struct RunArgs {
     /// Serve Prometheus metrics, /healthz and /readyz on this address, such as 127.0.0.1:9101
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
+    /// The file that takes stdout and stderr, to be kept small; `up` says it
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub log_file: Option<PathBuf>,
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }

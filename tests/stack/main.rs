@@ -8,6 +8,7 @@
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
 mod bridge;
+mod bridged;
 mod changes;
 mod clients;
 mod crashes;

@@ -23,6 +23,7 @@ use crate::cli::bridge::RunArgs;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::reach::Reach;
+use crate::runtime::bridges::bound_log;
 use crate::stack::Stack;
 use crate::ui::Ui;
 
@@ -35,7 +36,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
         Some(address) => Some(Health::listen(address).await?),
         None => None,
     };
-    if let Some(health) = &health {
+    if let (Some(health), None) = (&health, &args.log_file) {
         context.ui.say(&format!("metrics and health on http://{}/metrics", health.address()?));
     }
     let metrics = Arc::new(Metrics::default());
@@ -54,7 +55,13 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
         match word {
             Word::Happened(happening) => tell(context, &happening)?,
             Word::ReadAgain => reload(context, args, &mapper),
-            Word::Look => context.ui.stand(&counts(&metrics)),
+            Word::Look => {
+                context.ui.stand(&counts(&metrics));
+                if let Some(log) = &args.log_file {
+                    // On a full disk it grows: better than to end.
+                    let _ = bound_log(log);
+                }
+            }
         }
         Ok(())
     };
