@@ -54,7 +54,7 @@ fn the_stack_file_and_flags_decide_what_is_exported() {
         "name: small
 namespace: other
 zookeeper: {nodes: 1, image: registry.example.org/zookeeper:1}
-kafka: {brokers: 1, heap: 300M, config: {sasl.oauthbearer.expected.audience: '${HOME}'}}
+kafka: {brokers: 1, heap: 300M, config: {sasl.oauthbearer.expected.audience: '$${HOME}'}}
 topics: [{name: orders.new, partitions: 12, config: {retention.ms: 1000}}]
 devices: [{id: watch-7, owner: user-7}]
 mosquitto: {version: 2.1.2, max_keepalive: 1200}
