@@ -12,7 +12,7 @@ use super::poll;
 use crate::contexts::LOCAL;
 use crate::event::{self, Outcome, Report, Step};
 use crate::failure::Failure;
-use crate::memo::Bridging;
+use crate::memo::{Bridging, Memo};
 use crate::observe::Bridges;
 use crate::observe::bridges::Seen;
 use crate::paths::Paths;
@@ -46,6 +46,17 @@ pub enum Change<'a> {
     Run(&'a Plan),
     /// They are taken away.
     Remove,
+}
+
+impl Change<'_> {
+    /// Has the stack remember it.
+    pub(super) fn note(self, memo: &mut Memo) {
+        match self {
+            Self::None => {}
+            Self::Run(plan) => memo.bridges = Some(plan.wanted.clone()),
+            Self::Remove => memo.bridges = None,
+        }
+    }
 }
 
 impl Plan {
@@ -236,4 +247,69 @@ pub(super) fn start_again(paths: &Paths, name: &StackName, which: &[Bridge]) -> 
 pub async fn remove(paths: &Paths, name: &StackName, report: Report<'_>) -> Result<()> {
     stop(paths, name, &Bridge::ALL, report).await?;
     Hosted::of(paths, name).remove()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::load::{Overrides, load};
+
+    fn paths() -> Paths {
+        Paths { data: "/data".into(), cache: "/cache".into() }
+    }
+
+    fn plan(offset: u16, routes: Option<&Path>) -> Plan {
+        let overrides = Overrides { port_offset: Some(offset), ..Overrides::default() };
+        let stack = load(None, &overrides).unwrap().stack;
+        Plan::new(&stack, &paths(), &Bridging { routes: routes.map(Path::to_owned) }).unwrap()
+    }
+
+    fn instance(of: &Plan, bridge: Bridge, state: State) -> Instance {
+        let launch = &of.launches.iter().find(|(one, _)| *one == bridge).unwrap().1;
+        Instance {
+            bridge,
+            hash: launch.hash.clone(),
+            port: launch.port,
+            state,
+            stopped: state == State::Stopped,
+            started: None,
+            pid: None,
+        }
+    }
+
+    #[test]
+    fn the_local_stack_is_meant_whatever_context_is_in_use() {
+        let plan = plan(100, None);
+        let [first, second] = Bridge::ALL;
+        assert_eq!(plan.ports(), [(first, 9201), (second, 9202)]);
+        let words = plan.launches[0].1.arguments.join(" ");
+        assert_eq!(
+            words,
+            "--stack sos --file /data/stacks/sos/bridges/stack.yaml --output json bridge run --context local --metrics \
+             127.0.0.1:9201"
+        );
+    }
+
+    #[test]
+    fn what_ended_or_was_made_of_something_else_differs() {
+        let dir = tempfile::tempdir().unwrap();
+        let routes = dir.path().join("routes.yaml");
+        fs::write(&routes, "routes: []").unwrap();
+        let [first, second] = Bridge::ALL;
+        let wanted = plan(0, Some(&routes));
+        let both = |of: &Plan, state| Bridge::ALL.map(|bridge| instance(of, bridge, state));
+        assert_eq!(wanted.differing(&[]), [first, second]);
+        assert_eq!(wanted.differing(&both(&wanted, State::Running)), []);
+        assert_eq!(wanted.differing(&both(&wanted, State::Paused)), []);
+        assert_eq!(wanted.differing(&both(&wanted, State::Exited { code: None })), [first, second]);
+        assert_eq!(wanted.differing(&[instance(&wanted, second, State::Running)]), [first]);
+        let ending = Instance { stopped: true, ..instance(&wanted, first, State::Running) };
+        assert_eq!(wanted.differing(&[ending, instance(&wanted, second, State::Running)]), [first]);
+
+        assert_eq!(wanted.differing(&both(&plan(0, None), State::Running)), [first, second], "other routes");
+        assert_eq!(wanted.differing(&both(&plan(7, Some(&routes)), State::Running)), [first, second], "another stack");
+        fs::write(&routes, "dead_letters: audit.access").unwrap();
+        let changed = plan(0, Some(&routes));
+        assert_eq!(changed.differing(&both(&wanted, State::Running)), [first, second], "the file has changed");
+    }
 }

@@ -199,6 +199,24 @@ async fn converge(
     report: Report<'_>,
     shutdown: &Shutdown,
 ) -> Result<Ready> {
+    let deadline = Instant::now() + up.timeout;
+    let ready = services(up, prepared, bridges, made, report, shutdown).await?;
+    // Interrupted now, the run takes back what it made, unless nothing is left to be done.
+    made.proven = !matches!(bridges, Change::Run(_));
+    let changed = bridge(up, bridges, deadline, report, shutdown).await?;
+    made.proven = true;
+    let bridges = if let Change::Run(plan) = bridges { plan.ports() } else { Vec::new() };
+    Ok(Ready { bridges, was_up: ready.was_up && !changed, ..ready })
+}
+
+async fn services(
+    up: &Up<'_>,
+    prepared: &Prepared,
+    bridges: Change<'_>,
+    made: &mut Made,
+    report: Report<'_>,
+    shutdown: &Shutdown,
+) -> Result<Ready> {
     let dir = up.paths.stack(&up.stack.name);
     let lost = lost::volumes(&prepared.workloads, &Memo::read(&dir)?, &prepared.inventory);
     if let Some(refusal) = lost::refusal(up.stack, &lost, up.accept_data_loss) {
@@ -212,11 +230,7 @@ async fn converge(
     let deadline = Instant::now() + up.timeout;
     Memo::update(&dir, |memo| {
         memo.persistence = Some(prepared.persistence);
-        match bridges {
-            Change::None => {}
-            Change::Run(plan) => memo.bridges = Some(plan.wanted.clone()),
-            Change::Remove => memo.bridges = None,
-        }
+        bridges.note(memo);
     })?;
     if let Some(mosquitto) = prepared.workloads.iter().find(|workload| workload.service.role == Role::Mosquitto) {
         credentials::note_logins(up.paths, &up.stack.name, &prepared.inventory, &mosquitto.live_hash())?;
@@ -257,12 +271,7 @@ async fn converge(
                 memo.volumes = inventory.volumes.iter().cloned().collect();
                 memo.services = up.stack.services();
             })?;
-            // Interrupted now, the run takes back what it made, unless nothing of it is left to be done.
-            made.proven = !matches!(bridges, Change::Run(_));
-            let changed = bridge(up, bridges, deadline, report, shutdown).await?;
-            made.proven = true;
-            let bridges = if let Change::Run(plan) = bridges { plan.ports() } else { Vec::new() };
-            Ok(Ready { endpoints, seeded, bridges, was_up: was_up && !changed })
+            Ok(Ready { endpoints, seeded, bridges: Vec::new(), was_up })
         }
         Err(unready) => Err(evidence::not_ready(up.runtime, &up.stack.name, unready, started.elapsed()).await.into()),
     }

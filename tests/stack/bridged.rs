@@ -1,5 +1,6 @@
 //! `up --bridge`: two bridges beside a stack, one active and one waiting, known to every command that knows services.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -124,6 +125,8 @@ fn every_command_knows_them(home: &Home) {
     assert_eq!((&ours["bridges"], &ours["state"]), (&2.into(), &"up".into()), "{ours}");
     what_they_write_is_read_with_the_rest(home);
 
+    a_log_stays_small(home);
+
     let before = both(home);
     let again = up(home, &[]);
     assert!(again.code == Some(0) && again.stderr.contains("was up already"), "{again:?}");
@@ -145,6 +148,14 @@ fn what_they_write_is_read_with_the_rest(home: &Home) {
     let all = read(&["mosquitto", "bridge"]);
     let times: Vec<Timestamp> = all.iter().filter_map(|line| line["time"].as_str()?.parse().ok()).collect();
     assert!(times.is_sorted() && all.iter().any(|line| line["service"] == "mosquitto"), "{all:?}");
+}
+
+/// However many dead letters it tells of while it runs.
+fn a_log_stays_small(home: &Home) {
+    let log = home.stack_dir().join("bridges/bridge-0/console.log");
+    let mut file = std::fs::File::options().append(true).open(&log).unwrap();
+    file.write_all("a line\n".repeat(1_600_000).as_bytes()).unwrap();
+    eventually("it is cut back", PATIENCE, || std::fs::metadata(&log).unwrap().len() < 10 << 20);
 }
 
 fn the_standby_delivers_when_the_active_one_is_killed(home: &Home) {
@@ -233,8 +244,19 @@ fn both_killed_is_unhealthy_and_heals(home: &Home) {
     assert!(code == Some(1) && now["healthy"] == false && now["bridge"]["healthy"] == false, "{now:#}");
     let bad = found(home, "bridge", "bad");
     assert!(bad["words"].as_str().unwrap().contains("bridge-0: it has ended"), "{bad}");
+    one_that_cannot_start_is_shown_with_its_last_words(home);
     assert_eq!(up(home, &[]).code, Some(0));
     both(home);
+}
+
+fn one_that_cannot_start_is_shown_with_its_last_words(home: &Home) {
+    let session = home.stack_dir().join("bridge/session.json");
+    let kept = std::fs::read(&session).unwrap();
+    std::fs::write(&session, "no session").unwrap();
+    let failed = up(home, &[]);
+    assert!(failed.code == Some(4) && failed.stderr.contains("session.json is damaged"), "{failed:?}");
+    assert!(failed.stderr.contains("try: sosstack logs bridge-"), "{failed:?}");
+    std::fs::write(&session, kept).unwrap();
 }
 
 fn they_are_taken_away(home: &Home) {
@@ -242,8 +264,11 @@ fn they_are_taken_away(home: &Home) {
     assert!(away.code == Some(0) && away.stderr.contains("Stopping bridges"), "{away:?}");
     assert_eq!((running(home), status(home).0["bridge"].clone()), (Vec::new(), Value::Null));
     assert!(home.run(&["logs", "bridge"]).stderr.contains("no service of this stack is called \"bridge\""));
+    // Interrupted, it leaves a stack that ran as it was, and does not remember what it was asked for.
+    let interrupted = interrupt(home, &["--bridge"], Signal::INT, "Starting bridges");
+    assert_eq!((interrupted.code, running(home)), (Some(130), Vec::new()), "{interrupted:?}");
     assert_eq!(up(home, &[]).code, Some(0));
-    assert!(running(home).is_empty(), "it is remembered");
+    assert!(running(home).is_empty() && status(home).0["healthy"] == true, "it is remembered");
     bridged(home);
 }
 
