@@ -178,7 +178,8 @@ fn the_standby_delivers_when_the_active_one_is_killed(home: &Home) {
     );
     assert!(gap.unsigned_abs() < TAKEOVER, "{gap:#}");
 
-    assert_eq!(those(home, "active, connected"), [(standby.clone(), waiting)]);
+    let is_active = || those(home, "active, connected") == [(standby.clone(), waiting)];
+    eventually("it says that it is the active one", PATIENCE, is_active);
     let (now, code) = status(home);
     assert_eq!(
         (code, &now["bridge"]["healthy"], &now["bridge"]["degraded"][0]),
