@@ -128,7 +128,7 @@ fn a_name_that_would_end_a_line_is_refused() {
         pod.write("secrets/credentials/mqtt-username", name);
         let output = pod.run("assemble", 0);
         assert!(!output.status.success(), "{name:?}");
-        assert!(String::from_utf8(output.stderr).unwrap().contains("is no user name"), "{name:?}");
+        assert!(String::from_utf8(output.stderr).unwrap().contains("is not a valid user name"), "{name:?}");
     }
 }
 

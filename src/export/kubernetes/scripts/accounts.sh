@@ -54,7 +54,7 @@ of_devices() {
 check_user() {
     case $1 in
         '' | bridge | sos_bridge | sosstack-probe | *[!A-Za-z0-9._@-]*)
-            say "mqtt-username in the Secret mqtt-credentials is no user name: use letters, digits and . _ @ -"
+            say "mqtt-username in the Secret mqtt-credentials is not a valid user name: use letters, digits and . _ @ -"
             return 1
             ;;
     esac
