@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use percent_encoding::percent_decode_str;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -79,6 +80,40 @@ impl Contexts {
         write_atomic(&file(paths), &serde_json::to_vec_pretty(self)?, 0o600)
     }
 
+    /// Adds a cluster, or puts it in place of the one that had the name.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when the name is the local stack's, or its URL is not valid.
+    pub fn add(&mut self, name: &str, cluster: Cluster) -> Result<&Cluster, Failure> {
+        if name == LOCAL {
+            return Err(reserved());
+        }
+        cluster.check()?;
+        self.contexts.insert(name.to_owned(), cluster);
+        Ok(&self.contexts[name])
+    }
+
+    /// Makes a cluster, or the local stack, the one that is used when none is named.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when there is none of that name.
+    pub fn choose(&mut self, name: &str) -> Result<(), Failure> {
+        self.find(name)?;
+        self.current = (name != LOCAL).then(|| name.to_owned());
+        Ok(())
+    }
+
+    /// Forgets a cluster; where it was used when none is named, the local stack is.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when there is none of that name, or it is the local stack.
+    pub fn remove(&mut self, name: &str) -> Result<(), Failure> {
+        self.find(name)?.ok_or_else(reserved)?;
+        self.contexts.remove(name);
+        self.current.take_if(|current| current == name);
+        Ok(())
+    }
+
     /// The cluster of a name; None is the local stack.
     ///
     /// # Errors
@@ -96,6 +131,11 @@ impl Contexts {
             }
         })
     }
+}
+
+fn reserved() -> Failure {
+    let cause = format!("{LOCAL:?} is the local stack, and always there");
+    Failure::Usage { cause, remedy: Remedy::words("choose another name") }
 }
 
 fn file(paths: &Paths) -> PathBuf {
@@ -158,7 +198,7 @@ impl Cluster {
             Some(username) => {
                 let password =
                     password(MQTT_PASSWORD, context, self.mqtt_password_file.as_deref(), &username)?.password;
-                Some(Login { username, password })
+                Some(Login::new(username, password))
             }
         };
         Ok(Some(mqtt::access::Access { address: server.address, transport, login }))
@@ -198,7 +238,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Failure::Usage`] when not.
-    pub fn check(&self) -> Result<(), Failure> {
+    fn check(&self) -> Result<(), Failure> {
         self.mqtt.as_deref().map_or(Ok(()), |text| Server::parse(text).map(drop))
     }
 }
@@ -234,8 +274,9 @@ impl Server {
         let host =
             url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| refuse(format!("{text:?} names no host")))?;
         let address = Address { host: host.trim_matches(['[', ']']).to_owned(), port: url.port().unwrap_or(port) };
-        let username = Some(url.username()).filter(|name| !name.is_empty()).map(str::to_owned);
-        Ok(Self { address, tls, username })
+        let username = percent_decode_str(url.username()).decode_utf8();
+        let username = username.map_err(|_| refuse(format!("the user in {text:?} is not UTF-8")))?.into_owned();
+        Ok(Self { address, tls, username: Some(username).filter(|name| !name.is_empty()) })
     }
 }
 
@@ -294,10 +335,13 @@ mod tests {
         let server = Server::parse("mqtts://backend@broker.example:8884").unwrap();
         assert_eq!(server.address.to_string(), "broker.example:8884");
         assert_eq!((server.tls, server.username.as_deref()), (true, Some("backend")));
+        let encoded = Server::parse("mqtt://sos%40city%2Fnorth@broker.example").unwrap();
+        assert_eq!(encoded.username.as_deref(), Some("sos@city/north"));
         let plain = Server::parse("mqtt://localhost").unwrap();
         assert_eq!((plain.address.port, plain.tls, plain.username), (1883, false, None));
         let words = |text: &str| Server::parse(text).err().unwrap().to_string();
         assert!(words("http://a").contains("http://"));
+        assert!(words("mqtt://%ff@host").contains("not UTF-8"));
         assert!(words("nonsense").contains("not a URL"));
         let secret = words("mqtt://user:secret@host");
         assert!(secret.contains("no place") && !secret.contains("secret@"), "{secret}");
@@ -314,6 +358,17 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(read(Some(&path)).unwrap().password, Secret::new("secret"));
         assert!(read(None).is_err());
+    }
+
+    #[test]
+    fn what_is_removed_is_not_used_any_more() {
+        let mut contexts = Contexts::default();
+        contexts.add("prod", Cluster::default()).unwrap();
+        contexts.choose("prod").unwrap();
+        assert!(contexts.add(LOCAL, Cluster::default()).is_err() && contexts.remove(LOCAL).is_err());
+        contexts.remove("prod").unwrap();
+        assert_eq!(contexts, Contexts::default());
+        assert!(contexts.remove("prod").is_err() && contexts.choose("prod").is_err());
     }
 
     #[test]

@@ -10,8 +10,18 @@ use crate::kafka::produce::Codec;
 use crate::mqtt::access::Login;
 use crate::paths::Paths;
 use crate::secrets::Accounts;
+use crate::stack::device::BRIDGE_USER;
 use crate::stack::{Compression, Stack};
 use crate::{kafka, mqtt};
+
+/// As whom a client logs in to a local stack's MQTT server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who<'a> {
+    Backend,
+    Bridge,
+    /// By its id.
+    Device(&'a str),
+}
 
 /// How brokers are reached; None where one is not named.
 pub struct Reach {
@@ -24,17 +34,23 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// The brokers of a running stack: MQTT's as the backend, or as one of its devices.
+    /// The brokers of a running stack.
     ///
     /// # Errors
-    /// When the stack has no accounts, or no such device.
-    pub fn of_stack(stack: &Stack, endpoints: Endpoints, paths: &Paths, device: Option<&str>) -> Result<Self> {
+    /// When the stack has no accounts, or no such login.
+    pub fn of_stack(stack: &Stack, endpoints: Endpoints, paths: &Paths, who: Who<'_>) -> Result<Self> {
         let mut mqtt = mqtt::access::Access::service(&endpoints);
-        if let Some(device) = device {
-            let accounts = Accounts::read(&paths.stack(&stack.name))?.context("the stack has no accounts")?;
-            let enrolled = accounts.find(device, &stack.name)?;
-            let password = enrolled.account.password.clone();
-            mqtt.login = Some(Login { username: device.to_owned(), password });
+        let accounts = || Accounts::read(&paths.stack(&stack.name))?.context("the stack has no accounts");
+        match who {
+            Who::Backend => {}
+            Who::Bridge => {
+                let password = accounts()?.bridge(&stack.name)?.password.clone();
+                mqtt.login = Some(Login::new(BRIDGE_USER, password));
+            }
+            Who::Device(device) => {
+                let password = accounts()?.find(device, &stack.name)?.account.password.clone();
+                mqtt.login = Some(Login::new(device, password));
+            }
         }
         let kafka = Some(kafka::access::Access::of_stack(&endpoints));
         let codec = if stack.kafka.compression == Compression::Snappy { Codec::Snappy } else { Codec::None };

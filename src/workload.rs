@@ -50,7 +50,7 @@ pub struct ConfigFile {
     pub contents: String,
     /// Secret files are written with mode 0600, others with 0644.
     pub secret: bool,
-    /// Reloaded by SIGHUP, so a change asks for no restart and is no part of the hash.
+    /// Reloaded by SIGHUP, so a change asks for no restart and is not part of the hash.
     pub live: bool,
 }
 

@@ -17,7 +17,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Of the name by which a node calls it.
+    /// Of the name that a node has for it.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Leader, Self::Follower, Self::Standalone].into_iter().find(|mode| mode.as_str() == name)
     }

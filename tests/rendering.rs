@@ -37,7 +37,7 @@ fn secrets(stack: &Stack) -> Secrets {
         device
     };
     let devices: serde_json::Map<_, _> = stack.devices.iter().map(|d| (d.id.clone(), device(&d.owner))).collect();
-    let accounts = serde_json::json!({ "service": account, "probe": account, "devices": devices });
+    let accounts = serde_json::json!({ "service": account, "bridge": account, "probe": account, "devices": devices });
     std::fs::write(dir.path().join("accounts.json"), accounts.to_string()).unwrap();
     let certificate: ServerCertificate = serde_json::from_value(serde_json::json!({
         "certificate": "CERTIFICATE\n", "key": "KEY\n", "names": [], "expires": "2030-01-01T00:00:00Z",

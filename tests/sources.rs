@@ -97,8 +97,8 @@ fn scripts_say_what_the_facts_say() {
     let script = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(path)).unwrap();
     let (user, mqtt) = (image::user(Role::Mosquitto), PortName::Mqtt.number());
     let (own, run, home) = (image::OWN_CONFIG, image::OWN_RUN, image::KAFKA_HOME);
-    let (probe, bridge) = (device::PROBE_USER, device::BRIDGE_USER);
-    let expected: [(&str, &[String]); 6] = [
+    let (probe, peer, bridge) = (device::PROBE_USER, device::PEER_USER, device::BRIDGE_USER);
+    let expected: [(&str, &[String]); 5] = [
         (
             "export/compose/scripts/credentials.sh",
             &[format!("\nowner={user}:{user}\n"), format!("\nprobe={probe}\n"), format!("\nusers={own}/users\n")],
@@ -107,16 +107,19 @@ fn scripts_say_what_the_facts_say() {
             "export/compose/scripts/mosquitto-healthy.sh",
             &[format!("port {mqtt} ({mqtt:04X})"), format!("':{mqtt:04X} ")],
         ),
-        ("export/compose/scripts/topics.sh", &[format!("\nwanted={own}/topics\n"), format!("'{home}/libs/*'")]),
-        ("export/kubernetes/scripts/topics.sh", &[format!("\ntopics={own}/topics\n"), format!("\ntools={home}/bin\n")]),
+        (
+            "export/scripts/topics.sh",
+            &[format!("\nwanted={own}/topics\n"), format!("file:{own}/log4j.properties"), format!("'{home}/libs/*'")],
+        ),
         (
             "export/kubernetes/scripts/accounts.sh",
             &[
                 format!("SOSSTACK_CONFIG:-{own}}}"),
                 format!("SOSSTACK_RUN:-{run}}}"),
-                format!("'user {bridge}\\n"),
+                format!("'user {peer}\\n"),
+                format!("' {bridge} \"$(cat \"$secrets/bridge/password\")\""),
                 format!("'user {probe}\\n"),
-                format!("'' | {bridge} | {probe} |"),
+                format!("'' | {peer} | {bridge} | {probe} |"),
                 format!("port {} is open", PortName::Mqtts.number()),
             ],
         ),

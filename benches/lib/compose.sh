@@ -18,7 +18,7 @@ compose_up_again() {
     until compose_up; do
         tries=$((tries + 1))
         echo "bench: Compose's up with data failed ($tries)" >&2
-        [ "$tries" -lt 5 ] || return 1
+        [ "$tries" -lt 30 ] || return 1
     done
 }
 

@@ -315,7 +315,7 @@ pub enum DeviceCommand {
         #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,
     },
-    /// Give devices, or the backend's user sos_service, new passwords
+    /// Give devices, the backend's user sos_service or the bridge's sos_bridge new passwords
     Rotate {
         #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::Result;
 
 use super::Context;
-use crate::runtime::archives::Archives;
+use crate::runtime::archives::{Archives, make_missing};
 use crate::stack::StackName;
 
 /// Others go first: 19 is the lowest priority that there is.
@@ -15,11 +15,7 @@ const NICENESS: i32 = 19;
 pub(super) async fn run(context: &Context) -> Result<()> {
     let _ = rustix::process::nice(NICENESS);
     let (stack, found) = context.running().await?;
-    let archives: &dyn Archives = &*found.runtime;
-    for role in archives.missing_archives(&stack.name).await? {
-        archives.make_archive(&stack.name, role).await?;
-    }
-    Ok(())
+    make_missing(&*found.runtime, &stack.name).await
 }
 
 /// Starts the work and leaves it alone: whether it succeeds only decides how fast the next start is.

@@ -9,53 +9,39 @@ use serde::Serialize;
 
 use super::Context;
 use super::reach::kafka_cluster;
-use crate::about::{About, Remedy};
+use crate::about::About;
 use crate::cli::clients::{AddArgs, ContextCommand};
 use crate::contexts::{Cluster, Contexts, LOCAL};
 use crate::event::Event;
-use crate::failure::Failure;
 use crate::ui::Table;
 
 pub(super) fn run(context: &Context, command: &ContextCommand) -> Result<()> {
     let mut contexts = Contexts::read(&context.paths)?;
     match command {
         ContextCommand::Add(args) => {
-            add(&mut contexts, args)?;
+            let exposed = contexts.add(&args.name, cluster(args)?)?.exposed_passwords();
             contexts.write(&context.paths)?;
-            for words in contexts.contexts.get(&args.name).map(Cluster::exposed_passwords).unwrap_or_default() {
+            for words in exposed {
                 context.ui.report(Event::Warning(words));
             }
             let command = About::this_machine().command(&format!("context use {}", args.name));
             context.ui.say(&format!("{command} makes it the one that client commands speak to"));
         }
         ContextCommand::Use { name } => {
-            contexts.find(name)?;
-            contexts.current = (name != LOCAL).then(|| name.clone());
+            contexts.choose(name)?;
             contexts.write(&context.paths)?;
         }
         ContextCommand::List => list(context, contexts)?,
         ContextCommand::Remove { name } => {
-            contexts.find(name)?;
-            if contexts.contexts.remove(name).is_none() {
-                return Err(reserved());
-            }
-            contexts.current = contexts.current.filter(|current| current != name);
+            contexts.remove(name)?;
             contexts.write(&context.paths)?;
         }
     }
     Ok(())
 }
 
-fn reserved() -> anyhow::Error {
-    let cause = format!("{LOCAL:?} is the local stack, and always there");
-    Failure::Usage { cause, remedy: Remedy::words("choose another name") }.into()
-}
-
-fn add(contexts: &mut Contexts, args: &AddArgs) -> Result<()> {
-    if args.name == LOCAL {
-        return Err(reserved());
-    }
-    let cluster = Cluster {
+fn cluster(args: &AddArgs) -> Result<Cluster> {
+    Ok(Cluster {
         kafka_password_file: absolute(args.kafka_password_file.as_deref())?,
         kafka_cert: absolute(args.kafka.kafka_cert.as_deref())?,
         kafka_key: absolute(args.kafka.kafka_key.as_deref())?,
@@ -63,10 +49,7 @@ fn add(contexts: &mut Contexts, args: &AddArgs) -> Result<()> {
         mqtt_password_file: absolute(args.mqtt_password_file.as_deref())?,
         ca: absolute(args.ca.as_deref())?,
         ..kafka_cluster(&args.bootstrap, &args.kafka)
-    };
-    cluster.check()?;
-    contexts.contexts.insert(args.name.clone(), cluster);
-    Ok(())
+    })
 }
 
 /// The context is used in other directories than this one.

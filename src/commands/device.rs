@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use schemars::JsonSchema;
@@ -18,7 +17,7 @@ use crate::lifecycle::devices::{self, Changed, Fleet};
 use crate::lifecycle::up::Up;
 use crate::secrets::{Accounts, accounts::Enrolled};
 use crate::stack::Device;
-use crate::stack::device::SERVICE_USER;
+use crate::stack::device::{BRIDGE_USER, SERVICE_USER};
 use crate::stack::device_list::{self, Format};
 use crate::stack::leaf::{self, Direction};
 use crate::ui::{Table, Ui};
@@ -42,6 +41,12 @@ pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()
                      which {env} prints"
                 )));
             }
+            if ids.iter().any(|id| id == BRIDGE_USER) {
+                context.ui.report(Event::Warning(format!(
+                    "bridges that were logged in as {BRIDGE_USER} are disconnected; those of this machine reconnect with \
+                     the new password by themselves, and Mosquitto before 2.1 keeps nothing for them meanwhile"
+                )));
+            }
             Ok(())
         }
     }
@@ -54,6 +59,7 @@ async fn look(context: &Context, command: &DeviceCommand) -> Result<()> {
         DeviceCommand::Show { id, password: true } => {
             let password = match id.as_str() {
                 SERVICE_USER => &accounts.service.password,
+                BRIDGE_USER => &accounts.bridge(&name)?.password,
                 id => &accounts.find(id, &name)?.account.password,
             };
             Ui::print(&format!("{}\n", password.reveal()))
@@ -73,15 +79,8 @@ async fn change(
     let name = context.load(None, None)?.stack.name;
     let _lock = context.lock(&name, command).await?;
     let (stack, found) = context.existing().await?;
-    let up = found.as_ref().filter(|found| !found.inventory.instances.is_empty()).map(|found| Up {
-        stack: &stack,
-        runtime: &*found.runtime,
-        paths: &context.paths,
-        timeout: Duration::from_secs(30),
-        retain: true,
-        accept_data_loss: false,
-        replace_credentials: false,
-    });
+    let running = found.as_ref().filter(|found| !found.inventory.instances.is_empty());
+    let up = running.map(|found| Up::of_running(&stack, &*found.runtime, &context.paths, devices::PATIENCE));
     let fleet = Fleet { paths: &context.paths, name: &stack.name, running: up.as_ref() };
     let changed = work(&fleet, &|event| context.ui.report(event)).await?;
     context.ui.conclude(&changed, words)

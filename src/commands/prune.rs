@@ -31,12 +31,7 @@ pub(super) async fn run(context: &Context, args: &PruneArgs) -> Result<()> {
         let about = About::this_machine();
         confirm(context, "Remove all of it?", "nothing was removed", &about, "prune --yes").await?;
     }
-    let mut removed = Vec::new();
-    for item in waste {
-        if prune::remove(&item, &context.paths, &runtimes, &|event| context.ui.report(event)).await? {
-            removed.push(item);
-        }
-    }
+    let removed = prune::remove(waste, &context.paths, &runtimes, &|event| context.ui.report(event)).await?;
     context.ui.say(&format!("{} removed, {} freed", removed.len(), table::bytes(bytes(&removed))));
     Ok(())
 }

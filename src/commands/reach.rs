@@ -11,13 +11,18 @@ use crate::contexts::{Cluster, Contexts, LOCAL, MQTT_PASSWORD};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::kafka::access::Mechanism;
-use crate::reach::Reach;
+use crate::reach::{Reach, Who};
 
-/// The brokers that the arguments name, else those of the context in use, else the local stack's:
-/// MQTT as the backend or as a device.
+/// As [`resolve_as`]: as the backend, or as a device.
 pub(super) async fn resolve(context: &Context, args: &ClusterArgs, device: Option<&str>) -> Result<Reach> {
-    let Some(elsewhere) = elsewhere(context, args)? else { return of_stack(context, args, device).await };
-    if let Some(device) = device {
+    resolve_as(context, args, device.map_or(Who::Backend, Who::Device)).await
+}
+
+/// The brokers that the arguments name, else those of the context in use, else the local stack's. Another cluster's login
+/// is whatever its URL or context says.
+pub(super) async fn resolve_as(context: &Context, args: &ClusterArgs, who: Who<'_>) -> Result<Reach> {
+    let Some(elsewhere) = elsewhere(context, args)? else { return of_stack(context, args, who).await };
+    if let Who::Device(device) = who {
         let cause = format!("--as {device} is for devices of the local stack");
         let remedy = format!("log in by --mqtt mqtt://{device}@HOST, with its password in {MQTT_PASSWORD}");
         return Err(Failure::Usage { cause, remedy: Remedy::words(remedy) }.into());
@@ -29,13 +34,13 @@ pub(super) async fn resolve(context: &Context, args: &ClusterArgs, device: Optio
     Reach::of_cluster(&cluster, name.as_deref(), about)
 }
 
-async fn of_stack(context: &Context, args: &ClusterArgs, device: Option<&str>) -> Result<Reach> {
+async fn of_stack(context: &Context, args: &ClusterArgs, who: Who<'_>) -> Result<Reach> {
     let (stack, mut endpoints) = context.endpoints().await?;
     if args.context.as_deref() == Some(LOCAL) {
         // Named because another context is in use: without it the next command would speak to that one.
         endpoints.about = About::stack(endpoints.about.to_string(), format!(" --context {LOCAL}{}", stack.name.flag()));
     }
-    Reach::of_stack(&stack, endpoints, &context.paths, device)
+    Reach::of_stack(&stack, endpoints, &context.paths, who)
 }
 
 /// Which other cluster than the local stack the arguments or the context in use name.

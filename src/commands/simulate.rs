@@ -1,7 +1,6 @@
 //! `sosstack simulate`
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use anyhow::Result;
 
@@ -14,7 +13,7 @@ use crate::event::{Event, Report};
 use crate::failure::Failure;
 use crate::kafka::admin::Admin;
 use crate::ledger::book;
-use crate::lifecycle::devices::Fleet;
+use crate::lifecycle::devices::{self, Fleet};
 use crate::lifecycle::simulated;
 use crate::lifecycle::up::Up;
 use crate::mqtt::access::{Access, Login};
@@ -74,15 +73,7 @@ fn refuse(about: &About) -> Failure {
 /// Plays with devices of the local stack, which exist for as long.
 async fn with_devices(context: &Context, access: &Access, mut request: Request) -> Result<Outcome> {
     let (stack, found) = context.running().await?;
-    let up = Up {
-        stack: &stack,
-        runtime: &*found.runtime,
-        paths: &context.paths,
-        timeout: Duration::from_secs(30),
-        retain: true,
-        accept_data_loss: false,
-        replace_credentials: false,
-    };
+    let up = Up::of_running(&stack, &*found.runtime, &context.paths, devices::PATIENCE);
     let fleet = Fleet { paths: &context.paths, name: &stack.name, running: Some(&up) };
     let report: Report<'_> = &|event| context.ui.report(event);
     let enrolled = {
@@ -90,7 +81,7 @@ async fn with_devices(context: &Context, access: &Access, mut request: Request) 
         simulated::enrol(&fleet, request.simulated, report).await?
     };
     let of = |login: &simulated::Login| {
-        let login = Login { username: login.device.id.clone(), password: login.password.clone() };
+        let login = Login::new(&login.device.id, login.password.clone());
         Access { login: Some(login), ..access.clone() }
     };
     request.access = enrolled.logins.iter().map(of).collect();

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::secrets::{Account, Accounts};
-use crate::stack::device::{BRIDGE_USER, PROBE_USER, SERVICE_USER};
+use crate::stack::device::{BRIDGE_USER, PEER_USER, PROBE_USER, SERVICE_USER};
 use crate::stack::leaf::{self, Direction, Leaf, Under};
 use crate::stack::ports::PortName;
 use crate::stack::{Mosquitto, Persistence, Stack};
@@ -33,7 +33,7 @@ pub fn mosquitto_conf(stack: &Stack, target: &Target, config: &Path, data: &Path
 pub fn general(stack: &Stack, target: &Target, passwords: &Path, acl: &Path, data: &Path) -> String {
     let Mosquitto { max_queued_messages, max_inflight_messages, .. } = stack.mosquitto;
     let persistence = persistence(stack, target, data);
-    // 0 is no number for all versions, while none at all means no limit to each of them.
+    // Not all versions accept 0, while none at all means no limit to each of them.
     let limit = stack.mosquitto.keep_alive_limit();
     let keepalive = limit.map(|limit| format!("max_keepalive {limit}\n")).unwrap_or_default();
     let mut text = format!(
@@ -122,14 +122,14 @@ pub fn tls_conf(stack: &Stack, config: &Path) -> String {
 ///
 /// The session stays (`cleansession false`), so that what is published while the peer is away arrives later;
 /// `try_private` keeps messages from coming back to the broker that sent them.
-pub fn bridge_conf(peer: &str) -> String {
+pub fn peer_conf(peer: &str) -> String {
     let port = PortName::Mqtt.number();
     format!(
         "connection peer
 address {peer}:{port}
 topic # both 1
 remote_clientid mqtt-1
-remote_username {BRIDGE_USER}
+remote_username {PEER_USER}
 cleansession false
 try_private true
 notifications_local_only true
@@ -188,13 +188,29 @@ pub fn password_file(accounts: &Accounts) -> String {
 pub fn acl_file<'a>(devices: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> String {
     // `user` lines come first: a `pattern` applies to everybody wherever it stands, but reads best last.
     let mut text = format!(
-        "user {SERVICE_USER}\ntopic readwrite #\ntopic read $SYS/#\n\nuser {PROBE_USER}\ntopic readwrite sosstack/probe/#\n"
+        "user {SERVICE_USER}\ntopic readwrite #\ntopic read $SYS/#\n\nuser {PROBE_USER}\ntopic readwrite sosstack/probe/#\n\n"
     );
+    text.push_str(&bridge_acl());
     for (id, owner) in devices {
         text.push_str(&owner_acl(id, owner));
     }
     text.push('\n');
     text.push_str(&pattern_acl());
+    text
+}
+
+/// What the bridge may do: read what devices write, and write nothing. Routes that would need more are refused, by the
+/// same table of topics.
+///
+/// Patterns hold for every user, so for this one, too, as if it were a device: what they grant it is denied by name.
+pub fn bridge_acl() -> String {
+    let mut text = format!("user {BRIDGE_USER}\n");
+    for leaf in leaf::under(Under::Device) {
+        writeln!(text, "topic deny {}", leaf.topic(BRIDGE_USER)).expect("writing to a string succeeds");
+    }
+    for filter in leaf::filters(Direction::Up) {
+        writeln!(text, "topic read {filter}").expect("as above");
+    }
     text
 }
 

@@ -17,15 +17,7 @@ pub async fn check(of: &Stack, found: Option<&Found>, paths: &Paths) -> Vec<Find
     let running = found.map(|found| (&found.inventory, found.runtime.kind()));
     let mut findings = machine::check(of, paths, running).await;
     let Some(found) = found.filter(|found| !found.inventory.instances.is_empty()) else { return findings };
-    let up = Up {
-        stack: of,
-        runtime: &*found.runtime,
-        paths,
-        timeout: PATIENCE,
-        retain: true,
-        accept_data_loss: false,
-        replace_credentials: false,
-    };
+    let up = Up::of_running(of, &*found.runtime, paths, PATIENCE);
     match connect::endpoints(of, &found.inventory, paths) {
         Ok(endpoints) => findings.extend(stack::check(&up, &found.inventory, &endpoints).await),
         Err(error) => findings.push(Finding::of_error("secrets", &error, of.name.about().remedy("up"))),

@@ -1,4 +1,4 @@
-//! The Secrets of a cluster: the backend's login, the peer link's password, the devices' hashes and access rules.
+//! The Secrets of a cluster: the backend's login, the bridge's and the peer link's passwords, the devices' hashes and access rules.
 //!
 //! They are never among the manifests. Devices are spread over Secrets that stay below Kubernetes' limit of 1 MiB; all
 //! carry the same generation, and pods act on them when all of one generation are there.
@@ -9,16 +9,16 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::kubernetes::Component;
-use super::kubernetes::mqtt::{CREDENTIALS, DEVICE_SHARDS, PEER, SHARD_KEYS, shard_name};
+use super::kubernetes::mqtt::{BRIDGE, CREDENTIALS, DEVICE_SHARDS, PEER, SHARD_KEYS, shard_name};
 use crate::about::Remedy;
 use crate::config::mosquitto::owner_acl;
 use crate::failure::Failure;
-use crate::secrets::{Accounts, ClusterSecrets};
+use crate::secrets::{self, Accounts, ClusterSecrets};
 use crate::stack::Stack;
 use crate::stack::device::SERVICE_USER;
 use crate::workload::short_digest;
 
-/// The first line of the file, by which an export knows its own.
+/// The first line of the file, by which an export recognises its own file.
 pub const HEADER: &str = "# Made by sosstack export secrets. These are passwords: keep the file to yourself.\n";
 
 /// What one Secret holds at most, in bytes: 1 MiB less what the object itself and its base64 take.
@@ -30,7 +30,9 @@ const SHARD_BYTES: usize = 640 * 1024;
 /// [`Failure::Failed`] when there are more devices than the pods read.
 pub fn secrets(stack: &Stack, accounts: &Accounts, cluster: &ClusterSecrets) -> Result<Vec<Secret>, Failure> {
     let login = [("mqtt-username", SERVICE_USER), ("mqtt-password", accounts.service.password.reveal())];
-    let mut all = vec![secret(stack, PEER, [("password", cluster.peer_password.reveal().to_owned())])];
+    let password = |name, text: &secrets::Secret| secret(stack, name, [("password", text.reveal().to_owned())]);
+    let mut all = vec![password(PEER, &cluster.peer_password)];
+    all.extend(accounts.bridge.as_ref().map(|account| password(BRIDGE, &account.password)));
     let shards = shards(accounts, SHARD_BYTES);
     if shards.len() > DEVICE_SHARDS {
         return Err(Failure::Failed {

@@ -1,8 +1,21 @@
-//! The topics as the scripts of both exports read them.
+//! The topics, and the script that makes them: the same one in both exports.
 
 use std::fmt::Write;
+use std::time::Duration;
 
-use crate::stack::{Stack, Topic};
+use crate::stack::ports::PortName;
+use crate::stack::{Service, Stack, Topic};
+
+pub(super) const SCRIPT: &str = include_str!("scripts/topics.sh");
+
+/// What the script is given: how long it may take, how many replicas a topic has, and where the brokers are, which have
+/// these names.
+pub(super) fn arguments(stack: &Stack, patience: Duration, name: impl Fn(Service) -> String) -> Vec<String> {
+    let brokers = (0..stack.kafka.brokers).map(Service::kafka);
+    let addresses = brokers.map(|broker| format!("{}:{}", name(broker), PortName::Kafka.number()));
+    let numbers = [patience.as_secs().to_string(), stack.kafka.replication_factor().to_string()];
+    numbers.into_iter().chain(addresses).collect()
+}
 
 /// `name partitions setting=value …`, a topic a line.
 pub(super) fn list(stack: &Stack) -> String {

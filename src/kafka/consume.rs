@@ -157,7 +157,7 @@ fn prepare(access: &Access, plan: &Plan) -> Result<Consumer> {
         .set("enable.partition.eof", "true")
         // What is out of range is said.
         .set("auto.offset.reset", "error")
-        // As other clients do; a batch that is not what its producer sent is no message.
+        // As other clients do; a batch that is not what its producer sent is not a message.
         .set("check.crcs", "true")
         // Data is sent as soon as there is any: waiting is for partitions that have none.
         .set("fetch.wait.max.ms", if follows { "500" } else { "10" })

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admin;
+mod away;
 pub mod blocking;
 mod client;
 mod cluster;

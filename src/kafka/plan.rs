@@ -2,14 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::KafkaError;
 
+use super::away::Away;
 use crate::about::About;
 use crate::place::{From, Until};
 use crate::stream::{Gate, Tell, Told, Wanted};
@@ -51,8 +49,7 @@ pub struct Ears {
     pub tell: Tell,
     /// Opened when the past is over.
     pub gate: Gate,
-    /// Whether it was told that all brokers are away, which the library says again and again.
-    pub away: Arc<AtomicBool>,
+    pub away: Arc<Away>,
 }
 
 impl Ears {
@@ -69,9 +66,7 @@ pub(super) struct Quiet {
     pub(super) about: About,
 }
 
-impl ClientContext for Quiet {
-    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
-    fn error(&self, _error: KafkaError, _reason: &str) {}
-}
+// What the library logs goes to the crate `log`, which nobody listens to.
+impl ClientContext for Quiet {}
 
 impl ConsumerContext for Quiet {}

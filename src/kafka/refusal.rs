@@ -49,7 +49,7 @@ struct Listener {
 }
 
 impl ClientContext for Listener {
-    /// That a broker hangs up is no error to the library, as it may do so to whoever is idle.
+    /// To the library it is not an error that a broker hangs up, as it may do so to whoever is idle.
     fn log(&self, _level: RDKafkaLogLevel, _facility: &str, message: &str) {
         if message.contains("closed by peer") && message.contains("APIVERSION_QUERY") {
             self.hear(Obstacle::Language, message);

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::ProducerContext;
@@ -24,10 +23,8 @@ pub(super) struct Reports {
     pub(super) limits: Arc<Mutex<Limits>>,
 }
 
-impl ClientContext for Reports {
-    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
-    fn error(&self, _error: KafkaError, _reason: &str) {}
-}
+// What the library logs goes to the crate `log`, which nobody listens to.
+impl ClientContext for Reports {}
 
 impl ProducerContext for Reports {
     /// The line's number; it fits wherever that many lines could be held.

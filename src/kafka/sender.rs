@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer};
@@ -57,10 +56,8 @@ struct Reports {
     wake: Arc<Notify>,
 }
 
-impl ClientContext for Reports {
-    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
-    fn error(&self, _error: KafkaError, _reason: &str) {}
-}
+// What the library logs goes to the crate `log`, which nobody listens to.
+impl ClientContext for Reports {}
 
 impl ProducerContext for Reports {
     /// The record's number; it fits wherever that many records could be held.

@@ -2,7 +2,6 @@
 //! leader, whose messages wait while nobody else says so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -11,6 +10,7 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer as _;
 use tokio_util::sync::CancellationToken;
 
+use super::away::Away;
 use super::cluster::{Cluster, TopicState, cluster_of};
 use super::native::topic_ids;
 use super::offsets::is_meant;
@@ -163,7 +163,7 @@ fn run(
     mut memory: Memory,
     mut leaderless: BTreeSet<String>,
     tell: &Tell,
-    away: &AtomicBool,
+    away: &Away,
     send: &Sender<Change>,
     is_stopped: impl Fn() -> bool,
 ) {
@@ -176,8 +176,10 @@ fn run(
             let lost =
                 now.difference(&leaderless).map(|name| format!("Kafka: {name} has no leader; its messages wait"));
             let found = leaderless.difference(&now).map(|name| format!("Kafka: {name} has a leader again"));
-            let back = away.swap(false, Ordering::Relaxed).then(|| "Kafka: brokers answer again".to_owned());
-            for words in back.into_iter().chain(lost).chain(found) {
+            if away.end(|| tell(Told::Notice("Kafka: brokers answer again".to_owned()))).is_break() {
+                return;
+            }
+            for words in lost.chain(found) {
                 if tell(Told::Notice(words)).is_break() {
                     return;
                 }

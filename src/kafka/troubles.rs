@@ -1,7 +1,6 @@
 //! What goes wrong in the midst of reading: named once, and held against whoever reads to an end.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -50,9 +49,7 @@ impl Troubles {
         match (trouble.code, trouble.place) {
             (Code::Fatal, _) => Err(failed(format!("Kafka: {}", trouble.reason)).into()),
             (Code::AllBrokersDown, _) => {
-                if !ears.away.swap(true, Ordering::Relaxed) {
-                    let _ = ears.notice("Kafka: all brokers are away; trying on".to_owned());
-                }
+                let _ = ears.away.begin(|| ears.notice("Kafka: all brokers are away; trying on".to_owned()));
                 Ok(Follows::Nothing)
             }
             (Code::Authentication | Code::SaslAuthenticationFailed, _) => {

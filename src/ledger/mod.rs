@@ -5,7 +5,7 @@
 //! is another, smaller thing: [`crate::publish::Ledger`].
 //!
 //! The file has a JSON object a line: [`Header`], then an [`Entry`] for each message, in the order in which they were
-//! acknowledged. A kill may tear the last line, which is no message then.
+//! acknowledged. A kill may tear the last line, which is then not a message.
 
 pub mod book;
 pub mod read;

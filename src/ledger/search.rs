@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -135,7 +134,7 @@ fn ears(heard: &Arc<Mutex<Heard>>) -> Ears {
         }
         ControlFlow::Continue(())
     });
-    Ears { wanted: Arc::new(|_| true), tell, gate: Gate::new(false), away: Arc::new(AtomicBool::new(false)) }
+    Ears { wanted: Arc::new(|_| true), tell, gate: Gate::new(false), away: Arc::default() }
 }
 
 fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {

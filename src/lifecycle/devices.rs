@@ -16,9 +16,11 @@ use crate::mqtt::access::{Access, Login, is_refused_login};
 use crate::mqtt::probe;
 use crate::paths::Paths;
 use crate::secrets::Accounts;
-use crate::stack::device::SERVICE_USER;
+use crate::stack::device::PROGRAMS;
 use crate::stack::{Device, StackName};
 
+/// How long a change of devices may take in all.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the server may take to act on changed accounts; it takes a tenth of a second.
 const TAKES_EFFECT: Duration = Duration::from_secs(10);
 /// How long one login may take.
@@ -35,7 +37,7 @@ pub struct Fleet<'a> {
 /// What a change of accounts came to; `sosstack device add --output json`, `remove` and `rotate`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Changed {
-    /// Devices (or the backend) whose login changed, in the order in which they were named.
+    /// Devices (or the backend, or the bridge) whose login changed, in the order in which they were named.
     pub changed: Vec<String>,
     /// Devices for which nothing had to be done.
     pub unchanged: Vec<String>,
@@ -87,7 +89,7 @@ pub async fn remove(fleet: &Fleet<'_>, ids: &[String], report: Report<'_>) -> Re
 /// [`Failure::Failed`] when a device is not enrolled; then none is changed.
 pub async fn rotate(fleet: &Fleet<'_>, users: &[String], report: Report<'_>) -> Result<Changed> {
     let before = accounts(fleet).await?;
-    for user in users.iter().filter(|user| *user != SERVICE_USER) {
+    for user in users.iter().filter(|user| !PROGRAMS.contains(&user.as_str())) {
         before.find(user, fleet.name)?;
     }
     let mut after = before.clone();
@@ -167,7 +169,7 @@ enum Wanted {
 
 fn login(accounts: &Accounts, user: &str) -> Option<Login> {
     let (_, account) = accounts.users().find(|(name, _)| *name == user)?;
-    Some(Login { username: user.to_owned(), password: account.password.clone() })
+    Some(Login::new(user, account.password.clone()))
 }
 
 /// Until the server treats a login as it should.

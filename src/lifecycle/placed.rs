@@ -99,7 +99,7 @@ pub async fn clear(
     if let Some(Found { runtime, inventory }) = found {
         return down::down(&*runtime, paths, name, &inventory, true, report, shutdown).await;
     }
-    // Data that was removed by hand is no loss then.
+    // Data that was removed by hand is then not a loss.
     down::forget(paths, name, report);
     Ok(())
 }

@@ -126,11 +126,26 @@ fn caches_of(runtime: &dyn Runtime) -> &'static str {
     }
 }
 
-/// Removes one thing; whether it is gone. It stays where somebody has come to need it since it was found.
+/// Removes what was found, but for what somebody has come to need since; what is gone.
 ///
 /// # Errors
-/// When it cannot be removed.
-pub async fn remove(waste: &Waste, paths: &Paths, runtimes: &[Box<dyn Runtime>], report: Report<'_>) -> Result<bool> {
+/// When something cannot be removed; the rest stays then.
+pub async fn remove(
+    waste: Vec<Waste>,
+    paths: &Paths,
+    runtimes: &[Box<dyn Runtime>],
+    report: Report<'_>,
+) -> Result<Vec<Waste>> {
+    let mut removed = Vec::new();
+    for item in waste {
+        if remove_one(&item, paths, runtimes, report).await? {
+            removed.push(item);
+        }
+    }
+    Ok(removed)
+}
+
+async fn remove_one(waste: &Waste, paths: &Paths, runtimes: &[Box<dyn Runtime>], report: Report<'_>) -> Result<bool> {
     match waste {
         Waste::Path { stack: Some(name), .. } => remove_leavings(paths, name, runtimes, report).await,
         Waste::Path { .. } | Waste::Archive { .. } if busy(paths).is_some() => Ok(false),

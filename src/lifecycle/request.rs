@@ -21,3 +21,10 @@ pub struct Up<'a> {
     /// Give the stack this data directory's credentials in place of those that it was made with.
     pub replace_credentials: bool,
 }
+
+impl<'a> Up<'a> {
+    /// What a change to a stack that is up asks for: nothing is undone, and nothing of anybody's is replaced.
+    pub fn of_running(stack: &'a Stack, runtime: &'a dyn Runtime, paths: &'a Paths, timeout: Duration) -> Self {
+        Self { stack, runtime, paths, timeout, retain: true, accept_data_loss: false, replace_credentials: false }
+    }
+}

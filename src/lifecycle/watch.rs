@@ -21,7 +21,7 @@ const LAST_WORDS: usize = 40;
 /// have said much before anybody looks for why the life before ended.
 const A_LIFE: usize = 2000;
 
-/// So many ends in a row are no accident: what Docker starts again and again will not come up.
+/// So many ends in a row are not an accident: what Docker starts again and again will not come up.
 const RESTARTS: u32 = 3;
 
 /// Resolves when a service of the stack has ended for good. One that ran before (`ran`) may have been killed just as it

@@ -161,7 +161,7 @@ fn write_value(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"encoding\":\"text\"");
         return;
     }
-    // Blanks around the value are no part of it, and line breaks in it would end the line.
+    // Blanks around the value are not part of it, and line breaks in it would end the line.
     let has_blanks = text.starts_with([' ', '\t']) || text.ends_with([' ', '\t']);
     if !has_blanks && !bytes.contains(&b'\n') && !bytes.contains(&b'\r') {
         out.extend_from_slice(bytes);

@@ -97,7 +97,7 @@ struct LineProperties {
     expiry: Option<u32>,
 }
 
-/// Why a line is no envelope.
+/// Why a line is not an envelope.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {
     #[error("not an envelope: {0}")]
@@ -114,7 +114,7 @@ pub enum EnvelopeError {
 
 impl Envelope {
     /// # Errors
-    /// When the line is no envelope, or contradicts itself.
+    /// When the line is not an envelope, or contradicts itself.
     pub fn parse(line: &[u8]) -> Result<Self, EnvelopeError> {
         let line: Line = serde_json::from_slice(line)?;
         let key = match (line.key, line.key_encoding) {

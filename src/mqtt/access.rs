@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, PoisonError, RwLock};
 
 use anyhow::{Context, Result, anyhow};
 use rumqttc::v5::mqttbytes::v5::ConnectReturnCode;
@@ -42,13 +42,31 @@ impl Access {
 #[derive(Debug, Clone)]
 pub struct Login {
     pub username: String,
-    pub password: Secret,
+    /// Shared by all clones.
+    password: Arc<RwLock<Secret>>,
 }
 
 impl Login {
+    pub fn new(username: impl Into<String>, password: Secret) -> Self {
+        Self { username: username.into(), password: Arc::new(RwLock::new(password)) }
+    }
+
     /// The backend's.
     pub fn service(endpoints: &Endpoints) -> Self {
-        Self { username: endpoints.username.clone(), password: endpoints.password.clone() }
+        Self::new(&endpoints.username, endpoints.password.clone())
+    }
+
+    /// What the next connection logs in with.
+    pub fn password(&self) -> Secret {
+        self.password.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has all later connections with this login and its clones take another password; whether it is another one.
+    pub fn renew(&self, password: Secret) -> bool {
+        let mut present = self.password.write().unwrap_or_else(PoisonError::into_inner);
+        let is_news = *present != password;
+        *present = password;
+        is_news
     }
 }
 
@@ -85,7 +103,12 @@ const REFUSED_LOGIN: &str = "wrong user name or password";
 
 /// Whether an error is the server's word that user name or password are wrong.
 pub fn is_refused_login(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.to_string().contains(REFUSED_LOGIN))
+    error.chain().any(|cause| tells_of_refused_login(&cause.to_string()))
+}
+
+/// As [`is_refused_login`], by the error's words.
+pub fn tells_of_refused_login(words: &str) -> bool {
+    words.contains(REFUSED_LOGIN)
 }
 
 /// Why a server did not let us in.

@@ -49,6 +49,6 @@ pub(super) fn hello(access: &Access, session: &Session, will: Option<LastWill>) 
         properties: Some(properties),
     };
     let login = access.login.as_ref();
-    let credential = login.map(|login| Credential::new(&login.username, login.password.reveal()));
+    let credential = login.map(|login| Credential::new(&login.username, login.password().reveal()));
     Packet::Connect(connect, will, credential)
 }

@@ -9,7 +9,7 @@ pub(super) enum HungUp {
     Closed,
     #[error("the server ended the connection: {0:?}")]
     Told(DisconnectReasonCode),
-    /// In words only: that this pipe is broken is no success.
+    /// In words only: unlike a closed stdout, this broken pipe is not success.
     #[error("the connection was lost: {0}")]
     Broken(String),
 }

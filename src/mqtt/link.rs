@@ -100,7 +100,7 @@ impl Link {
         let stream = match &access.transport {
             Transport::Tcp => Either::Left(tcp),
             Transport::Tls { ca_file } => {
-                let name = ServerName::try_from(address.host.clone()).context("the host is no name of a server")?;
+                let name = ServerName::try_from(address.host.clone()).context("the host is not a valid server name")?;
                 let connector = TlsConnector::from(access::tls(ca_file)?);
                 let secured = connector.connect(name, tcp).await;
                 Either::Right(Box::new(secured.map_err(|error| anyhow!("TLS with {address} failed: {error}"))?))
@@ -392,7 +392,11 @@ mod tests {
     #[test]
     fn silence_lasts_no_longer_than_both_sides_bear() {
         assert_eq!(quiet(None), Duration::from_secs(30));
-        assert_eq!(quiet(Some(0)), Duration::from_secs(30), "no keep alive is no reason to ask all the time");
+        assert_eq!(
+            quiet(Some(0)),
+            Duration::from_secs(30),
+            "without a keep alive, asking all the time is not right either"
+        );
         assert_eq!(quiet(Some(10)), Duration::from_millis(7500));
         assert_eq!(quiet(Some(300)), Duration::from_secs(30));
     }

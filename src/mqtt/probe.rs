@@ -47,7 +47,7 @@ pub async fn login(access: &Access, patience: Duration) -> Result<()> {
 }
 
 async fn a_wrong_password_is_refused(endpoints: &Endpoints, patience: Duration) -> Result<()> {
-    let wrong = Login { username: PROBE_USER.to_owned(), password: Secret::new("not the password") };
+    let wrong = Login::new(PROBE_USER, Secret::new("not the password"));
     match login(&Access { login: Some(wrong), ..Access::service(endpoints) }, patience).await {
         Ok(()) => bail!("{} lets in anybody: a wrong password was accepted", endpoints.mqtt),
         Err(error) if is_refused_login(&error) => Ok(()),
@@ -57,7 +57,7 @@ async fn a_wrong_password_is_refused(endpoints: &Endpoints, patience: Duration) 
 
 /// The probe is a device without topics: whatever device it writes for is not its own.
 async fn a_stranger_is_refused(endpoints: &Endpoints, probe: &Account, patience: Duration) -> Result<()> {
-    let login = Login { username: PROBE_USER.to_owned(), password: probe.password.clone() };
+    let login = Login::new(PROBE_USER, probe.password.clone());
     let access = Access { login: Some(login), ..Access::service(endpoints) };
     let mut link = Link::open(&access, &Session::fresh(), patience).await?;
     let foreign = Publish {

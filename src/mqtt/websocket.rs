@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn data_is_taken_out_of_frames_when_all_of_it_is_there() {
         let mut input = BytesMut::from(&[0x89, 0, BINARY, 3, b'a', b'b'][..]);
-        assert_eq!(unframe(&mut input).unwrap().unwrap().len(), 0, "a ping is no data");
+        assert_eq!(unframe(&mut input).unwrap().unwrap().len(), 0, "a ping is not data");
         assert!(unframe(&mut input).unwrap().is_none());
         input.extend_from_slice(b"c");
         assert_eq!(&unframe(&mut input).unwrap().unwrap()[..], b"abc");

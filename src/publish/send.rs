@@ -66,7 +66,7 @@ impl Sent {
 ///
 /// # Errors
 /// When the supply cannot be read, a broker is needed that `to` does not name, or one cannot be reached at all. What became
-/// of single messages is no error.
+/// of single messages is not an error.
 pub async fn send(to: &Reach, supply: Supply, terms: Terms, report: Report<'_>, shutdown: &Shutdown) -> Result<Sent> {
     let ledger = Arc::new(Ledger::default());
     let total = deliver(to, supply, terms, &ledger, report, shutdown).await?;

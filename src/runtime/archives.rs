@@ -21,6 +21,17 @@ pub trait Archives: Send + Sync {
     async fn remove_archive(&self, name: &str) -> Result<()>;
 }
 
+/// Makes all of a stack's archives that are missing, one after the other.
+///
+/// # Errors
+/// When the runtime does not answer, or one cannot be made.
+pub async fn make_missing(archives: &dyn Archives, stack: &StackName) -> Result<()> {
+    for role in archives.missing_archives(stack).await? {
+        archives.make_archive(stack, role).await?;
+    }
+    Ok(())
+}
+
 /// An archive of classes that nobody maps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnusedArchive {

@@ -1,9 +1,10 @@
-//! Everyone who may log in to Mosquitto: the backend, the readiness probe and the devices.
+//! Everyone who may log in to Mosquitto: the backend, the bridge, the readiness probe and the devices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use base64::Engine;
@@ -14,10 +15,11 @@ use super::{Secret, password, random, secret};
 use crate::about::Remedy;
 use crate::failure::Failure;
 use crate::paths::{ensure_private_dir, write_atomic};
-use crate::stack::device::{PROBE_USER, SERVICE_USER};
+use crate::stack::device::{BRIDGE_USER, PROBE_USER, SERVICE_USER};
 use crate::stack::{Device, StackName};
 
-/// Mosquitto's own default for `$7$` hashes. Passwords here are random, so a dictionary is no threat.
+const FILE: &str = "accounts.json";
+/// Mosquitto's own default for `$7$` hashes. Passwords here are random, so dictionaries are not a threat.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(101).unwrap();
 
 /// One login. The salt is kept so that the password file is the same each time it is rendered.
@@ -56,6 +58,9 @@ pub struct Enrolled {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounts {
     pub service: Account,
+    /// None in a stack that was made before the bridge had a login of its own, until [`Accounts::ensure`] makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<Account>,
     pub probe: Account,
     pub devices: BTreeMap<String, Enrolled>,
     /// Devices that somebody removed: a stack file that still names them does not bring them back.
@@ -69,7 +74,7 @@ impl Accounts {
     /// # Errors
     /// When the file cannot be read or is not what sosstack wrote.
     pub fn read(stack_dir: &Path) -> Result<Option<Self>> {
-        let path = stack_dir.join("accounts.json");
+        let path = stack_dir.join(FILE);
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -78,7 +83,12 @@ impl Accounts {
         serde_json::from_slice(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
     }
 
-    /// Reads the accounts or makes them, and enrols every device that is not yet; deletes none, and
+    /// When the accounts were last written; None where there are none.
+    pub fn changed(stack_dir: &Path) -> Option<SystemTime> {
+        fs::metadata(stack_dir.join(FILE)).and_then(|meta| meta.modified()).ok()
+    }
+
+    /// Reads the accounts or makes those that are missing, and enrols every device that is not yet; deletes none, and
     /// brings none back that was removed.
     ///
     /// # Errors
@@ -87,10 +97,12 @@ impl Accounts {
         let existing = Self::read(stack_dir)?;
         let mut accounts = existing.clone().unwrap_or_else(|| Self {
             service: Account::generate(),
+            bridge: None,
             probe: Account::generate(),
             devices: BTreeMap::new(),
             removed: BTreeSet::new(),
         });
+        accounts.bridge.get_or_insert_with(Account::generate);
         for device in devices {
             if accounts.removed.contains(&device.id) {
                 continue;
@@ -121,6 +133,17 @@ impl Accounts {
         })
     }
 
+    /// The bridge's login.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when the stack is from before there was one.
+    pub fn bridge(&self, stack: &StackName) -> Result<&Account, Failure> {
+        self.bridge.as_ref().ok_or_else(|| Failure::Failed {
+            cause: format!("stack {stack} has no login {BRIDGE_USER} yet: it was made by an earlier version"),
+            remedy: stack.about().remedy("up").then(" makes it"),
+        })
+    }
+
     /// Gives a device a login of its own; whether it had none.
     pub fn enrol(&mut self, device: &Device) -> bool {
         self.removed.remove(&device.id);
@@ -146,10 +169,11 @@ impl Accounts {
         self.devices.remove(id).is_some()
     }
 
-    /// Gives a device or the backend another password; whether there is such a login.
+    /// Gives a device, the backend or the bridge another password; whether there is such a login.
     pub fn rotate(&mut self, user: &str) -> bool {
         let account = match user {
             SERVICE_USER => Some(&mut self.service),
+            BRIDGE_USER => Some(self.bridge.get_or_insert_with(Account::generate)),
             device => self.devices.get_mut(device).map(|enrolled| &mut enrolled.account),
         };
         account.map(|account| *account = Account::generate()).is_some()
@@ -162,13 +186,14 @@ impl Accounts {
     pub fn write(&self, stack_dir: &Path) -> Result<()> {
         ensure_private_dir(stack_dir)?;
         let text = serde_json::to_vec_pretty(self).context("accounts are plain data")?;
-        write_atomic(&stack_dir.join("accounts.json"), &text, 0o600)
+        write_atomic(&stack_dir.join(FILE), &text, 0o600)
     }
 
     /// Every MQTT user with its account, the backend first.
     pub fn users(&self) -> impl Iterator<Item = (&str, &Account)> {
-        let fixed = [(SERVICE_USER, &self.service), (PROBE_USER, &self.probe)];
-        fixed.into_iter().chain(self.devices.iter().map(|(id, enrolled)| (id.as_str(), &enrolled.account)))
+        let bridge = self.bridge.as_ref().map(|account| (BRIDGE_USER, account));
+        let fixed = [(SERVICE_USER, &self.service)].into_iter().chain(bridge).chain([(PROBE_USER, &self.probe)]);
+        fixed.chain(self.devices.iter().map(|(id, enrolled)| (id.as_str(), &enrolled.account)))
     }
 }
 
@@ -211,6 +236,26 @@ mod tests {
         assert!(accounts.enrol(&device) && !accounts.enrol(&device));
         assert_ne!(accounts.devices["a"].account.password, first);
         assert!(accounts.rotate("a") && accounts.rotate(SERVICE_USER) && !accounts.rotate("b"));
+    }
+
+    #[test]
+    fn a_stack_of_an_earlier_version_is_given_the_bridges_login_and_keeps_all_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let device = Device { id: "a".to_owned(), owner: None };
+        let mut first = Accounts::ensure(dir.path(), std::slice::from_ref(&device)).unwrap();
+        first.bridge = None;
+        first.write(dir.path()).unwrap();
+        let read = Accounts::read(dir.path()).unwrap().unwrap();
+        let refusal = read.bridge(&"sos".parse().unwrap()).unwrap_err();
+        assert!(crate::failure::remedy(&refusal.into()).unwrap().as_str().starts_with("sosstack up"));
+        assert!(read.users().all(|(user, _)| user != BRIDGE_USER));
+        let ensured = Accounts::ensure(dir.path(), &[]).unwrap();
+        assert!(ensured.users().any(|(user, _)| user == BRIDGE_USER));
+        assert_eq!(Accounts::ensure(dir.path(), &[]).unwrap(), ensured, "it is made once");
+        assert_eq!(Accounts { bridge: None, ..ensured }, first);
+        let mut rotated = first.clone();
+        assert!(rotated.rotate(BRIDGE_USER) && rotated.bridge.is_some());
+        assert_eq!(rotated.service, first.service);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::event::Report;
 use crate::shutdown::Shutdown;
 
 /// As [`run`], on a runtime of one thread: with several, every acknowledgement wakes one thread to wake another. A signal
-/// ends it early, which is no error.
+/// ends it early, which is not an error.
 ///
 /// # Errors
 /// Those of [`run`].

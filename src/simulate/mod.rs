@@ -75,7 +75,7 @@ struct Fleet {
 /// Connects all devices, plays the scenario, and waits for what was not acknowledged yet.
 ///
 /// # Errors
-/// When a device cannot connect, or the ledger cannot be written. `stop` ends it early, which is no error.
+/// When a device cannot connect, or the ledger cannot be written. `stop` ends it early, which is not an error.
 pub async fn run(request: &Request, stop: &CancellationToken, report: Report<'_>) -> Result<Outcome> {
     raise_file_limit();
     let scenario = Scenario::of(&request.scenario)?;

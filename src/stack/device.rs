@@ -4,10 +4,15 @@ use serde::{Deserialize, Serialize};
 
 /// The backend's MQTT user, which reaches everything.
 pub const SERVICE_USER: &str = "sos_service";
+/// The MQTT user of the bridge to Kafka, which reads what devices write and nothing else. Not [`PEER_USER`].
+pub const BRIDGE_USER: &str = "sos_bridge";
 /// The readiness probe's MQTT user: a device without an owner, hidden from lists.
 pub const PROBE_USER: &str = "sosstack-probe";
-/// The user by which a cluster's second Mosquitto reaches the first.
-pub const BRIDGE_USER: &str = "bridge";
+/// The user as which a cluster's second Mosquitto logs in to the first. Mosquitto calls such a link a bridge, hence the name
+/// that clusters have; with the bridge to Kafka it has nothing to do.
+pub const PEER_USER: &str = "bridge";
+/// Users that are not devices, and whose passwords are shown and rotated as devices' are.
+pub const PROGRAMS: [&str; 2] = [SERVICE_USER, BRIDGE_USER];
 
 /// A device and the user to whom it belongs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,7 +27,7 @@ pub struct Device {
 
 /// Why a text cannot be a device id; None where it can.
 pub fn id_problem(id: &str) -> Option<&'static str> {
-    let reserved = [SERVICE_USER, PROBE_USER, BRIDGE_USER, "exporter"];
+    let reserved = [SERVICE_USER, BRIDGE_USER, PROBE_USER, PEER_USER, "exporter"];
     if reserved.contains(&id) || id.starts_with('$') { Some("it is reserved") } else { owner_problem(id) }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Device;
 use super::device::{id_problem, owner_problem};
+use super::document::BYTE_ORDER_MARK;
 
 /// How a list is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,7 @@ pub enum Format {
 /// # Errors
 /// Every problem, one a line, with the line or the number of the entry.
 pub fn read(text: &str, format: Format) -> Result<Vec<Device>, Vec<String>> {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let entries = match format {
         Format::Csv => from_csv(text),
         Format::Yaml => from_yaml(text),
@@ -31,7 +33,7 @@ pub fn read(text: &str, format: Format) -> Result<Vec<Device>, Vec<String>> {
         match checked {
             Err(problem) => problems.push(format!("{place}: {problem}")),
             Ok(device) => match seen.insert(device.id.clone(), place.clone()) {
-                Some(first) => problems.push(format!("{place}: {} stands twice: also {first}", device.id)),
+                Some(first) => problems.push(format!("{place}: {} appears twice: also {first}", device.id)),
                 None => devices.push(device),
             },
         }
@@ -48,10 +50,10 @@ pub fn read(text: &str, format: Format) -> Result<Vec<Device>, Vec<String>> {
 /// Why not, in words.
 pub fn check(device: Device) -> Result<Device, String> {
     if let Some(problem) = id_problem(&device.id) {
-        return Err(format!("{:?} is no device id: {problem}", device.id));
+        return Err(format!("{:?} is not a valid device id: {problem}", device.id));
     }
     if let Some((owner, problem)) = device.owner.as_ref().and_then(|owner| Some((owner, owner_problem(owner)?))) {
-        return Err(format!("{owner:?} is no user id: {problem}"));
+        return Err(format!("{owner:?} is not a valid user id: {problem}"));
     }
     Ok(device)
 }
@@ -118,6 +120,7 @@ mod tests {
     fn csv_and_yaml_mean_the_same() {
         let expected = [("a-1".to_owned(), Some("u-1".to_owned())), ("a-2".to_owned(), None)];
         assert_eq!(ids("id,owner\na-1,u-1\na-2,\n", Format::Csv), expected);
+        assert_eq!(ids("\u{feff}id,owner\r\na-1,u-1\r\na-2,\r\n", Format::Csv), expected, "as spreadsheets save it");
         assert_eq!(ids("# ours\n a-1 , u-1\n\na-2\n", Format::Csv), expected);
         assert_eq!(ids("- {id: a-1, owner: u-1}\n- {id: a-2}\n", Format::Yaml), expected);
         assert_eq!(ids("devices:\n  - {id: a-1, owner: u-1}\n  - {id: a-2}\n", Format::Yaml), expected);
@@ -127,16 +130,16 @@ mod tests {
     fn every_problem_is_named_with_its_place() {
         let problems = read("id,owner\na b,u\nx,u+\nx\ny\nx\na,b,c\n", Format::Csv).unwrap_err();
         let expected = [
-            "line 2: \"a b\" is no device id: it may not hold blanks, control characters, or any of / + # : %",
-            "line 3: \"u+\" is no user id: it may not hold blanks, control characters, or any of / + # : %",
-            "line 6: x stands twice: also line 4",
+            "line 2: \"a b\" is not a valid device id: it may not hold blanks, control characters, or any of / + # : %",
+            "line 3: \"u+\" is not a valid user id: it may not hold blanks, control characters, or any of / + # : %",
+            "line 6: x appears twice: also line 4",
             "line 7: 3 columns; expected id,owner",
         ];
         assert_eq!(problems, expected);
         assert_eq!(read("", Format::Csv).unwrap_err(), ["no devices in it"]);
         assert_eq!(read("a: b", Format::Yaml).unwrap_err(), ["the file: expected a list of {id, owner}"]);
         let reserved = read("- {id: sos_service}\n- {id: a, ownr: b}", Format::Yaml).unwrap_err();
-        assert_eq!(reserved[0], "device 1: \"sos_service\" is no device id: it is reserved");
+        assert_eq!(reserved[0], "device 1: \"sos_service\" is not a valid device id: it is reserved");
         assert!(reserved[1].starts_with("device 2: unknown field `ownr`"), "{reserved:?}");
     }
 }

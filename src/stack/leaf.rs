@@ -66,6 +66,11 @@ pub const LEAVES: [Leaf; 15] = [
     GEOFENCE_EXIT,
 ];
 
+/// The filters for all topics that go one way: what the bridge may read, and what no route may lead up again.
+pub fn filters(direction: Direction) -> impl Iterator<Item = String> {
+    LEAVES.into_iter().filter(move |leaf| leaf.direction == direction).map(Leaf::filter)
+}
+
 /// The topics of one subject: below every device's own id, or below its owner's.
 pub fn under(subject: Under) -> impl Iterator<Item = Leaf> {
     LEAVES.into_iter().filter(move |leaf| leaf.under == subject)

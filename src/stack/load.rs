@@ -1,16 +1,15 @@
 //! From a stack file to a stack, or to everything that is wrong with the file.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_yaml::Value;
 
+use super::document::{Document, is_within, problem_line};
 use super::positions::{Position, Positions};
-use super::shape::{self, Problem};
+use super::shape::Problem;
 use super::spec::{Extends, PortsSpec, Spec};
-use super::{Profile, Stack, StackName, merge, validate};
-use crate::about::Remedy;
+use super::{Profile, Stack, StackName, merge, validate, variables};
 use crate::failure::Failure;
 
 pub use super::place::Place;
@@ -18,6 +17,13 @@ pub use super::spec::RuntimeChoice;
 
 /// What a stack file is called where none is named.
 const FILE_NAMES: [&str; 2] = ["sosstack.yaml", "sosstack.yml"];
+
+const DOCUMENT: Document = Document {
+    kind: "stack file",
+    without: "name another with --file, or leave it out for the built-in stack",
+    example: "name: sos",
+    has_variables: true,
+};
 
 /// What flags say, over the file.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +55,7 @@ pub fn find_file(start: &Path) -> Option<PathBuf> {
 /// # Errors
 /// [`Failure::Usage`] when the file cannot be read, [`Failure::InvalidStackFile`] with every problem.
 pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Loaded> {
-    load_text(&file.map(read).transpose()?.unwrap_or_default(), file, overrides)
+    load_text(&file.map(|file| DOCUMENT.read(file)).transpose()?.unwrap_or_default(), file, overrides)
 }
 
 /// As [`load`], from the file's text; `file` is what it is called in problems.
@@ -59,7 +65,8 @@ pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Loaded> {
 pub fn load_text(text: &str, file: Option<&Path>, overrides: &Overrides) -> Result<Loaded> {
     let shown = file.map(|file| file.display().to_string());
     let positions = Positions::of(text);
-    let (mut spec, mut problems) = parse(text, &positions)
+    let (mut spec, mut problems): (Spec, _) = DOCUMENT
+        .parse(text, &positions)
         .map_err(|(at, words)| Failure::InvalidStackFile { problems: vec![line(shown.as_deref(), at, "", &words)] })?;
     // Placeholders of entries that were named as problems already.
     let broken = problems.clone();
@@ -74,53 +81,6 @@ pub fn load_text(text: &str, file: Option<&Path>, overrides: &Overrides) -> Resu
     Err(Failure::InvalidStackFile { problems: located(problems, &positions, shown.as_deref(), overrides) }.into())
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
-    let refuse = |words: &str, remedy: &str| Failure::Usage {
-        cause: format!("{}: {words}", file.display()),
-        remedy: Remedy::words(remedy),
-    };
-    if file.is_dir() {
-        return Err(refuse("is a directory", "name the stack file in it"));
-    }
-    let bytes = fs::read(file).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            refuse("there is no such file", "name another with --file, or leave it out for the built-in stack")
-        }
-        _ => refuse(&error.to_string(), "make it readable for you"),
-    })?;
-    String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8", "save it as UTF-8 text"))
-}
-
-pub(crate) type Syntax = (Option<Position>, String);
-
-/// The spec of the text and problems of its shape, or the one problem that keeps it from being read.
-fn parse(text: &str, positions: &Positions) -> Result<(Spec, Vec<Problem>), Syntax> {
-    if positions.documents > 1 {
-        return Err((None, "holds several YAML documents; a stack file is one".to_owned()));
-    }
-    if let Some((path, at)) = positions.duplicates.first() {
-        return Err((Some(*at), format!("{path} stands twice")));
-    }
-    let mut value: Value = serde_yaml::from_str(text).map_err(|error| syntax(&error, text))?;
-    value.apply_merge().map_err(|error| syntax(&error, text))?;
-    match value {
-        Value::Null => Ok((Spec::default(), Vec::new())),
-        Value::Mapping(_) => Ok(shape::read(value)),
-        _ => {
-            Err((Some(Position { line: 1, column: 1 }), "expected names with values, such as \"name: sos\"".to_owned()))
-        }
-    }
-}
-
-/// Why a text is not YAML, and where.
-pub(crate) fn syntax(error: &serde_yaml::Error, text: &str) -> Syntax {
-    let position = error.location().map(|at| Position { line: at.line(), column: at.column() });
-    let words = error.to_string();
-    let words = words.split(" at line ").next().unwrap_or(&words);
-    let shown = position.and_then(|at| text.lines().nth(at.line - 1)).map(str::trim).filter(|line| !line.is_empty());
-    (position, shown.map_or_else(|| format!("not YAML: {words}"), |line| format!("not YAML: {words}, in: {line}")))
-}
-
 fn apply(spec: &mut Spec, overrides: &Overrides) {
     if overrides.name.is_some() {
         spec.name.clone_from(&overrides.name);
@@ -129,14 +89,6 @@ fn apply(spec: &mut Spec, overrides: &Overrides) {
     if overrides.port_offset.is_some() {
         spec.ports.get_or_insert_with(PortsSpec::default).offset = overrides.port_offset;
     }
-}
-
-/// Whether an entry, or one around it, was named as a problem already.
-pub(crate) fn is_within(problems: &[Problem], path: &str) -> bool {
-    problems.iter().any(|problem| {
-        let rest = path.strip_prefix(problem.path.as_str());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    })
 }
 
 /// The problems as lines, in the order of the file.
@@ -161,15 +113,10 @@ fn line(file: Option<&str>, at: Option<Position>, path: &str, words: &str) -> St
     problem_line(file.unwrap_or("stack"), at, path, words)
 }
 
-/// `file:line:column: path: words`
-pub(crate) fn problem_line(file: &str, at: Option<Position>, path: &str, words: &str) -> String {
-    let place = at.map_or_else(|| file.to_owned(), |at| format!("{file}:{}:{}", at.line, at.column));
-    if path.is_empty() { format!("{place}: {words}") } else { format!("{place}: {path}: {words}") }
-}
-
 /// The stack as a stack file that makes the same stack.
 pub fn to_yaml(stack: &Stack) -> String {
-    let value = serde_yaml::to_value(stack).expect("a stack is plain data");
+    let mut value = serde_yaml::to_value(stack).expect("a stack is plain data");
+    variables::escape(&mut value);
     let mut file = serde_yaml::Mapping::new();
     file.insert("extends".into(), serde_yaml::to_value(Extends::Nothing).expect("an enum is plain data"));
     if let Value::Mapping(entries) = value {

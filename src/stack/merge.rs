@@ -150,12 +150,18 @@ fn topics(specs: &[&Spec]) -> Vec<Topic> {
         });
         let topic = &mut topics[index];
         topic.partitions = spec.partitions.unwrap_or(topic.partitions);
-        topic.config.extend(spec.config.as_ref().map(texts).unwrap_or_default());
+        let config = spec.config.as_ref().map(texts).unwrap_or_default();
+        topic.config.extend(config.into_iter().map(|(key, value)| (key, without_blanks(&value))));
         if let Some(description) = &spec.description {
             topic.description.clone_from(description);
         }
     }
     topics
+}
+
+/// Kafka takes `compact, delete` for a list; scripts split their lines at the blank.
+fn without_blanks(value: &str) -> String {
+    value.split(',').map(str::trim).collect::<Vec<_>>().join(",")
 }
 
 fn devices(specs: &[&Spec]) -> Vec<Device> {

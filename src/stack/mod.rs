@@ -9,6 +9,7 @@
 mod compression;
 pub mod device;
 pub mod device_list;
+pub(crate) mod document;
 pub mod heap;
 pub mod image;
 pub mod leaf;
@@ -29,6 +30,7 @@ pub mod sizes;
 mod spec;
 pub mod topic;
 mod validate;
+mod variables;
 mod version;
 
 use std::collections::BTreeMap;

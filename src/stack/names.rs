@@ -1,4 +1,4 @@
-//! The names by which applications reach services: in a cluster, and the same ones on a stack's Docker network.
+//! The names under which applications reach services: in a cluster, and the same ones on a stack's Docker network.
 
 use super::{Role, Service, Stack};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use saphyr_parser::{Event, Parser, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 /// A line and a column, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,8 @@ pub(crate) struct Positions {
     /// Keys that stand twice in one mapping, with the second one's position.
     pub(crate) duplicates: Vec<(String, Position)>,
     pub(crate) documents: usize,
+    /// Paths of values in quotes, or in a block: text, whatever it looks like.
+    quoted: HashSet<String>,
 }
 
 enum Frame {
@@ -41,9 +43,12 @@ impl Positions {
         for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
             match event {
                 Event::DocumentStart(_) => positions.documents += 1,
-                Event::Scalar(scalar, ..) => {
+                Event::Scalar(scalar, style, ..) => {
                     if !positions.key(&mut frames, &scalar, span) {
-                        positions.value(&mut frames, span);
+                        let path = positions.value(&mut frames, span);
+                        if style != ScalarStyle::Plain {
+                            positions.quoted.insert(path);
+                        }
                     }
                 }
                 Event::Alias(_) => drop(positions.value(&mut frames, span)),
@@ -71,6 +76,11 @@ impl Positions {
             }
             path = &path[..path.rfind(['.', '['])?];
         }
+    }
+
+    /// Whether a value is text by the way it is written.
+    pub(crate) fn is_quoted(&self, path: &str) -> bool {
+        self.quoted.contains(path)
     }
 
     /// Whether the file itself has this entry.

@@ -46,7 +46,7 @@ fn steps(path: &serde_path_to_error::Path) -> Vec<Step> {
         .filter_map(|segment| match segment {
             serde_path_to_error::Segment::Map { key } => Some(Step::Key(key.clone())),
             serde_path_to_error::Segment::Seq { index } => Some(Step::Index(*index)),
-            // An enum's variant and what serde could not follow are no entries.
+            // Neither an enum's variant nor what serde could not follow is an entry.
             _ => None,
         })
         .collect()

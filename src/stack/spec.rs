@@ -11,6 +11,7 @@ use super::{Compression, Heap, Persistence, Profile, StackName};
 /// A sosstack stack file. Whatever it leaves out is as in the built-in stack.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("patternProperties" = {"^x-": {"description": "Yours: anchors that other entries are merged with."}}))]
 pub(super) struct Spec {
     /// The stack's name, part of container and directory names: a-z, 0-9 and '-', at most 32.
     #[schemars(with = "Option<String>")]

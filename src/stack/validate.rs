@@ -111,11 +111,12 @@ impl Findings {
 
     fn names(&mut self, stack: &Stack) {
         if !is_dns_label(&stack.namespace) {
-            let words = "is no namespace: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends";
+            let words =
+                "is not a valid namespace: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends";
             self.add("namespace", format!("{:?} {words}", stack.namespace));
         }
         if !is_dns_name(&stack.domain) {
-            self.add("domain", format!("{:?} is no DNS domain, such as cluster.local", stack.domain));
+            self.add("domain", format!("{:?} is not a DNS domain, such as cluster.local", stack.domain));
         }
     }
 
@@ -126,7 +127,7 @@ impl Findings {
             ("mosquitto.version", &stack.mosquitto.version, 2),
         ] {
             let Some([first, second, _]) = numbers(version) else {
-                self.add(path, format!("{version:?} is no version: write three numbers, such as 3.9.2"));
+                self.add(path, format!("{version:?} is not a version: write three numbers, such as 3.9.2"));
                 continue;
             };
             if path == "kafka.version" && (first > 3 || (first == 3 && second > 9)) {
@@ -144,7 +145,7 @@ impl Findings {
             ("mosquitto.image", &stack.mosquitto.image),
         ] {
             if image.is_empty() || image.contains(|c: char| c.is_whitespace() || c.is_control()) {
-                self.add(path, format!("{image:?} is no image name"));
+                self.add(path, format!("{image:?} is not an image name"));
             }
         }
     }
@@ -203,10 +204,11 @@ impl Findings {
         let mut taken: BTreeMap<u32, &str> = BTreeMap::new();
         for (path, first, count) in port_ranges(stack) {
             if first == 0 {
-                self.add(path, "0 is no port; use 1 to 65535");
+                self.add(path, "0 is not a valid port: use 1 to 65535");
                 continue;
             }
-            let (start, end) = (u32::from(first) + u32::from(offset), u32::from(first) + u32::from(offset + count) - 1);
+            let start = u32::from(first) + u32::from(offset);
+            let end = start + u32::from(count) - 1;
             if end > 65_535 {
                 let (path, why) = if offset > 0 {
                     ("ports.offset", format!("{offset} moves "))
@@ -239,7 +241,7 @@ impl Findings {
         for (index, topic) in user.topics.iter().flatten().enumerate() {
             let path = format!("topics[{index}]");
             if let Some(first) = seen.insert(&topic.name, index).filter(|_| new_topic_problem(&topic.name).is_none()) {
-                self.add(format!("{path}.name"), format!("{} stands twice: also topics[{first}]", topic.name));
+                self.add(format!("{path}.name"), format!("{} appears twice: also topics[{first}]", topic.name));
             }
             self.topic(&path, topic, stack);
         }
@@ -247,7 +249,7 @@ impl Findings {
 
     fn topic(&mut self, path: &str, topic: &TopicSpec, stack: &Stack) {
         if let Some(problem) = new_topic_problem(&topic.name) {
-            self.add(format!("{path}.name"), format!("{:?} is no topic name: {problem}", topic.name));
+            self.add(format!("{path}.name"), format!("{:?} is not a valid topic name: {problem}", topic.name));
         } else if let Some(other) = stack.topics.iter().find(|other| topics_collide(&other.name, &topic.name)) {
             let words = "Kafka's metrics take '.' and '_' for the same";
             self.add(format!("{path}.name"), format!("{} collides with {}: {words}", topic.name, other.name));
@@ -272,6 +274,8 @@ impl Findings {
             if wanted.is_none_or(|wanted| wanted == 0 || wanted > replicas) {
                 self.add(path, format!("use 1 to {replicas}, the number of replicas"));
             }
+        } else if String::from(value).split(',').any(|one| one.trim().contains(char::is_whitespace)) {
+            self.add(path, format!("{:?} is not a value of a topic setting: it holds blanks", String::from(value)));
         }
     }
 
@@ -280,12 +284,12 @@ impl Findings {
         for (index, spec) in user.devices.iter().flatten().enumerate() {
             let path = format!("devices[{index}]");
             if let Some(problem) = device::id_problem(&spec.id) {
-                self.add(format!("{path}.id"), format!("{:?} is no device id: {problem}", spec.id));
+                self.add(format!("{path}.id"), format!("{:?} is not a valid device id: {problem}", spec.id));
             } else if let Some(first) = seen.insert(&spec.id, index) {
-                self.add(format!("{path}.id"), format!("{} stands twice: also devices[{first}]", spec.id));
+                self.add(format!("{path}.id"), format!("{} appears twice: also devices[{first}]", spec.id));
             }
             if let Some((owner, problem)) = spec.owner.as_ref().and_then(|o| Some((o, device::owner_problem(o)?))) {
-                self.add(format!("{path}.owner"), format!("{owner:?} is no user id: {problem}"));
+                self.add(format!("{path}.owner"), format!("{owner:?} is not a valid user id: {problem}"));
             }
         }
     }

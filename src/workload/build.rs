@@ -7,7 +7,7 @@ use super::{ConfigFile, Workload};
 use crate::config::mosquitto;
 use crate::secrets::{Accounts, ServerCertificate};
 use crate::stack::names::{cluster_name, cluster_names};
-use crate::stack::{Role, Service, Stack, image, sizes};
+use crate::stack::{Role, Service, Stack, image};
 use crate::target::Target;
 
 /// What only this machine knows and Mosquitto needs.
@@ -51,19 +51,7 @@ pub fn mosquitto_workload(stack: &Stack, target: &Target) -> Workload {
             (mosquitto::guarded_command(stack, target, &conf, &data.path), pod_files(stack, &config, &data.path))
         }
     };
-    Workload {
-        service,
-        image: stack.mosquitto.image.clone(),
-        command,
-        user: image::user(service.role),
-        files,
-        volumes: vec![data],
-        scratch: parts::scratch(service.role),
-        ports: parts::ports(stack, service, target),
-        aliases: cluster_names(stack, service),
-        memory: sizes::memory(stack, service.role, target.place()),
-        stop_grace: sizes::stop_grace(service.role, target.place()),
-    }
+    Workload { command, files, volumes: vec![data], ..parts::workload(stack, service, target) }
 }
 
 /// What all pods of Mosquitto have, and what some take: the listener with TLS, and the link to the first of them.
@@ -73,7 +61,7 @@ fn pod_files(stack: &Stack, config: &Path, data: &Path) -> Vec<ConfigFile> {
     vec![
         public(config.join("mosquitto.conf"), mosquitto::mosquitto_conf(stack, &Target::Kubernetes, run, data)),
         public(config.join("tls.conf"), mosquitto::tls_conf(stack, run)),
-        public(config.join("bridge.conf"), mosquitto::bridge_conf(&first)),
+        public(config.join("bridge.conf"), mosquitto::peer_conf(&first)),
     ]
 }
 

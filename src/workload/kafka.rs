@@ -3,9 +3,9 @@
 use super::Workload;
 use super::parts::{self, file_url, public};
 use crate::config::{jvm, kafka};
-use crate::stack::names::{self, cluster_names};
+use crate::stack::names;
 use crate::stack::ports::PortName;
-use crate::stack::{Profile, Role, Service, Stack, image, sizes};
+use crate::stack::{Profile, Role, Service, Stack, image};
 use crate::target::Target;
 
 /// One broker; in a cluster all of them: what depends on the ordinal is said by the pods' command.
@@ -29,20 +29,13 @@ pub fn workload(stack: &Stack, service: Service, target: &Target) -> Workload {
         }
     };
     Workload {
-        service,
-        image: stack.kafka.image.clone(),
         command,
-        user: image::user(service.role),
         files: vec![
             public(properties.clone(), kafka::server_properties(stack, service, target, &log_dirs)),
             public(log4j.clone(), jvm::log4j(log_file.as_deref())),
         ],
         volumes: vec![data],
-        scratch: parts::scratch(service.role),
-        ports: parts::ports(stack, service, target),
-        aliases: cluster_names(stack, service),
-        memory: sizes::memory(stack, service.role, target.place()),
-        stop_grace: sizes::stop_grace(service.role, target.place()),
+        ..parts::workload(stack, service, target)
     }
 }
 

@@ -2,10 +2,33 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfigFile, PublishedPort, Volume};
+use super::{ConfigFile, PublishedPort, Volume, Workload};
+use crate::stack::names::cluster_names;
 use crate::stack::ports::{KAFKA_EXTERNAL, PortName};
-use crate::stack::{Role, Service, Stack, image};
+use crate::stack::{Role, Service, Stack, image, sizes};
 use crate::target::Target;
+
+/// What every service of a role has, without its command, files and volumes.
+pub(super) fn workload(stack: &Stack, service: Service, target: &Target) -> Workload {
+    let image = match service.role {
+        Role::Zookeeper => &stack.zookeeper.image,
+        Role::Kafka => &stack.kafka.image,
+        Role::Mosquitto => &stack.mosquitto.image,
+    };
+    Workload {
+        service,
+        image: image.clone(),
+        command: Vec::new(),
+        user: image::user(service.role),
+        files: Vec::new(),
+        volumes: Vec::new(),
+        scratch: image::scratch(service.role).iter().map(PathBuf::from).collect(),
+        ports: ports(stack, service, target),
+        aliases: cluster_names(stack, service),
+        memory: sizes::memory(stack, service.role, target.place()),
+        stop_grace: sizes::stop_grace(service.role, target.place()),
+    }
+}
 
 /// The host ports of a service. A cluster publishes none.
 pub fn ports(stack: &Stack, service: Service, target: &Target) -> Vec<PublishedPort> {
@@ -51,10 +74,6 @@ pub(super) fn volume(target: &Target, service: Service, kind: &str, in_container
         Target::Process(layout) => layout.volume_dir(&name),
     };
     Volume { name, path }
-}
-
-pub(super) fn scratch(role: Role) -> Vec<PathBuf> {
-    image::scratch(role).iter().map(PathBuf::from).collect()
 }
 
 pub(super) fn public(path: PathBuf, contents: String) -> ConfigFile {

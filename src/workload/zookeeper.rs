@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use super::Workload;
 use super::parts::{self, file_url, public};
 use crate::config::{jvm, zookeeper};
-use crate::stack::names::cluster_names;
-use crate::stack::{Service, Stack, image, sizes};
+use crate::stack::{Service, Stack, image};
 use crate::target::Target;
 
 /// One node; in a cluster, where no setting depends on it, all of them.
@@ -46,19 +45,7 @@ pub fn workload(stack: &Stack, service: Service, target: &Target) -> Workload {
             java(layout.java.display().to_string(), &layout.class_path, ("log4j.configuration", &file_url(&log4j)))
         }
     };
-    Workload {
-        service,
-        image: stack.zookeeper.image.clone(),
-        command,
-        user: image::user(service.role),
-        files,
-        volumes: vec![data, log],
-        scratch: parts::scratch(service.role),
-        ports: parts::ports(stack, service, target),
-        aliases: cluster_names(stack, service),
-        memory: sizes::memory(stack, service.role, target.place()),
-        stop_grace: sizes::stop_grace(service.role, target.place()),
-    }
+    Workload { command, files, volumes: vec![data, log], ..parts::workload(stack, service, target) }
 }
 
 /// How a pod starts: by the image's own scripts, with the number that the pod's name says. The image would take 1 for the

@@ -1,4 +1,4 @@
-//! Ends that nobody reads any more: a closed stdout is success, a closed stderr is no crash, a broken socket is a failure.
+//! Ends that nobody reads any more: a closed stdout is success, a closed stderr is not a crash, a broken socket is a failure.
 
 use std::io::PipeWriter;
 use std::process::Stdio;

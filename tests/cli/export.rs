@@ -77,12 +77,12 @@ fn what_kubernetes_would_refuse_is_refused_before_anything_is_written() {
         "https://host/",
     ];
     insta::assert_snapshot!(refused(&machine, &all), @r#"
-    error: --namespace "SOS_App" is no namespace: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends
-      --domain "a..b" is no DNS domain: use parts of a-z, 0-9 and '-' joined by dots, each with a letter or digit at both ends
-      --storage-class "Fast!" is no StorageClass's name: use parts of a-z, 0-9 and '-' joined by dots, each with a letter or digit at both ends
-      --pull-secret "" is no Secret's name: use parts of a-z, 0-9 and '-' joined by dots, each with a letter or digit at both ends
-      --kafka-storage "lots" is no size of a volume: write a whole number with Mi, Gi or Ti, such as 10Gi
-      --mqtt-storage "10GB" is no size of a volume: write a whole number with Mi, Gi or Ti, such as 10Gi
+    error: --namespace "SOS_App" is not a valid namespace: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends
+      --domain "a..b" is not a valid DNS domain: use parts of a-z, 0-9 and '-' joined by dots, each with a letter or digit at both ends
+      --storage-class "Fast!" is not a valid StorageClass name: use parts of a-z, 0-9 and '-' joined by dots, each with a letter or digit at both ends
+      --pull-secret "" is not a valid Secret name: use parts of a-z, 0-9 and '-' joined by dots, each with a letter or digit at both ends
+      --kafka-storage "lots" is not a volume size: write a whole number with Mi, Gi or Ti, such as 10Gi
+      --mqtt-storage "10GB" is not a volume size: write a whole number with Mi, Gi or Ti, such as 10Gi
       --image-prefix "https://host/" does not begin an image's name: write it like registry.example.org:5000/mirror
     try: each option is explained by --help; nothing was written
     "#);
@@ -91,7 +91,7 @@ fn what_kubernetes_would_refuse_is_refused_before_anything_is_written() {
     try: each option is explained by --help; nothing was written
     "#);
     insta::assert_snapshot!(refused(&machine, &["export", "secrets", "--namespace", "a_b"]), @r#"
-    error: --namespace "a_b" is no namespace: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends
+    error: --namespace "a_b" is not a valid namespace: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends
     try: name another with --namespace
     "#);
 }
@@ -104,7 +104,7 @@ fn a_stack_that_cannot_be_is_not_exported() {
     error: the stack file is invalid (3 problems)
       ~/sosstack.yaml:1:13: zookeeper.nodes: 4 nodes are not supported; use 1, 3 or 5; an even ensemble survives no more losses than one node less
       ~/sosstack.yaml:2:9: kafka.heap: "1X" is not a heap size: write 64M or 1G, from 32M to 31G
-      ~/sosstack.yaml:3:12: devices[0].id: "bridge" is no device id: it is reserved
+      ~/sosstack.yaml:3:12: devices[0].id: "bridge" is not a valid device id: it is reserved
     "#);
 }
 
@@ -147,18 +147,18 @@ fn an_unwritable_directory_is_named() {
 fn secrets_are_for_their_owner_only_and_the_same_each_time() {
     let machine = Machine::bare();
     insta::assert_snapshot!(done(machine.run(&["export", "secrets"])).stderr, @"
-    secrets.yaml: 3 Secrets, readable for you only
+    secrets.yaml: 4 Secrets, readable for you only
     Next: kubectl apply --server-side -f secrets.yaml && rm secrets.yaml
     ");
     let file = machine.path().join("secrets.yaml");
     let first = std::fs::read_to_string(&file).unwrap();
     let names: Vec<&str> = first.lines().filter_map(|line| line.strip_prefix("  name: ")).collect();
-    assert_eq!(names, ["mqtt-peer", "mqtt-devices-0", "mqtt-credentials"]);
+    assert_eq!(names, ["mqtt-peer", "mqtt-bridge", "mqtt-devices-0", "mqtt-credentials"]);
     let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(), 0o600);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     insta::assert_snapshot!(done(machine.run(&["export", "secrets"])).stderr, @"
-    secrets.yaml: 3 Secrets, unchanged
+    secrets.yaml: 4 Secrets, unchanged
     Next: kubectl apply --server-side -f secrets.yaml && rm secrets.yaml
     ");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), first);
@@ -167,7 +167,7 @@ fn secrets_are_for_their_owner_only_and_the_same_each_time() {
     assert_eq!((piped.stdout.as_str(), piped.stderr.as_str()), (first.as_str(), ""));
     let machine = machine.with_file("sosstack.yaml", "devices: [{id: watch-7, owner: user-7}]\n");
     insta::assert_snapshot!(done(machine.run(&["export", "secrets"])).stderr, @"
-    warning: secrets.yaml held other Secrets and was replaced: 3 Secrets
+    warning: secrets.yaml held other Secrets and was replaced: 4 Secrets
     Next: kubectl apply --server-side -f secrets.yaml && rm secrets.yaml
     ");
 }
@@ -190,6 +190,7 @@ fn commands_hold_no_secret() {
     let commands = done(machine.run(&["export", "secrets", "--commands", "--stack", "prod"])).stdout;
     insta::assert_snapshot!(commands, @"
     sosstack export secrets --namespace sos-app --only mqtt-peer --out - --stack prod | kubectl apply --server-side --filename -
+    sosstack export secrets --namespace sos-app --only mqtt-bridge --out - --stack prod | kubectl apply --server-side --filename -
     sosstack export secrets --namespace sos-app --only mqtt-devices-0 --out - --stack prod | kubectl apply --server-side --filename -
     sosstack export secrets --namespace sos-app --only mqtt-credentials --out - --stack prod | kubectl apply --server-side --filename -
     ");
@@ -199,7 +200,7 @@ fn commands_hold_no_secret() {
     assert_eq!(unknown.code, Some(2));
     insta::assert_snapshot!(unknown.stderr, @r#"
     error: this stack has no Secret "other"
-    try: name one of mqtt-peer, mqtt-devices-0, mqtt-credentials
+    try: name one of mqtt-peer, mqtt-bridge, mqtt-devices-0, mqtt-credentials
     "#);
 }
 

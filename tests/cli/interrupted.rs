@@ -1,20 +1,17 @@
 //! Ctrl-C and SIGTERM while something that a command waits for stands still: it ends at once, and nothing is done.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::machine::{Finished, Machine, collect};
 use crate::peer::Daemon;
+use crate::pty::open_terminal;
 
 /// Within this time an interrupted command has ended, on a busy machine too. What it waited for takes longer.
 const AT_ONCE: Duration = Duration::from_secs(3);
@@ -277,16 +274,6 @@ fn ctrl_c_at_a_question_is_a_no() {
     screen.write_all(b"y\n").unwrap();
     assert_eq!(running.end().code, Some(0));
     assert!(!waste.is_dir(), "a yes is heard");
-}
-
-/// Both ends of a terminal.
-fn open_terminal() -> (File, OwnedFd) {
-    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&screen).unwrap();
-    unlockpt(&screen).unwrap();
-    let name = ptsname(&screen, Vec::new()).unwrap();
-    let terminal = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-    (File::from(screen), terminal)
 }
 
 /// The directories of stacks.

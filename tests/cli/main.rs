@@ -17,5 +17,7 @@ mod mqtt;
 mod output;
 mod peer;
 mod prune;
+#[path = "../shared/pty.rs"]
+mod pty;
 mod usage;
 mod verify;

@@ -67,7 +67,7 @@ fn the_effective_stack_is_a_stack_file_that_makes_the_same_stack() {
     assert!(schema["properties"]["kafka"].is_object(), "{schema:#}");
 }
 
-/// The archive's name is no stack file's.
+/// The archive's name is not a stack file's.
 #[test]
 fn an_archive_of_images_is_not_taken_for_the_stack_file() {
     for command in [&["images", "save", "images.tar"][..], &["images", "load", "images.tar"]] {

@@ -22,10 +22,32 @@ fn every_problem_of_a_stack_file_is_named_with_its_place() {
     insta::assert_snapshot!(machine.run(&["up"]).stderr, @r#"
     error: the stack file is invalid (4 problems)
       ~/sosstack.yaml:2:3: kafka.brokers: 2 brokers are not supported; use 1, 3 or 5
-      ~/sosstack.yaml:4:5: topics[0].name: "emergency created" is no topic name: use only letters, digits, '.', '_' and '-'
+      ~/sosstack.yaml:4:5: topics[0].name: "emergency created" is not a valid topic name: use only letters, digits, '.', '_' and '-'
       ~/sosstack.yaml:5:5: topics[0].partitons: unknown field; did you mean "partitions"?
-      ~/sosstack.yaml:7:5: devices[0].id: "sos_service" is no device id: it is reserved
+      ~/sosstack.yaml:7:5: devices[0].id: "sos_service" is not a valid device id: it is reserved
     "#);
+}
+
+/// As people know them from Compose files, and with the mark that Windows' editors begin a file with.
+#[test]
+fn a_stack_file_has_variables_and_entries_of_its_own() {
+    let text = "\u{feff}x-heap: &heap\n  heap: ${HEAP:-96M}\nzookeeper: {<<: *heap}\n\
+                kafka:\n  <<: *heap\n  brokers: ${BROKERS}\n\
+                topics: [{name: a.b, config: {cleanup.policy: 'compact, delete', retention.ms: '${RETENTION}'}}]\n\
+                devices: [{id: '${DEVICE-7}'}]\n";
+    let machine = Machine::bare().with_file("sosstack.yaml", text);
+    let unset = machine.run(&["config"]);
+    assert_eq!(unset.code, Some(2), "{unset:?}");
+    insta::assert_snapshot!(unset.stderr, @r#"
+    error: the stack file is invalid (2 problems)
+      ~/sosstack.yaml:6:3: kafka.brokers: the variable BROKERS is not set; set it, or write ${BROKERS:-default}
+      ~/sosstack.yaml:7:66: topics[0].config.retention.ms: the variable RETENTION is not set; set it, or write ${RETENTION:-default}
+    "#);
+    let set = machine.command(&["config"]).envs([("BROKERS", "1"), ("RETENTION", "5")]).output().unwrap();
+    let effective = String::from_utf8(set.stdout).unwrap();
+    for line in ["heap: 96M", "brokers: 1", "cleanup.policy: compact,delete", "retention.ms: '5'", "id: '7'"] {
+        assert!(effective.contains(line), "{line}: {effective}");
+    }
 }
 
 #[test]

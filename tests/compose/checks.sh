@@ -64,6 +64,10 @@ check_mqtt() {
     received=$(mqtt mosquitto_sub -q 1 -t 'device/+/status' -W 3 -F '%t %p' 2>/dev/null || true)
     [ "$received" = "device/device-12345/status fine" ] || fail mqtt "the backend received: $received"
     [ -n "$(mqtt mosquitto_sub -t '$SYS/broker/uptime' -C 1 -W 5)" ] || fail mqtt "the backend does not see \$SYS"
+    login sos_bridge "$(password_of sos_bridge)"
+    mqtt mosquitto_pub -q 1 -r -t device/sos_bridge/status -m forged >/dev/null 2>&1 || true
+    received=$(mqtt mosquitto_sub -q 1 -t '#' -W 3 -F '%t %p' 2>/dev/null || true)
+    [ "$received" = "device/device-12345/status fine" ] || fail mqtt "the bridge's login received: $received"
     login sos_service wrong
     ! login_works x || fail mqtt "a wrong password is accepted"
     if XDG_CONFIG_HOME=$work/nowhere mosquitto_pub -h 127.0.0.1 -p "$mqtt_port" -t a -m b 2>/dev/null; then

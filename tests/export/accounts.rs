@@ -87,8 +87,21 @@ fn the_backends_login_alone_is_enough() {
     assert_eq!(passwd.lines().count(), 3);
     let acl = pod.read("run/acl");
     assert!(acl.starts_with("user sos_service\ntopic readwrite #\ntopic read $SYS/#\n"), "{acl}");
+    assert!(!passwd.contains("sos_bridge"), "it has no Secret");
     assert!(acl.contains("\npattern write device/%u/telemetry\n"), "{acl}");
     assert_eq!((mode(&pod.path("run/passwd")), mode(&pod.path("run/acl"))), (0o600, 0o600));
+}
+
+#[test]
+fn the_bridge_to_kafka_has_a_secret_and_rights_of_its_own() {
+    let pod = Pod::new();
+    pod.write("secrets/bridge/password", "of-the-bridge");
+    assert!(pod.assemble());
+    assert!(pod.read("run/passwd").contains("\nsos_bridge:hashed-of-the-bridge\n"));
+    let acl = pod.read("run/acl");
+    let of_user = acl.split("\n\n").find(|part| part.starts_with("user sos_bridge\n")).unwrap();
+    assert!(of_user.contains("\ntopic read panic/+/press\n") && !of_user.contains("write"), "{acl}");
+    assert!(acl.contains("\n\nuser bridge\ntopic readwrite #\n"), "the link's user is another one: {acl}");
 }
 
 #[test]
@@ -110,7 +123,7 @@ fn devices_of_several_secrets_count_when_all_are_of_one_export() {
 
 #[test]
 fn a_name_that_would_end_a_line_is_refused() {
-    for name in ["", "a b", "a:b", "a\nuser x", "bridge", "a#"] {
+    for name in ["", "a b", "a:b", "a\nuser x", "bridge", "sos_bridge", "a#"] {
         let pod = Pod::new();
         pod.write("secrets/credentials/mqtt-username", name);
         let output = pod.run("assemble", 0);

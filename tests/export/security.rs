@@ -67,7 +67,7 @@ fn only_the_backends_login_must_exist() {
     let required: Vec<&str> =
         secrets.iter().filter(|secret| secret.optional != Some(true)).map(|secret| secret.name.as_str()).collect();
     assert_eq!(required, ["mqtt-credentials"]);
-    assert_eq!(secrets.len(), 3 + 16);
+    assert_eq!(secrets.len(), 4 + 16);
     let login: Vec<String> = secrets[0].items.clone().unwrap().into_iter().map(|item| item.key).collect();
     assert_eq!(login, ["mqtt-username", "mqtt-password"]);
 }

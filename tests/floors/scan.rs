@@ -7,7 +7,7 @@ use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 pub struct Import {
     pub name: String,
     pub path: Vec<String>,
-    /// Others are given the name; that alone is no use of what it stands for.
+    /// Others are given the name; that alone is not a use of what it stands for.
     pub passed_on: bool,
     pub line: usize,
 }

@@ -132,7 +132,7 @@ impl Tree {
         let module = self.modules.get(name)?;
         let (first, rest) = path.split_first()?;
         match first.as_str() {
-            // `pub(super)` is no use; `use super::*` is.
+            // `pub(super)` is not a use; `use super::*` is.
             "crate" | "self" | "super" if rest.is_empty() && !is_import => None,
             "crate" => self.below(String::new(), rest, links),
             "self" => self.below(name.to_owned(), rest, links),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::bridge_login;
 use crate::bridge_routes::{routes_are_the_users, subscriptions_follow_the_routes};
 use crate::disk::SmallDisk;
 use crate::harness::{Home, On, eventually, send_signal};
@@ -27,10 +28,12 @@ fn the_bridge_loses_nothing_as_processes() {
     a_press_is_one_emergency_whoever_is_killed(&home);
     devices_lose_nothing_by_kills(&home);
     kafka_away_is_what_the_journal_is_for(&home);
+    what_was_queued_meanwhile_arrives(&home);
     the_standby_takes_over(&home);
     another_cluster_does_not_get_what_waits(&home);
     a_full_disk_holds_no_press_back(&home);
     routes_are_the_users(&home);
+    bridge_login::the_bridge_has_a_login_of_its_own(&home);
     what_waits_goes_with_the_stack_and_is_told(&home);
 }
 
@@ -44,10 +47,11 @@ fn the_bridge_loses_nothing_in_docker() {
     a_press_always_becomes_an_emergency(&home);
     what_is_acknowledged_outlasts_kills(&home);
     subscriptions_follow_the_routes(&home);
+    bridge_login::the_bridge_has_a_login_of_its_own(&home);
 }
 
 /// A bridge that has subscribed.
-fn bridge(home: &Home) -> Running {
+pub fn bridge(home: &Home) -> Running {
     let mut running = Running::start(home, &["bridge", "run"]);
     running.wait_for("subscribed");
     running
@@ -220,6 +224,20 @@ fn kafka_away_is_what_the_journal_is_for(home: &Home) {
     let first: Vec<u64> = numbers.into_iter().filter(|number| seen.insert(*number)).collect();
     assert_eq!(first, (0..many).collect::<Vec<_>>(), "all of them, in order");
     eventually("nothing waits any more", PATIENCE, || waiting(home) == 0);
+    end(bridge);
+}
+
+/// No bridge runs, and the session gathers as much as Mosquitto keeps for one client.
+fn what_was_queued_meanwhile_arrives(home: &Home) {
+    let many = 100_000;
+    let lines = lines(0..many, |n| format!(r#"{{"queued":{n}}}"#));
+    let sent = feed(home, &["pub", "geofence/user-1001/exit", "--lines", "--qos", "1"], lines.as_bytes());
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    let bridge = self::bridge(home);
+    let is_ours = |record: &Value| record["value"]["queued"].is_number();
+    let found = arrive(home, "location.geofence", usize::try_from(many).unwrap(), is_ours);
+    let numbers = found.iter().map(|record| record["value"]["queued"].as_u64().unwrap());
+    assert!(numbers.eq(0..many), "all of them, once and in order");
     end(bridge);
 }
 

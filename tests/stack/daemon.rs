@@ -119,7 +119,7 @@ impl Registry {
     fn answer(mut connection: TcpStream, logged_in: &AtomicBool) -> std::io::Result<()> {
         let mut request = BufReader::new(connection.try_clone()?);
         let mut head = String::new();
-        // Docker tries TLS first, which is no text.
+        // Docker tries TLS first, which is not text.
         while request.read_line(&mut head)? > 0 && !head.ends_with("\r\n\r\n") {}
         let is_logged_in = head.contains("Authorization: Basic bWU6c2VjcmV0");
         logged_in.fetch_or(is_logged_in, Ordering::SeqCst);

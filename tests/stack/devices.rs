@@ -67,8 +67,8 @@ fn many_at_once(home: &Home) {
     std::fs::write(home.path().join("wrong.csv"), "id,owner\nok-1,user-1\na b,user-1\nok-1,user-2\n").unwrap();
     let wrong = home.run(&["device", "add", "--from", "wrong.csv"]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
-    assert!(wrong.stderr.contains("wrong.csv: line 3: \"a b\" is no device id"), "{wrong:?}");
-    assert!(wrong.stderr.contains("wrong.csv: line 4: ok-1 stands twice: also line 2"), "{wrong:?}");
+    assert!(wrong.stderr.contains("wrong.csv: line 3: \"a b\" is not a valid device id"), "{wrong:?}");
+    assert!(wrong.stderr.contains("wrong.csv: line 4: ok-1 appears twice: also line 2"), "{wrong:?}");
     assert!(!ids(home).contains(&"ok-1".to_owned()), "all or none");
 }
 

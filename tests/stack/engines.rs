@@ -25,7 +25,7 @@ fn reach(home: &Home) -> Reach {
     let environment = home.environment();
     let about = About::this_machine();
     let password = Secret::new(environment["MQTT_PASSWORD"].clone());
-    let login = Login { username: environment["MQTT_USERNAME"].clone(), password };
+    let login = Login::new(&environment["MQTT_USERNAME"], password);
     let address =
         endpoints::Address { host: environment["MQTT_HOST"].clone(), port: environment["MQTT_PORT"].parse().unwrap() };
     let servers = environment["KAFKA_BROKERS"].split(',').map(str::to_owned).collect();

@@ -193,7 +193,7 @@ fn logs_are_shown(home: &Home) {
 fn one_service_stops_and_starts(home: &Home) {
     home.ok(&["stop", "kafka-2"]);
     let status = home.run(&["status", "--output", "json"]);
-    assert_eq!(status.code, Some(1), "an unhealthy stack is no success");
+    assert_eq!(status.code, Some(1), "an unhealthy stack is not success");
     let status: Value = serde_json::from_str(&status.stdout).unwrap();
     assert_eq!(status["services"][5]["state"], "stopped", "{status:#}");
     home.ok(&["start", "kafka-2"]);

@@ -8,6 +8,7 @@
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
 mod bridge;
+mod bridge_login;
 mod bridge_routes;
 mod changes;
 mod clients;
@@ -28,6 +29,8 @@ mod lifecycle;
 mod messages;
 mod outages;
 mod persistence;
+#[path = "../shared/pty.rs"]
+mod pty;
 mod publishing;
 mod reading;
 mod side_by_side;

@@ -137,7 +137,7 @@ fn a_partition_without_a_leader_is_named(home: &Home) {
     home.ok(&["stop", "kafka-1"]);
     tail.wait_for("has no leader; its messages wait");
     let partial = home.run(&["sub", topic, "--from", "beginning", "--until", "now"]);
-    assert_eq!(partial.code, Some(1), "what cannot be read is no success: {partial:?}");
+    assert_eq!(partial.code, Some(1), "what cannot be read is not success: {partial:?}");
     assert!(partial.stderr.contains("leader"), "{partial:?}");
     home.ok(&["start", "kafka-1"]);
     tail.wait_for("has a leader again");

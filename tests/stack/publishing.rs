@@ -35,7 +35,7 @@ fn a_hundred_thousand_lines_arrive(home: &Home) {
     }
 }
 
-/// A NUL, an empty line, carriage returns, bytes that are no text, a last line without an end.
+/// A NUL, an empty line, carriage returns, bytes that are not text, a last line without an end.
 fn lines_are_bytes(home: &Home) {
     let input = b"a\0b\n\nwindows\r\n\xff\xfe\nlast";
     let expected = b"a\0b\n\nwindows\r\n\xff\xfe\nlast\n";

@@ -1,21 +1,19 @@
 //! tail in a real terminal: colours, one line where it fits, laid out where it does not.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::harness::Home;
 use crate::messages::Running;
+use crate::pty::open_terminal;
 
 const COLUMNS: u16 = 60;
 
 pub fn a_terminal_is_written_for(home: &Home) {
     let (screen, terminal) = open_terminal();
+    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     let mut command = home.command(&["tail", "test.terminal"]);
     command.env_remove("NO_COLOR").env("TERM", "xterm-256color").stdout(Stdio::from(terminal)).stderr(Stdio::piped());
     let mut tail = Running::of(command.spawn().unwrap());
@@ -41,15 +39,4 @@ pub fn a_terminal_is_written_for(home: &Home) {
     assert_eq!(plain[4], r#"    "seq": 1"#, "{plain:?}");
     assert!(plain[6].ends_with(r"escape \u{1b}[2J"), "a payload cannot clear the screen: {plain:?}");
     assert!(plain.iter().all(|line| line.chars().count() <= usize::from(COLUMNS)), "{plain:?}");
-}
-
-/// Both ends of a terminal.
-fn open_terminal() -> (File, OwnedFd) {
-    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&screen).unwrap();
-    unlockpt(&screen).unwrap();
-    let name = ptsname(&screen, Vec::new()).unwrap();
-    let terminal = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-    (File::from(screen), terminal)
 }

@@ -87,7 +87,7 @@ impl Filter {
             return Err(format!("{{{name}}} has a meaning of its own; choose another name"));
         }
         if self.parts.iter().any(|other| other == name) {
-            return Err(format!("{{{name}}} stands twice"));
+            return Err(format!("{{{name}}} appears twice"));
         }
         if self.parts.len() == MOST_PARTS {
             return Err(format!("it names more than {MOST_PARTS} levels"));
@@ -184,7 +184,7 @@ mod tests {
         assert!(words("a/x{device}").contains("a named part is a whole level"));
         assert!(words("a/{}").contains("is not a name"));
         assert!(words("a/{a-b}").contains("is not a name"));
-        assert!(words("{a}/{a}").contains("stands twice"));
+        assert!(words("{a}/{a}").contains("appears twice"));
         assert!(words("a/{owner}").contains("a meaning of its own"));
         assert!(words("{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}").contains("more than 8"));
         assert!(words("$share/g/a").contains("shared subscriptions"));

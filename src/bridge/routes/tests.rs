@@ -1,8 +1,12 @@
 use std::path::Path;
 
 use super::*;
+use crate::config::mosquitto::bridge_acl;
 use crate::failure::Failure;
+use crate::mqtt::filters::overlap;
 use crate::stack::Stack;
+use crate::stack::device::BRIDGE_USER;
+use crate::stack::leaf::{LEAVES, Under};
 use crate::stack::load::{Overrides, load_text};
 
 fn stack() -> Stack {
@@ -209,10 +213,10 @@ fn each_problem_has_its_words() {
             "routes: [{name: a b, filter: 'device/x/alert', topic: device.alerts, key: x}]".to_owned(),
             "\"a b\" is not a name",
         ),
-        ("routes: [{name: alert}, {name: alert}]".to_owned(), "alert stands twice: also routes[0]"),
+        ("routes: [{name: alert}, {name: alert}]".to_owned(), "alert appears twice: also routes[0]"),
         ("routes: [{filter: x}]".to_owned(), "\"name\" is missing"),
         ("dead_letters: nowhere".to_owned(), "dead_letters: the stack has no topic \"nowhere\""),
-        ("routes: []\nroutes: []".to_owned(), "routes stands twice"),
+        ("routes: []\nroutes: []".to_owned(), "routes appears twice"),
         ("- a".to_owned(), "expected names with values, such as \"routes:\""),
         ("routes: [".to_owned(), "not YAML"),
         ("a: 1\n---\nb: 1".to_owned(), "several YAML documents; a routes file is one"),
@@ -247,5 +251,27 @@ fn the_schema_knows_every_field_and_no_other() {
         ["name", "filter", "topic", "key", "headers", "value", "qos", "lane", "emergency", "retained", "enabled"]
     {
         assert!(route.get(field).is_some(), "{field}: {schema:#}");
+    }
+}
+
+/// The bridge's login is granted what devices write, and a route may ask for what devices write: each holds to the other.
+#[test]
+fn what_routes_may_ask_for_is_what_the_bridges_login_may_read() {
+    let acl = bridge_acl();
+    let granted: Vec<&str> = acl.lines().filter_map(|line| line.strip_prefix("topic read ")).collect();
+    assert!(!acl.contains("write"), "{acl}");
+    for route in routes("").all() {
+        assert!(granted.iter().any(|filter| overlap(filter, route.filter.mqtt())), "{}", route.filter.mqtt());
+    }
+    for leaf in LEAVES {
+        let text = format!("routes: [{{name: own, filter: '{}', topic: audit.access}}]", leaf.shape);
+        // Most take all of a built-in route, too, which is another problem.
+        let found =
+            Routes::load_text(&text, None, &stack()).err().map(|error| format!("{:?}", error.downcast::<Failure>()));
+        let is_refused = found.is_some_and(|problems| problems.contains("goes down to devices"));
+        assert_eq!(is_refused, !granted.contains(&leaf.filter().as_str()), "{}", leaf.shape);
+        // As if it were a device: patterns hold for this user, too.
+        let own = format!("topic deny {}", leaf.topic(BRIDGE_USER));
+        assert_eq!(acl.lines().any(|line| line == own), leaf.under == Under::Device, "{own}");
     }
 }

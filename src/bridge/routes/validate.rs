@@ -14,7 +14,7 @@ use crate::bridge::record::Lane;
 use crate::mqtt::filters::{covers, overlap};
 use crate::similar::similar;
 use crate::stack::Stack;
-use crate::stack::leaf::{Direction, LEAVES, Leaf, PRESS, TRIGGER};
+use crate::stack::leaf::{self, Direction, LEAVES, Leaf, PRESS, TRIGGER};
 use crate::stack::shape::Problem;
 
 /// What must become an emergency, whatever routes say, and the built-in route for it.
@@ -74,7 +74,7 @@ impl Checks<'_> {
             if route.name.is_empty() || route.name.len() > 64 || !route.name.chars().all(allowed) {
                 self.add(path, format!("{:?} is not a name: use 1 to 64 letters, digits, '-' and '_'", route.name));
             } else if let Some(first) = seen.insert(&route.name, index) {
-                self.add(path, format!("{} stands twice: also routes[{first}]", route.name));
+                self.add(path, format!("{} appears twice: also routes[{first}]", route.name));
             }
         }
     }
@@ -132,9 +132,7 @@ impl Checks<'_> {
                 return None;
             }
         };
-        let filters = |way| LEAVES.into_iter().filter(move |leaf| leaf.direction == way).map(Leaf::filter);
-        let (up, down): (Vec<String>, Vec<String>) =
-            (filters(Direction::Up).collect(), filters(Direction::Down).collect());
+        let [up, down] = [Direction::Up, Direction::Down].map(|way| leaf::filters(way).collect::<Vec<String>>());
         if let Some(leaf) = down.iter().find(|leaf| overlap(filter.mqtt(), leaf)) {
             let words =
                 format!("it takes {leaf}, which goes down to devices: what services answer would go round in a loop");

@@ -2,6 +2,7 @@
 
 mod check;
 mod journal;
+mod login;
 mod owners;
 mod run;
 

@@ -1,14 +1,14 @@
 //! `sosstack bridge run`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::Result;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::super::{Context, reach};
+use super::login::Kept;
 use super::owners::{owners, owners_in};
 use crate::about::{About, Remedy};
 use crate::bridge::map::{Limits, Mapper};
@@ -22,14 +22,16 @@ use crate::bridge::run::service::Settings;
 use crate::cli::bridge::RunArgs;
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::reach::Reach;
+use crate::reach::{Reach, Who};
+use crate::secrets::Accounts;
 use crate::stack::Stack;
 use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
     let stack = context.load(None, None)?.stack;
     let (mapper, mappers) = watch::channel(Arc::new(mapper(context, args, &stack)?));
-    let reach = reach::resolve(context, &args.cluster, None).await?;
+    let reach = reach::resolve_as(context, &args.cluster, Who::Bridge).await?;
+    let mut login = Kept::of(context, &stack, &reach);
     let journal = journal(context, args, &stack, &reach.about)?;
     let health = match args.metrics {
         Some(address) => Some(Health::listen(address).await?),
@@ -53,9 +55,15 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
     };
     let hear = |word| {
         match word {
-            Word::Happened(happening) => tell(context, &happening)?,
+            Word::Happened(happening) => {
+                tell(context, &happening)?;
+                login.heed(context, &happening);
+            }
             Word::ReadAgain => reload(context, args, &mapper),
-            Word::Look => context.ui.stand(&counts(&metrics)),
+            Word::Look => {
+                login.look(context);
+                context.ui.stand(&counts(&metrics));
+            }
         }
         Ok(())
     };
@@ -87,9 +95,9 @@ fn reload(context: &Context, args: &RunArgs, current: &watch::Sender<Arc<Mapper>
 /// Reads the accounts again whenever their file has changed.
 fn owners_as_they_change(context: &Context, stack: &Stack) -> Box<dyn FnMut(&Mapper) + Send> {
     let (dir, stack) = (context.paths.stack(&stack.name), stack.clone());
-    let mut seen = changed(&dir);
+    let mut seen = Accounts::changed(&dir);
     Box::new(move |mapper| {
-        let now = changed(&dir);
+        let now = Accounts::changed(&dir);
         if now != seen
             && let Ok(owners) = owners_in(&dir, &stack)
         {
@@ -97,10 +105,6 @@ fn owners_as_they_change(context: &Context, stack: &Stack) -> Box<dyn FnMut(&Map
             mapper.set_owners(owners);
         }
     })
-}
-
-fn changed(dir: &Path) -> Option<SystemTime> {
-    std::fs::metadata(dir.join("accounts.json")).and_then(|meta| meta.modified()).ok()
 }
 
 fn journal(context: &Context, args: &RunArgs, stack: &Stack, about: &About) -> Result<PathBuf> {

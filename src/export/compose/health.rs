@@ -37,7 +37,7 @@ fn check(command: &[&str]) -> HealthCheck {
         test: std::iter::once("CMD").chain(command.iter().copied()).map(str::to_owned).collect(),
         interval: "10s",
         timeout: "5s",
-        // Until then a failed check is no sign of anything: logs may have to be recovered.
+        // Until then a failed check means nothing: logs may have to be recovered.
         start_period: "120s",
         retries: 3,
     }

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::configs::{self, Configs, HASH_LABEL};
 use super::model::{ComposeService, Restart};
 use super::parts::{completed, hardened, started};
 use crate::config::jvm;
 use crate::config::mosquitto::{self, Kind};
-use crate::export::topics::list;
-use crate::stack::device::{PROBE_USER, SERVICE_USER};
-use crate::stack::ports::PortName;
+use crate::export::topics;
+use crate::stack::device::{BRIDGE_USER, PROBE_USER, SERVICE_USER};
 use crate::stack::{Role, Service, Stack, image};
 use crate::target::Target;
 
@@ -26,14 +26,18 @@ pub(super) const CREDENTIALS_VOLUME: &str = "mosquitto-credentials";
 pub(super) const SHARED_CREDENTIALS: &str = "/mosquitto/credentials";
 
 const CREDENTIALS_SCRIPT: &str = include_str!("scripts/credentials.sh");
-const TOPICS_SCRIPT: &str = include_str!("scripts/topics.sh");
+/// How long brokers may take to listen and replicas to be in sync.
+const TOPICS_PATIENCE: Duration = Duration::from_secs(120);
 /// Ends at once when it is told to.
 const READY_SCRIPT: &str = "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done";
 
 /// Everyone who may log in, one a line, the backend first.
 pub(super) fn users_file(stack: &Stack) -> String {
     let devices = stack.devices.iter().map(|device| device.id.as_str());
-    [SERVICE_USER, PROBE_USER].into_iter().chain(devices).fold(String::new(), |text, user| text + user + "\n")
+    [SERVICE_USER, BRIDGE_USER, PROBE_USER]
+        .into_iter()
+        .chain(devices)
+        .fold(String::new(), |text, user| text + user + "\n")
 }
 
 /// Who may do what.
@@ -73,19 +77,16 @@ pub(super) fn topics(stack: &Stack, configs: &mut Configs) -> ComposeService {
     let dir = Path::new(image::OWN_CONFIG);
     let script = dir.join("topics.sh");
     let brokers: Vec<Service> = (0..stack.kafka.brokers).map(Service::kafka).collect();
-    let port = PortName::Kafka.number();
-    let mut command = vec![stack.kafka.replication_factor().to_string()];
-    command.extend(brokers.iter().map(|broker| format!("{broker}:{port}")));
-    let wanted = list(stack);
+    let wanted = topics::list(stack);
     ComposeService {
         image: stack.kafka.image.clone(),
         entrypoint: vec!["bash".to_owned(), script.display().to_string()],
-        command,
+        command: topics::arguments(stack, TOPICS_PATIENCE, |broker| broker.to_string()),
         user: user_of(Role::Kafka),
         depends_on: started(brokers),
-        labels: hash_label([TOPICS_SCRIPT, wanted.as_str()]),
+        labels: hash_label([topics::SCRIPT, wanted.as_str()]),
         configs: vec![
-            configs.mount("topics.sh".to_owned(), &script, TOPICS_SCRIPT),
+            configs.mount("topics.sh".to_owned(), &script, topics::SCRIPT),
             configs.mount("topics".to_owned(), &dir.join("topics"), &wanted),
             configs.mount("kafka-log4j.properties".to_owned(), &dir.join("log4j.properties"), &jvm::log4j(None)),
         ],

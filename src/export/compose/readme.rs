@@ -43,7 +43,8 @@ docker compose down                                           # data and passwor
 | MQTT over TLS, once there is a certificate | `127.0.0.1:{mqtts}` | `{mqtts_clients}` |
 | MQTT over WebSocket | `127.0.0.1:{mqtt_ws}` | `{ws_clients}` |
 
-The user `sos_service` reaches all MQTT topics; a device's user name is its id, and it reaches its own topics.
+The user `sos_service` reaches all MQTT topics, and `sos_bridge`, for a bridge to Kafka, reads what devices write. A device's
+user name is its id, and it reaches its own topics.
 
 - **Your services** go into a Compose file of their own that begins with `include: [compose.yaml]`; they wait with
   `depends_on: {{ready: {{condition: service_started}}}}`.
@@ -52,7 +53,7 @@ The user `sos_service` reaches all MQTT topics; a device's user name is its id, 
 - **TLS**: `cat server.crt server.key | docker compose run --rm -T credentials tls`, then
   `docker compose restart mosquitto`.
 - **Other ports, images, devices or topics**: change them in `compose.yaml`, then
-  `docker compose up --wait --force-recreate`. A broker's port stands twice: below `ports` and in its
+  `docker compose up --wait --force-recreate`. A broker's port appears twice: below `ports` and in its
   `advertised.listeners`. A device is a line of `mosquitto-users`, and its owner's topics are lines of `mosquitto-acl`.
 "
     )

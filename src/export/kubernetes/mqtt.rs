@@ -21,6 +21,8 @@ use crate::workload::build::mosquitto_workload;
 pub const CREDENTIALS: &str = "mqtt-credentials";
 /// The Secret with the password of the link between the two; without it, it follows from the backend's.
 pub const PEER: &str = "mqtt-peer";
+/// The Secret with the password of the bridge to Kafka; without it, no such user is let in.
+pub const BRIDGE: &str = "mqtt-bridge";
 /// The Secret with the certificate for 8883.
 pub const TLS: &str = "mqtt-tls";
 /// How many Secrets with devices the pods look for. Their number is part of the pods, so it does not follow the devices.
@@ -42,7 +44,11 @@ fn workload(source: Source<'_>) -> Workload {
 }
 
 pub(super) fn config_map(source: Source<'_>) -> ConfigMap {
-    let own = [("acl-devices", mosquitto::pattern_acl()), ("accounts.sh", SCRIPT.to_owned())];
+    let own = [
+        ("acl-bridge", mosquitto::bridge_acl()),
+        ("acl-devices", mosquitto::pattern_acl()),
+        ("accounts.sh", SCRIPT.to_owned()),
+    ];
     let mut data = files(&workload(source));
     data.extend(own.map(|(name, text)| (name.to_owned(), text)));
     ConfigMap { metadata: Component::Mqtt.metadata(source.stack, CONFIG), data: Some(data), ..ConfigMap::default() }
@@ -116,6 +122,7 @@ fn secrets() -> Volume {
     let mut sources = vec![
         source_of(CREDENTIALS, "credentials", &["mqtt-username", "mqtt-password"], false),
         source_of(PEER, "peer", &["password"], true),
+        source_of(BRIDGE, "bridge", &["password"], true),
         source_of(TLS, "tls", &["tls.crt", "tls.key"], true),
     ];
     let shard = |index| source_of(&shard_name(index), &format!("devices/{index}"), &SHARD_KEYS, true);

@@ -52,12 +52,12 @@ impl Settings {
         let mut problems = namespace_problem(&stack.namespace).into_iter().collect::<Vec<_>>();
         let mut name = |option: &str, text: Option<&String>, what: &str| {
             if let Some(text) = text.filter(|text| !is_dns_name(text)) {
-                problems.push(format!("{option} {text:?} is no {what}: {SUBDOMAIN}"));
+                problems.push(format!("{option} {text:?} is not a valid {what}: {SUBDOMAIN}"));
             }
         };
         name("--domain", Some(&stack.domain), "DNS domain");
-        name("--storage-class", self.storage_class.as_ref(), "StorageClass's name");
-        name("--pull-secret", self.pull_secret.as_ref(), "Secret's name");
+        name("--storage-class", self.storage_class.as_ref(), "StorageClass name");
+        name("--pull-secret", self.pull_secret.as_ref(), "Secret name");
         let sizes = [
             ("--zookeeper-storage", &self.storage.zookeeper),
             ("--kafka-storage", &self.storage.kafka),
@@ -65,7 +65,7 @@ impl Settings {
         ];
         let wrong = sizes.into_iter().filter(|(_, size)| !is_size(size));
         problems.extend(wrong.map(|(option, size)| {
-            format!("{option} {size:?} is no size of a volume: write a whole number with Mi, Gi or Ti, such as 10Gi")
+            format!("{option} {size:?} is not a volume size: write a whole number with Mi, Gi or Ti, such as 10Gi")
         }));
         if let Some(prefix) = self.image_prefix.as_ref().filter(|prefix| !is_image_prefix(prefix)) {
             problems.push(format!(
@@ -84,7 +84,7 @@ impl Settings {
 pub fn namespace_problem(namespace: &str) -> Option<String> {
     if !is_dns_label(namespace) {
         return Some(format!(
-            "--namespace {namespace:?} is no namespace: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends"
+            "--namespace {namespace:?} is not a valid namespace: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends"
         ));
     }
     let reserved = namespace.starts_with("kube-") || namespace == "default";

@@ -1,19 +1,27 @@
 //! The Job that makes the topics: as often as it is run, and loudly when it cannot.
 
+use std::time::Duration;
+
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
-use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvVar, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, PodTemplateSpec};
 
 use super::container::{Size, config_volume, container, mount, mount_read_only, scratch_volume, texts};
 use super::{Component, Source, checksum, pods};
+use crate::config::jvm;
 use crate::export::topics;
-use crate::stack::ports::PortName;
 use crate::stack::{Role, image, names};
 
 const CONFIG: &str = "kafka-topics";
-const SCRIPT: &str = include_str!("scripts/topics.sh");
+/// How long one attempt waits for brokers that have to be pulled, scheduled and given volumes. It ends before the Job's own
+/// deadline, which would take the pod away, and with it the log.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(super) fn config_map(source: Source<'_>) -> ConfigMap {
-    let files = [("topics", topics::list(source.stack)), ("topics.sh", SCRIPT.to_owned())];
+    let files = [
+        ("topics", topics::list(source.stack)),
+        ("topics.sh", topics::SCRIPT.to_owned()),
+        ("log4j.properties", jvm::log4j(None)),
+    ];
     ConfigMap {
         metadata: Component::Topics.metadata(source.stack, CONFIG),
         data: Some(files.map(|(name, text)| (name.to_owned(), text)).into()),
@@ -48,15 +56,11 @@ fn template(source: Source<'_>) -> PodTemplateSpec {
 }
 
 fn maker(source: Source<'_>) -> Container {
-    let variable = |name: &str, value: String| EnvVar { name: name.to_owned(), value: Some(value), value_from: None };
     let size = Size { cpu: ("100m", "1"), memory: ("128Mi".to_owned(), "512Mi".to_owned()) };
+    let name = |broker| names::cluster_name(source.stack, broker);
     Container {
         command: Some(texts(&["/bin/bash", &format!("{}/topics.sh", image::OWN_CONFIG)])),
-        env: Some(vec![
-            variable("BOOTSTRAP", format!("{}:{}", names::clients(Role::Kafka), PortName::Kafka.number())),
-            variable("REPLICAS", source.stack.kafka.replication_factor().to_string()),
-            variable("KAFKA_HEAP_OPTS", "-Xmx128M".to_owned()),
-        ]),
+        args: Some(topics::arguments(source.stack, PATIENCE, name)),
         volume_mounts: Some(vec![mount_read_only("config", image::OWN_CONFIG), mount("tmp", "/tmp")]),
         ..container(source, Component::Topics, "topics", &size)
     }

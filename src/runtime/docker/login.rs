@@ -21,7 +21,7 @@ use crate::secrets::Secret;
 const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
 /// By this name settings and helpers know Docker Hub.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
-/// The user name by which a helper says that its secret is a token.
+/// The user name with which a helper says that its secret is a token.
 const TOKEN: &str = "<token>";
 /// How long a helper may take: it may ask its user to unlock a keychain.
 const HELPER: Duration = Duration::from_secs(60);

@@ -108,7 +108,7 @@ impl Docker {
     /// Loads an archive of images; the names that the daemon loaded.
     ///
     /// # Errors
-    /// When the file cannot be read or is no such archive.
+    /// When the file cannot be read or is not such an archive.
     pub async fn load_images(&self, file: &Path) -> Result<Vec<String>> {
         images::load(&self.client, file).await
     }

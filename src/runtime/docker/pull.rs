@@ -97,7 +97,7 @@ fn not_to_be_had(image: &str, error: &Error, unasked: Option<&str>) -> Failure {
 struct Layers(HashMap<String, (u64, u64)>);
 
 impl Layers {
-    /// Whether the sums have changed. Unpacking reports bytes too, which are no download.
+    /// Whether the sums have changed. Unpacking reports bytes too, which are not downloaded.
     fn note(&mut self, message: &CreateImageInfo) -> bool {
         let (Some(id), Some(status)) = (&message.id, message.status.as_deref()) else { return false };
         match status {

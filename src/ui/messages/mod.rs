@@ -65,7 +65,7 @@ impl Printer {
 }
 
 /// Calls back when whoever read stdout has gone, which writing alone would find out only with the next
-/// message. Nothing happens where stdout is no pipe.
+/// message. Nothing happens where stdout is not a pipe.
 pub fn on_closed_stdout(then: Arc<dyn Fn() + Send + Sync>) {
     if io::stdout().is_terminal() {
         return;

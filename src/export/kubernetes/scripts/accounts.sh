@@ -4,7 +4,8 @@
 #   accounts.sh watch    again whenever a Secret changes; the server then reloads without a restart, except for another
 #                        password of the peer link, which it reads when it starts only
 #
-# Passwords are never arguments: other processes of the pod could read those.
+# `bridge` is the user of the link between the two servers, which Mosquitto calls a bridge; `sos_bridge` is the user of the
+# bridge to Kafka. Passwords are never arguments: other processes of the pod could read those.
 set -eu
 umask 077
 
@@ -52,7 +53,7 @@ of_devices() {
 # The backend's name is a line's beginning in both files, so it must not end one.
 check_user() {
     case $1 in
-        '' | bridge | sosstack-probe | *[!A-Za-z0-9._@-]*)
+        '' | bridge | sos_bridge | sosstack-probe | *[!A-Za-z0-9._@-]*)
             say "mqtt-username in the Secret mqtt-credentials is no user name: use letters, digits and . _ @ -"
             return 1
             ;;
@@ -71,12 +72,16 @@ assemble() {
     fi
     printf '%s:%s\n' "$user" "$password" bridge "$(peer_password "$password")" \
         sosstack-probe "$(cat "$run/probe-password")" >"$run/passwd.new"
+    if [ -s "$secrets/bridge/password" ]; then
+        printf '%s:%s\n' sos_bridge "$(cat "$secrets/bridge/password")" >>"$run/passwd.new"
+    fi
     mosquitto_passwd -U "$run/passwd.new" || return 1
     of_devices passwd >>"$run/passwd.new"
     {
         printf 'user %s\ntopic readwrite #\ntopic read $SYS/#\n\n' "$user"
         printf 'user bridge\ntopic readwrite #\n\n'
-        printf 'user sosstack-probe\ntopic readwrite sosstack/probe/#\ntopic read $SYS/broker/uptime\n'
+        printf 'user sosstack-probe\ntopic readwrite sosstack/probe/#\ntopic read $SYS/broker/uptime\n\n'
+        cat "$config/acl-bridge"
         of_devices acl
         echo
         cat "$config/acl-devices"

@@ -2,14 +2,16 @@
 # Makes topics that are missing, adds missing partitions, sets settings that differ; deletes nothing. Ends when every
 # partition has all its replicas in sync, or with exit status 1.
 #
-#   topics.sh REPLICAS BROKER:PORT…    wanted topics are lines of /etc/sosstack/topics: name partitions [setting=value…]
+#   topics.sh SECONDS REPLICAS BROKER:PORT…
+#
+# Gives up after so many seconds. Wanted topics are lines of /etc/sosstack/topics: name partitions [setting=value…]
 set -euo pipefail
-replicas=$1
-shift
+deadline=$((SECONDS + $1))
+replicas=$2
+shift 2
 brokers=$(IFS=, && echo "$*")
 wanted=/etc/sosstack/topics
 archive=/tmp/classes.jsa
-deadline=$((SECONDS + 120))
 
 fail() {
     echo "topics: $1" >&2
@@ -28,9 +30,12 @@ topics() { kafka org.apache.kafka.tools.TopicCommand --bootstrap-server "$broker
 configs() { kafka kafka.admin.ConfigCommand --bootstrap-server "$brokers" "$@" </dev/null; }
 
 # A broker listens when it is registered.
+listens() { timeout 5 bash -c ': <"/dev/tcp/$0/$1"' "${1%:*}" "${1#*:}" 2>/dev/null; }
 for broker in "$@"; do
-    until (: <"/dev/tcp/${broker%:*}/${broker#*:}") 2>/dev/null; do
-        [ "$SECONDS" -lt "$deadline" ] || fail "$broker does not answer: docker compose logs ${broker%%.*}"
+    listens "$broker" && continue
+    echo "topics: waiting for $broker" >&2
+    until listens "$broker"; do
+        [ "$SECONDS" -lt "$deadline" ] || fail "$broker does not answer; the log of ${broker%%[.:]*} says why"
         sleep 0.5
     done
 done
