@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::stack::{Service, StackName};
+use crate::stack::{Bridge, Service, StackName};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,11 @@ pub enum Step {
     },
     ProveTopics,
     ProveMosquitto,
+    StartBridges,
+    /// One subscribed, the other waiting.
+    ProveBridges,
+    /// Before the brokers, so that what is in flight gets there.
+    StopBridges,
     /// Has a running Mosquitto act on changed accounts.
     ReloadLogins,
     /// Devices send messages.
@@ -107,6 +112,10 @@ pub enum Outcome {
         partitions: usize,
     },
     LoginsProven,
+    Bridged {
+        active: Bridge,
+        standby: Bridge,
+    },
     /// Whether a Mosquitto runs and acts on them; else it will from its next start on.
     LoginsReloaded {
         live: bool,

@@ -22,7 +22,7 @@
 //! | [`simulate`], [`ledger`] | believable devices; what was acknowledged to them, and whether Kafka has it |
 //! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
 //! | [`observe`] | one look at a running stack, and what follows from it: quorum, replicas, health |
-//! | [`runtime`] | the trait that two real ones have: Docker (only bollard user) and plain processes |
+//! | [`runtime`] | the trait that two real ones have: Docker (only bollard user) and plain processes; bridges beside either |
 //! | [`publish`], [`reading`] | from lines to acknowledged messages; from both brokers into one stream |
 //! | [`contexts`], [`reach`] | other clusters by name; whose brokers a client speaks to |
 //! | [`config`] | `Stack` → text of configuration files; pure |

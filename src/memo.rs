@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -44,9 +44,20 @@ pub struct Memo {
     /// Topics that may choose a leader out of sync until lost brokers are back, and what they said of it before.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unclean: BTreeMap<String, Option<String>>,
+    /// The bridges that `up` was asked for, until it is asked to take them away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridges: Option<Bridging>,
     /// Devices that a simulation was about to enrol: one that was killed left them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulated: Option<Simulated>,
+}
+
+/// How the bridges of a stack are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Bridging {
+    /// Their routes file, absolute; None for the built-in routes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<PathBuf>,
 }
 
 impl Memo {

@@ -43,6 +43,11 @@ impl Paths {
         self.stack(name).join("bridge")
     }
 
+    /// What is kept of a stack's bridges as processes: records and logs.
+    pub fn bridges(&self, name: &StackName) -> PathBuf {
+        self.stack(name).join("bridges")
+    }
+
     /// The lock that commands changing a stack hold. Outside its directory, which `down` removes.
     pub fn lock(&self, name: &StackName) -> PathBuf {
         self.data.join("stacks").join(format!("{name}.lock"))

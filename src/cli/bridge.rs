@@ -74,6 +74,9 @@ pub struct RunArgs {
     /// servers that share by a hash of the sender, not for Mosquitto
     #[arg(long, value_name = "NAME", value_parser = share)]
     pub share: Option<String>,
+    /// The file that takes stdout and stderr, to be kept small; `up` says it
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub log_file: Option<PathBuf>,
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }

@@ -4,16 +4,15 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Context, confirm};
+use super::{Context, bridges, confirm};
 use crate::bridge::journal;
 use crate::cli::DownArgs;
 use crate::event::{Event, Report};
-use crate::lifecycle::credentials;
-use crate::lifecycle::down;
 use crate::lifecycle::lock::Lock;
-use crate::runtime::Inventory;
-use crate::runtime::choose;
-use crate::stack::{Service, StackName};
+use crate::lifecycle::{self, credentials, down};
+use crate::runtime::bridges::{Hosted, Instance};
+use crate::runtime::{Inventory, choose};
+use crate::stack::{Member, StackName};
 use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
@@ -27,8 +26,8 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
     }
     if args.volumes {
         let volumes = found.inventory.volumes.len();
-        let waiting = journal::removable(&context.paths.bridge(&name))?;
-        let journaled = waiting_words(waiting);
+        let waiting = bridges::waiting(context, &name)?;
+        let journaled = bridges::waiting_words(waiting);
         if args.yes && waiting > 0 {
             context.ui.report(Event::Warning(format!("with stack {name} go {journaled}")));
         } else if !args.yes {
@@ -40,6 +39,7 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
         }
     }
     let report: Report<'_> = &|event| context.ui.report(event);
+    let hosted = Hosted::of(&context.paths, &name).instances()?;
     let (runtime, inventory) = (&*found.runtime, &found.inventory);
     down::down(runtime, &context.paths, &name, inventory, args.volumes, report, &context.shutdown).await?;
     if args.volumes {
@@ -49,11 +49,13 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
         let command = name.about().command("down --volumes");
         context.ui.say(&format!("Stack {name} is down; its data is kept. To remove that too: {command}"));
     }
-    finish(context, &name, &found.inventory, args.volumes)
+    finish(context, &name, &found.inventory, &hosted, args.volumes)
 }
 
-/// Of a stack whose services and data were removed by hand, credentials may be left.
+/// Of a stack whose services and data were removed by hand, bridges and credentials may be left.
 async fn nothing_there(context: &Context, args: &DownArgs, name: &StackName, lock: Lock) -> Result<()> {
+    let hosted = Hosted::of(&context.paths, name).instances()?;
+    lifecycle::bridges::remove(&context.paths, name, &|event| context.ui.report(event)).await?;
     if args.volumes && context.paths.stack(name).exists() {
         if !args.yes {
             let question = format!("Remove the credentials of stack {name}, of which nothing else is left?");
@@ -61,11 +63,11 @@ async fn nothing_there(context: &Context, args: &DownArgs, name: &StackName, loc
         }
         remove_journal(context, name)?;
         down::forget(&context.paths, name, &|event| context.ui.report(event));
-    } else {
+    } else if hosted.is_empty() {
         context.ui.say(&format!("Stack {name} is not there; nothing to do."));
     }
     lock.remove();
-    finish(context, name, &Inventory::default(), false)
+    finish(context, name, &Inventory::default(), &hosted, false)
 }
 
 /// The journal goes last: an interrupted `down` leaves everything that it would be delivered to.
@@ -76,31 +78,30 @@ fn remove_journal(context: &Context, name: &StackName) -> Result<()> {
     Ok(())
 }
 
-/// What is lost with the bridge's journal.
-fn waiting_words(waiting: u64) -> String {
-    match waiting {
-        1 => "1 message that waits in the bridge's journal for Kafka".to_owned(),
-        waiting => format!("{waiting} messages that wait in the bridge's journal for Kafka"),
-    }
-}
-
 /// The result of `down`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Outcome {
     stack: StackName,
     #[schemars(with = "Vec<String>")]
-    removed_services: Vec<Service>,
+    removed_services: Vec<Member>,
     removed_volumes: Vec<String>,
 }
 
 /// Where nobody wants JSON, all is said.
-fn finish(context: &Context, name: &StackName, inventory: &Inventory, volumes: bool) -> Result<()> {
+fn finish(
+    context: &Context,
+    name: &StackName,
+    inventory: &Inventory,
+    bridges: &[Instance],
+    volumes: bool,
+) -> Result<()> {
     if !context.ui.is_json() {
         return Ok(());
     }
+    let services = inventory.instances.iter().map(|instance| Member::from(instance.service));
     Ui::print_json(&Outcome {
         stack: name.clone(),
-        removed_services: inventory.instances.iter().map(|instance| instance.service).collect(),
+        removed_services: services.chain(bridges.iter().map(|instance| instance.bridge.into())).collect(),
         removed_volumes: if volumes { inventory.volumes.clone() } else { Vec::new() },
     })
 }

@@ -17,13 +17,14 @@ pub(super) async fn run(context: &Context) -> Result<()> {
 }
 
 fn table(entries: &[Entry]) -> String {
-    let mut table = Table::new(&["STACK", "RUNTIME", "STATE", "SERVICES", "PORT OFFSET"]);
+    let mut table = Table::new(&["STACK", "RUNTIME", "STATE", "SERVICES", "BRIDGES", "PORT OFFSET"]);
     for entry in entries {
         table.row(vec![
             entry.stack.to_string().into(),
             entry.runtime.as_str().into(),
             entry.state.as_str().into(),
             format!("{}/{}", entry.running, entry.services).into(),
+            if entry.bridges > 0 { entry.bridges.to_string().into() } else { "-".into() },
             entry.port_offset.to_string().into(),
         ]);
     }

@@ -4,11 +4,13 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Context, selected};
+use super::Context;
+use super::selected::Selected;
 use crate::cli::LogsArgs;
-use crate::lifecycle::logs;
+use crate::lifecycle::logs::{self, Asked};
+use crate::runtime::bridges::Hosted;
 use crate::runtime::{LogLine, LogQuery};
-use crate::stack::Service;
+use crate::stack::Member;
 use crate::ui::Ui;
 
 /// One colour a service, in the order in which services are listed.
@@ -17,20 +19,23 @@ const COLOURS: [AnsiColor; 6] =
 
 pub(super) async fn run(context: &Context, args: &LogsArgs) -> Result<()> {
     let (stack, found) = context.running().await?;
-    let services = selected(&found.inventory, &args.services)?;
+    let selected = Selected::of(context, &stack.name, &found.inventory, &args.services)?;
     let since = args.since.map(|ago| Timestamp::now() - SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX));
-    let query = LogQuery { services: services.clone(), since, tail: args.tail, follow: args.follow };
-    let mut each = |line: &LogLine| show(context, line, &services);
+    let members = selected.members();
+    let query = LogQuery { services: selected.services, since, tail: args.tail, follow: args.follow };
+    let hosted = Hosted::of(&context.paths, &stack.name);
+    let asked = Asked { stack: &stack, runtime: &*found.runtime, hosted: &hosted, bridges: &selected.bridges, query };
+    let mut each = |line: &LogLine| show(context, line, &members);
     let report = |event| context.ui.report(event);
-    logs::read(&*found.runtime, &stack, query, &mut each, &report, &context.shutdown).await
+    logs::read(asked, &mut each, &report, &context.shutdown).await
 }
 
-fn show(context: &Context, line: &LogLine, services: &[Service]) -> Result<()> {
+fn show(context: &Context, line: &LogLine, members: &[Member]) -> Result<()> {
     if context.ui.is_json() {
         return Ui::print(&(serde_json::to_string(line)? + "\n"));
     }
     let LogLine { service, time, text } = line;
-    let index = services.iter().position(|candidate| candidate == service).unwrap_or(0);
+    let index = members.iter().position(|candidate| candidate == service).unwrap_or(0);
     let style = Style::new().fg_color(Some(COLOURS[index % COLOURS.len()].into()));
     let clock = time.map_or_else(|| " ".repeat(12), local_clock);
     Ui::print(&format!("{clock} {style}{service:<11} |{style:#} {text}\n"))

@@ -2,6 +2,7 @@
 
 mod archives;
 mod bridge;
+mod bridges;
 mod completions;
 mod config;
 mod context;
@@ -25,6 +26,7 @@ mod read;
 mod restart;
 mod run;
 mod seed;
+mod selected;
 mod simulate;
 mod start;
 mod status;
@@ -46,12 +48,11 @@ use crate::lifecycle::lock::Lock;
 use crate::lifecycle::{connect, credentials};
 use crate::memo::Memo;
 use crate::paths::Paths;
-use crate::runtime::Inventory;
 use crate::runtime::choose::{self, Found};
 use crate::secrets::Accounts;
 use crate::shutdown::Shutdown;
 use crate::stack::load::{self, Loaded, Overrides, Place};
-use crate::stack::{Profile, Service, Stack, StackName};
+use crate::stack::{Profile, Stack, StackName};
 use crate::ui::Ui;
 
 pub use run::run;
@@ -169,19 +170,4 @@ async fn confirm(context: &Context, question: &str, otherwise: &str, about: &Abo
         }
         .into()),
     }
-}
-
-/// The services that a user's words mean; all of them when there are no words.
-fn selected(inventory: &Inventory, words: &[String]) -> Result<Vec<Service>> {
-    let all: Vec<Service> = inventory.instances.iter().map(|instance| instance.service).collect();
-    if let Some(word) = words.iter().find(|word| !all.iter().any(|service| service.matches(word))) {
-        let names: Vec<String> = all.iter().map(ToString::to_string).collect();
-        return Err(Failure::Usage {
-            cause: format!("no service of this stack is called {word:?}"),
-            remedy: Remedy::words(format!("name one of {}, or a kind: zookeeper, kafka, mosquitto", names.join(", "))),
-        }
-        .into());
-    }
-    let wanted = |service: &Service| words.is_empty() || words.iter().any(|word| service.matches(word));
-    Ok(all.into_iter().filter(wanted).collect())
 }

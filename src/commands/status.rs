@@ -8,9 +8,11 @@ use super::Context;
 use crate::about::Remedy;
 use crate::cli::StatusArgs;
 use crate::failure::Failure;
-use crate::lifecycle::status::{ServiceStatus, Status};
+use crate::lifecycle::bridge_status::{BridgeProcess, BridgeStatus};
+use crate::lifecycle::status::{Expected, ServiceStatus, Status};
 use crate::lifecycle::{connect, status};
 use crate::memo::Memo;
+use crate::observe::bridges::messages;
 use crate::runtime::State;
 use crate::stack::Role;
 use crate::ui::Ui;
@@ -40,8 +42,14 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<()> {
 async fn current(context: &Context) -> Result<Status> {
     let (stack, found) = context.running().await?;
     let endpoints = connect::endpoints(&stack, &found.inventory, &context.paths)?;
-    let expected = Memo::read(&context.paths.stack(&stack.name))?.services;
-    status::status(&*found.runtime, &stack.name, &expected, &found.inventory, &endpoints).await
+    let memo = Memo::read(&context.paths.stack(&stack.name))?;
+    let expected = Expected {
+        name: &stack.name,
+        paths: &context.paths,
+        services: &memo.services,
+        bridges: memo.bridges.is_some(),
+    };
+    status::status(&*found.runtime, &expected, &found.inventory, &endpoints).await
 }
 
 async fn watch(context: &Context) -> Result<()> {
@@ -69,6 +77,9 @@ fn show(context: &Context, status: &Status) -> Result<()> {
     for service in &status.services {
         services.row(row(service));
     }
+    for bridge in status.bridge.iter().flat_map(|bridge| &bridge.processes) {
+        services.row(bridge_row(bridge));
+    }
     let kafka = &status.kafka;
     let clients = status.mqtt_clients.map_or("unknown".to_owned(), |count| count.to_string());
     let replication = match (kafka.under_replicated, kafka.offline) {
@@ -84,11 +95,33 @@ fn show(context: &Context, status: &Status) -> Result<()> {
         }
     };
     Ui::print(&format!(
-        "{}\nStack {} ({}) · {kafka} · MQTT clients: {clients}\n",
+        "{}\nStack {} ({}) · {kafka} · MQTT clients: {clients}\n{}",
         services.render(),
         status.stack,
         status.runtime.as_str(),
+        status.bridge.as_ref().map(bridge_words).unwrap_or_default(),
     ))
+}
+
+/// Its own line below the stack's.
+fn bridge_words(bridge: &BridgeStatus) -> String {
+    let journal = bridge.journal.filter(|journal| journal.limit_bytes > 0).map(|journal| {
+        let since = if journal.messages > 0 {
+            format!(", the oldest for {}", table::duration(i64::try_from(journal.age_seconds).unwrap_or(i64::MAX)))
+        } else {
+            String::new()
+        };
+        let limit = table::bytes(journal.limit_bytes);
+        format!("{} in the journal{since} ({} of {limit})", messages(journal.messages), table::bytes(journal.bytes))
+    });
+    let state = match (bridge.healthy, bridge.degraded.is_empty()) {
+        (false, _) => "nothing is brought to Kafka".to_owned(),
+        (true, true) => "active, with a standby".to_owned(),
+        (true, false) => format!("degraded: {}", bridge.degraded.join("; ")),
+    };
+    let letters = (bridge.dead_letters > 0).then(|| format!("{} became dead letters", messages(bridge.dead_letters)));
+    let words: Vec<String> = [Some(state), journal, letters].into_iter().flatten().collect();
+    format!("Bridge · {}\n", words.join(" · "))
 }
 
 fn has_ended_broker(status: &Status) -> bool {
@@ -97,7 +130,37 @@ fn has_ended_broker(status: &Status) -> bool {
 }
 
 fn row(service: &ServiceStatus) -> Vec<Cell> {
-    let state = match service.state {
+    let ports: Vec<String> = service.ports.iter().map(|port| port.port.to_string()).collect();
+    vec![
+        service.service.to_string().into(),
+        state_words(service.state).into(),
+        health(service.healthy),
+        ports.join(" ").into(),
+        service.uptime_seconds.map_or("-".to_owned(), table::duration).into(),
+        service.memory_bytes.map_or("-".to_owned(), table::bytes).into(),
+        service.detail.clone().into(),
+    ]
+}
+
+fn bridge_row(bridge: &BridgeProcess) -> Vec<Cell> {
+    let port = bridge.metrics.as_deref().and_then(|address| address.rsplit_once(':')).map_or("", |(_, port)| port);
+    vec![
+        bridge.bridge.to_string().into(),
+        state_words(bridge.state).into(),
+        health(bridge.healthy),
+        port.into(),
+        bridge.uptime_seconds.map_or("-".to_owned(), table::duration).into(),
+        bridge.memory_bytes.map_or("-".to_owned(), table::bytes).into(),
+        bridge.detail.clone().into(),
+    ]
+}
+
+fn health(healthy: bool) -> Cell {
+    if healthy { Cell::styled("ok", table::GOOD) } else { Cell::styled("not ok", table::ERROR) }
+}
+
+fn state_words(state: State) -> String {
+    match state {
         State::Created => "created".to_owned(),
         State::Running => "running".to_owned(),
         State::Paused => "paused".to_owned(),
@@ -106,16 +169,5 @@ fn row(service: &ServiceStatus) -> Vec<Cell> {
         State::Stopped => "stopped".to_owned(),
         State::Exited { code: Some(code) } => format!("exited ({code})"),
         State::Exited { code: None } => "exited".to_owned(),
-    };
-    let health = if service.healthy { Cell::styled("ok", table::GOOD) } else { Cell::styled("not ok", table::ERROR) };
-    let ports: Vec<String> = service.ports.iter().map(|port| port.port.to_string()).collect();
-    vec![
-        service.service.to_string().into(),
-        state.into(),
-        health,
-        ports.join(" ").into(),
-        service.uptime_seconds.map_or("-".to_owned(), table::duration).into(),
-        service.memory_bytes.map_or("-".to_owned(), table::bytes).into(),
-        service.detail.clone().into(),
-    ]
+    }
 }

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{Context, archives};
+use super::{Context, archives, bridges};
+use crate::bridge::journal;
 use crate::cli::{RuntimeArg, UpArgs};
-use crate::event::Report;
+use crate::event::{Event, Report};
+use crate::lifecycle::bridges::Change;
 use crate::lifecycle::lock::Lock;
 use crate::lifecycle::placed::{self, Placed, Request};
 use crate::memo::Memo;
@@ -28,12 +30,20 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<()> {
     }
     let choice = args.runtime.map_or(loaded.runtime.unwrap_or(RuntimeChoice::Auto), from_argument);
     let found = if args.fresh {
+        let waiting = bridges::waiting(context, &name)?;
+        if waiting > 0 {
+            let journaled = bridges::waiting_words(waiting);
+            report(Event::Warning(format!("with stack {name} go {journaled}")));
+        }
         placed::clear(&context.paths, &name, found, report, &context.shutdown).await?;
+        journal::remove(&context.paths.bridge(&name))?;
         None
     } else {
         found
     };
     let stack = &loaded.stack;
+    let plan =
+        bridges::wanted(context, &name, args)?.map(|wanted| bridges::plan(context, stack, &wanted)).transpose()?;
     let request = Request {
         stack,
         paths: &context.paths,
@@ -43,6 +53,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<()> {
         retain: args.retain,
         accept_data_loss: args.accept_data_loss,
         replace_credentials: args.replace_credentials,
+        bridges: plan.as_ref().map_or(Change::Remove, Change::Run),
     };
     let result = placed::up(&request, found, report, &context.shutdown).await;
     let left_nothing = result.is_err() && !context.paths.stack(&name).exists();
@@ -69,12 +80,16 @@ fn from_argument(argument: RuntimeArg) -> RuntimeChoice {
 fn words(placed: &Placed, stack: &Stack, took: Duration) -> String {
     let about = stack.name.about();
     let state = if placed.was_up { "was up already; proven ready" } else { "is ready" };
+    let bridges = match placed.bridges.as_slice() {
+        [] => String::new(),
+        metrics => format!("\n  Bridge     active, with a standby; metrics on {}", metrics.join(", ")),
+    };
     [
         format!("\nStack {} {state} in {:.1} s ({}).", placed.stack, took.as_secs_f64(), placed.runtime.as_str()),
         format!("  Kafka      {}", placed.kafka.join(",")),
         format!("  ZooKeeper  {}", placed.zookeeper.join(",")),
         format!("  MQTT       mqtt://{}  mqtts://{}  ws://{}", placed.mqtt, placed.mqtts, placed.mqtt_ws),
-        format!("  Topics     {}    Devices {}", stack.topics.len(), stack.devices.len()),
+        format!("  Topics     {}    Devices {}{bridges}", stack.topics.len(), stack.devices.len()),
         format!("\nNext: eval \"$({})\"   ·   {}", about.command("env"), about.command("tail emergency.created")),
     ]
     .join("\n")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Finding, machine, stack};
+use super::{Finding, bridges, machine, stack};
 use crate::lifecycle::connect;
 use crate::lifecycle::up::Up;
 use crate::paths::Paths;
@@ -22,5 +22,6 @@ pub async fn check(of: &Stack, found: Option<&Found>, paths: &Paths) -> Vec<Find
         Ok(endpoints) => findings.extend(stack::check(&up, &found.inventory, &endpoints).await),
         Err(error) => findings.push(Finding::of_error("secrets", &error, of.name.about().remedy("up"))),
     }
+    findings.extend(bridges::check(of, paths).await);
     findings
 }

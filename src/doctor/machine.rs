@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use super::{Finding, Verdict};
 use crate::about::{About, Remedy};
 use crate::lifecycle::ports;
+use crate::memo::Memo;
 use crate::paths::Paths;
 use crate::runtime::docker::Docker;
 use crate::runtime::process::Process;
 use crate::runtime::{Inventory, Runtime, RuntimeKind};
-use crate::stack::Stack;
+use crate::stack::{Bridge, Member, Stack};
 use crate::target::Target;
 use crate::workload::parts;
 
@@ -174,11 +175,12 @@ async fn free_ports(stack: &Stack, paths: &Paths) -> Finding {
     };
     // Processes take more ports than containers; where a program is missing, the ports that clients use say enough.
     let target = runtime.target(stack).await.unwrap_or(Target::Docker);
-    let wanted: Vec<_> = stack
-        .services()
-        .into_iter()
-        .flat_map(|service| parts::ports(stack, service, &target).into_iter().map(move |port| (service, port)))
-        .collect();
+    let of_service =
+        |service| parts::ports(stack, service, &target).into_iter().map(move |port| (Member::from(service), port.host));
+    let has_bridges = Memo::read(&paths.stack(&stack.name)).unwrap_or_default().bridges.is_some();
+    let bridges = Bridge::ALL.into_iter().filter(|_| has_bridges);
+    let of_bridges = bridges.map(|bridge| (bridge.into(), stack.ports.bridge(bridge)));
+    let wanted: Vec<_> = stack.services().into_iter().flat_map(of_service).chain(of_bridges).collect();
     match ports::ensure_free(&wanted, stack, paths).await {
         Ok(()) => Finding::good("ports", format!("all {} are free on 127.0.0.1", wanted.len())),
         Err(error) => Finding::of_error("ports", &error, stack.name.about().remedy("up --port-offset 100")),

@@ -1,5 +1,6 @@
 //! What is wrong with this machine or a stack, and its remedy. Looks and asks; changes nothing.
 
+mod bridges;
 pub mod examine;
 mod keep_alive;
 pub mod machine;

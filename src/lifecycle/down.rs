@@ -5,15 +5,17 @@ use std::fs;
 use anyhow::Result;
 
 use super::all::all;
+use super::bridges;
 use crate::event::{self, Event, Notice, Outcome, Report, Step};
 use crate::memo::Memo;
 use crate::paths::{Paths, SIMULATION_LOCK};
+use crate::runtime::bridges::Hosted;
 use crate::runtime::{Inventory, Runtime};
 use crate::secrets::ClusterSecrets;
 use crate::shutdown::Shutdown;
 use crate::stack::load::Place;
 use crate::stack::sizes::stop_grace;
-use crate::stack::{Role, Service, StackName};
+use crate::stack::{Bridge, Role, Service, StackName};
 
 /// Stops services: Kafka and Mosquitto at once, then ZooKeeper.
 ///
@@ -61,7 +63,7 @@ pub(super) async fn start_again(
     all(ran.map(|service| runtime.start(name, *service))).await
 }
 
-/// Removes a stack's instances and what they share; with `volumes` also its data and credentials.
+/// Removes a stack's bridges, its instances and what they share; with `volumes` also its data and credentials.
 ///
 /// # Errors
 /// When the runtime refuses. Running it again finishes the rest. [`crate::failure::Failure::Interrupted`] when a signal
@@ -75,6 +77,8 @@ pub async fn down(
     report: Report<'_>,
     shutdown: &Shutdown,
 ) -> Result<()> {
+    // Before the brokers, so that what is in flight gets there.
+    let ended = bridges::stop(paths, name, &Bridge::ALL, report).await?;
     let services: Vec<Service> = inventory.instances.iter().map(|instance| instance.service).collect();
     if !services.is_empty() {
         event::step(report, Step::StopServices, async {
@@ -85,9 +89,11 @@ pub async fn down(
     }
     if shutdown.is_requested() {
         start_again(runtime, name, inventory, &services, report).await?;
+        bridges::start_again(paths, name, &ended)?;
         return Err(shutdown.interrupted().into());
     }
     all(services.iter().map(|service| runtime.remove(name, *service))).await?;
+    bridges::remove(paths, name, report).await?;
     if volumes {
         event::step(report, Step::RemoveData, async {
             runtime.remove_volumes(name, &inventory.volumes).await?;
@@ -116,6 +122,8 @@ pub fn forget_secrets(paths: &Paths, name: &StackName) -> bool {
         let _ = fs::remove_file(dir.join(file));
     }
     Memo::forget(&dir);
+    // Their logs and records only: whoever removes a stack ends its bridges first.
+    let _ = Hosted::of(paths, name).remove();
     let _ = fs::remove_dir(dir);
     exported
 }

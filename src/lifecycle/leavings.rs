@@ -1,12 +1,13 @@
 //! What is left in the data directory of stacks that no runtime has any more, and which of it is worth keeping.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::lock::Lock;
 use crate::memo::Memo;
 use crate::paths::{Paths, SIMULATION_LOCK, children};
 use crate::runtime::RuntimeKind;
+use crate::runtime::bridges::Hosted;
 use crate::secrets::{Accounts, ClusterSecrets};
 use crate::stack::StackName;
 
@@ -41,11 +42,15 @@ pub(super) fn of(paths: &Paths, name: &StackName, daemon: Option<&str>) -> Leavi
     if !dir.exists() {
         return if lock.exists() { Leavings::Waste(lock) } else { Leavings::Nothing };
     }
-    worth_keeping(&dir, name, daemon).map_or(Leavings::Waste(dir), Leavings::Kept)
+    worth_keeping(paths, name, daemon).map_or(Leavings::Waste(dir), Leavings::Kept)
 }
 
 /// Why the directory of a stack that no runtime has is worth keeping; None where it is not.
-pub(super) fn worth_keeping(dir: &Path, name: &StackName, daemon: Option<&str>) -> Option<String> {
+pub(super) fn worth_keeping(paths: &Paths, name: &StackName, daemon: Option<&str>) -> Option<String> {
+    let dir = &paths.stack(name);
+    if Hosted::of(paths, name).count_running() > 0 {
+        return Some(format!("stack {name}, whose bridges run; to end them: {}", name.about_another().command("down")));
+    }
     let removable = format!("who needs them no more removes {}", dir.display());
     match Memo::read(dir) {
         Ok(memo)
@@ -63,7 +68,13 @@ pub(super) fn worth_keeping(dir: &Path, name: &StackName, daemon: Option<&str>) 
     if !matches!(Accounts::read(dir), Ok(None)) {
         return Some(format!("logins of stack {name}, which are nowhere else; {removable}"));
     }
+    if paths.bridge(name).exists() {
+        return Some(format!("stack {name}, in whose bridge's journal messages may wait; {removable}"));
+    }
     let is_expendable = |path: &PathBuf| {
+        if *path == paths.bridges(name) {
+            return true;
+        }
         let file = path.file_name().and_then(|name| name.to_str());
         path.is_file() && file.is_some_and(|file| EXPENDABLE.contains(&file))
     };

@@ -2,6 +2,8 @@
 
 mod all;
 mod apply;
+pub mod bridge_status;
+pub mod bridges;
 pub mod connect;
 pub mod credentials;
 pub mod devices;

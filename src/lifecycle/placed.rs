@@ -7,6 +7,7 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::bridges::Change;
 use super::down;
 use super::up::{self, Prepared, Ready, Up};
 use crate::about::Remedy;
@@ -31,6 +32,7 @@ pub struct Request<'a> {
     pub retain: bool,
     pub accept_data_loss: bool,
     pub replace_credentials: bool,
+    pub bridges: Change<'a>,
 }
 
 impl<'a> Request<'a> {
@@ -64,11 +66,13 @@ pub struct Placed {
     pub mqtt: String,
     pub mqtts: String,
     pub mqtt_ws: String,
+    /// Where each bridge serves metrics and health; empty where there are none.
+    pub bridges: Vec<String>,
 }
 
 impl Placed {
     pub fn of(name: &StackName, runtime: RuntimeKind, ready: Ready, took: Duration) -> Self {
-        let Ready { endpoints, seeded, was_up } = ready;
+        let Ready { endpoints, seeded, bridges, was_up } = ready;
         Self {
             stack: name.clone(),
             runtime,
@@ -81,6 +85,7 @@ impl Placed {
             mqtt_ws: endpoints.mqtt_ws.to_string(),
             kafka: endpoints.kafka,
             zookeeper: endpoints.zookeeper,
+            bridges: bridges.into_iter().map(|(_, port)| format!("127.0.0.1:{port}")).collect(),
         }
     }
 }
@@ -115,7 +120,7 @@ pub async fn up(
     shutdown: &Shutdown,
 ) -> Result<(Box<dyn Runtime>, Ready)> {
     let (runtime, prepared) = choose_and_prepare(request, found, report, shutdown).await?;
-    let ready = up::up(&request.on(&*runtime), prepared, report, shutdown).await?;
+    let ready = up::up(&request.on(&*runtime), prepared, request.bridges, report, shutdown).await?;
     Ok((runtime, ready))
 }
 

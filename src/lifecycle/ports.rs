@@ -10,8 +10,7 @@ use crate::failure::Failure;
 use crate::lifecycle::ephemeral;
 use crate::paths::Paths;
 use crate::runtime::{PortOwner, ports};
-use crate::stack::{Service, Stack};
-use crate::workload::PublishedPort;
+use crate::stack::{Member, Stack};
 
 /// Offsets that are tried for a proposal.
 const PROPOSALS: [u16; 6] = [100, 200, 300, 1000, 2000, 10_000];
@@ -23,7 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 
 /// A wanted port that is in use, and by whom where that can be seen.
 struct Taken {
-    service: Service,
+    member: Member,
     port: u16,
     owner: Option<PortOwner>,
 }
@@ -32,18 +31,18 @@ struct Taken {
 ///
 /// # Errors
 /// [`Failure::PortTaken`].
-pub async fn ensure_free(wanted: &[(Service, PublishedPort)], stack: &Stack, paths: &Paths) -> Result<()> {
+pub async fn ensure_free(wanted: &[(Member, u16)], stack: &Stack, paths: &Paths) -> Result<()> {
     let deadline = Instant::now() + ENDING;
     loop {
-        let busy: Vec<&(Service, PublishedPort)> = wanted.iter().filter(|(_, port)| is_taken(port.host)).collect();
+        let busy: Vec<&(Member, u16)> = wanted.iter().filter(|(_, port)| is_taken(*port)).collect();
         if busy.is_empty() {
             return Ok(());
         }
-        let numbers: Vec<u16> = busy.iter().map(|(_, port)| port.host).collect();
+        let numbers: Vec<u16> = busy.iter().map(|(_, port)| *port).collect();
         let owners = ports::owners(&numbers, paths).await;
         let taken = busy.into_iter().zip(owners);
         let taken: Vec<Taken> =
-            taken.map(|((service, port), owner)| Taken { service: *service, port: port.host, owner }).collect();
+            taken.map(|((member, port), owner)| Taken { member: *member, port: *port, owner }).collect();
         if taken.iter().all(|one| one.owner.is_some()) || Instant::now() >= deadline {
             return Err(refusal(&taken, proposal(wanted, stack)).into());
         }
@@ -85,7 +84,7 @@ fn unseen(port: u16) -> PortOwner {
 }
 
 fn ports_in_words(first: &Taken, others: &[&Taken]) -> String {
-    let one = |taken: &Taken| format!("{} ({})", taken.port, taken.service);
+    let one = |taken: &Taken| format!("{} ({})", taken.port, taken.member);
     if others.is_empty() {
         return format!("port {} is", one(first));
     }
@@ -94,10 +93,10 @@ fn ports_in_words(first: &Taken, others: &[&Taken]) -> String {
 }
 
 /// An offset at which all wanted ports are free.
-fn proposal(wanted: &[(Service, PublishedPort)], stack: &Stack) -> Option<Remedy> {
+fn proposal(wanted: &[(Member, u16)], stack: &Stack) -> Option<Remedy> {
     let moved = |port: u16, offset: u16| (port - stack.ports.offset).checked_add(offset);
     let free_at =
-        |offset: &u16| wanted.iter().all(|(_, port)| moved(port.host, *offset).is_some_and(|port| !is_taken(port)));
+        |offset: &u16| wanted.iter().all(|(_, port)| moved(*port, *offset).is_some_and(|port| !is_taken(port)));
     let offset = PROPOSALS.into_iter().filter(|offset| *offset != stack.ports.offset).find(free_at)?;
     Some(stack.name.about().remedy(&format!("up --port-offset {offset}")))
 }
@@ -118,6 +117,7 @@ fn answers(address: IpAddr, port: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::Service;
 
     #[test]
     fn an_outgoing_connection_is_told_from_a_server() {
@@ -133,7 +133,7 @@ mod tests {
         let owner = |words: &str| {
             Some(PortOwner { description: words.to_owned(), remedy: Some(Remedy::words(format!("end {words}"))) })
         };
-        let taken = |service, port, owner| Taken { service, port, owner };
+        let taken = |service: Service, port, owner| Taken { member: service.into(), port, owner };
         let failure = refusal(
             &[
                 taken(Service::kafka(0), 9092, owner("stack a")),

@@ -181,7 +181,7 @@ async fn remove_leavings(
     }
     let dir = paths.stack(name);
     if dir.exists() {
-        if leavings::worth_keeping(&dir, name, daemon.as_deref()).is_some() {
+        if leavings::worth_keeping(paths, name, daemon.as_deref()).is_some() {
             return Ok(false);
         }
         gone(&dir)?;

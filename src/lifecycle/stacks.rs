@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::event::{Event, Report};
 use crate::paths::Paths;
+use crate::runtime::bridges::Hosted;
 use crate::runtime::choose::{self, Available};
 use crate::runtime::{Inventory, RuntimeKind, State};
 use crate::stack::StackName;
@@ -21,6 +22,8 @@ pub struct Entry {
     pub services: usize,
     pub port_offset: u16,
     pub volumes: usize,
+    /// Bridges that run.
+    pub bridges: usize,
 }
 
 /// How much of a stack runs.
@@ -62,7 +65,10 @@ pub async fn list(paths: &Paths, report: Report<'_>) -> Result<Vec<Entry>> {
     for runtime in runtimes {
         for stack in runtime.stacks().await? {
             match runtime.inventory(&stack).await {
-                Ok(inventory) => entries.push(entry(stack, runtime.kind(), &inventory)),
+                Ok(inventory) => {
+                    let bridges = Hosted::of(paths, &stack).count_running();
+                    entries.push(entry(stack, runtime.kind(), &inventory, bridges));
+                }
                 // One stack that cannot be read, such as a newer sosstack's, hides no other.
                 Err(error) => report(Event::Warning(format!("{error:#}"))),
             }
@@ -72,7 +78,7 @@ pub async fn list(paths: &Paths, report: Report<'_>) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn entry(stack: StackName, runtime: RuntimeKind, inventory: &Inventory) -> Entry {
+fn entry(stack: StackName, runtime: RuntimeKind, inventory: &Inventory, bridges: usize) -> Entry {
     let services = inventory.instances.len();
     let running = inventory.instances.iter().filter(|instance| instance.state == State::Running).count();
     let state = match (running, services) {
@@ -82,5 +88,5 @@ fn entry(stack: StackName, runtime: RuntimeKind, inventory: &Inventory) -> Entry
         _ => Extent::PartlyUp,
     };
     let port_offset = inventory.port_offset.unwrap_or(0);
-    Entry { stack, runtime, state, running, services, port_offset, volumes: inventory.volumes.len() }
+    Entry { stack, runtime, state, running, services, port_offset, volumes: inventory.volumes.len(), bridges }
 }

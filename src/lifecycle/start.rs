@@ -1,10 +1,11 @@
-//! Starts what was stopped, and proves the stack ready when all of it runs.
+//! Starts what was stopped, and proves the stack ready when all of it runs; then its bridges.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use super::all::all;
+use super::bridges::{self, Bringing, Plan};
 use super::ready::Proof;
 use super::{connect, down, evidence, rescue, up};
 use crate::event::{self, Outcome, Report, Step};
@@ -12,21 +13,39 @@ use crate::paths::Paths;
 use crate::runtime::{Runtime, State};
 use crate::secrets::Accounts;
 use crate::shutdown::Shutdown;
-use crate::stack::{Service, Stack};
+use crate::stack::{Bridge, Service, Stack};
 
 pub struct Start<'a> {
     pub stack: &'a Stack,
     pub runtime: &'a dyn Runtime,
     pub paths: &'a Paths,
     pub services: &'a [Service],
+    pub plan: Option<&'a Plan>,
+    /// Those that are to be started as planned.
+    pub bridges: &'a [Bridge],
     pub timeout: Duration,
 }
 
-/// Starts services; whether the whole stack runs now and was proven ready. A signal ends the proof, not the start.
+/// Starts services and bridges; whether all services run now and were proven ready. A signal ends the proof, not the
+/// start.
 ///
 /// # Errors
 /// [`crate::failure::Failure::NotReady`] as for `up`.
 pub async fn start(start: &Start<'_>, report: Report<'_>, shutdown: &Shutdown) -> Result<bool> {
+    let all_run = if start.services.is_empty() {
+        connect::all_running(&start.runtime.inventory(&start.stack.name).await?)
+    } else {
+        services(start, report, shutdown).await?
+    };
+    if let (Some(plan), false) = (start.plan, start.bridges.is_empty()) {
+        let deadline = all_run.then(|| Instant::now() + start.timeout);
+        let (name, paths, which) = (&start.stack.name, start.paths, start.bridges);
+        bridges::bring(&Bringing { name, paths, plan, which, deadline, retain: true }, report, shutdown).await?;
+    }
+    Ok(all_run)
+}
+
+async fn services(start: &Start<'_>, report: Report<'_>, shutdown: &Shutdown) -> Result<bool> {
     let (runtime, name) = (start.runtime, &start.stack.name);
     down::finish_stopping(runtime, start.paths, name).await?;
     let before = runtime.inventory(name).await?;

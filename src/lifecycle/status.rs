@@ -7,9 +7,12 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::bridge_status::{BridgeStatus, seconds};
 use crate::endpoints::Endpoints;
 use crate::kafka::admin::Cluster;
-use crate::observe::{Replicas, Snapshot};
+use crate::observe::{Bridges, Replicas, Snapshot};
+use crate::paths::Paths;
+use crate::runtime::bridges::Hosted;
 use crate::runtime::{Instance, Inventory, Runtime, RuntimeKind, State};
 use crate::stack::ports::PortName;
 use crate::stack::{Service, StackName};
@@ -23,9 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Status {
     pub stack: StackName,
     pub runtime: RuntimeKind,
-    /// Every service that the stack has runs and is healthy, the quorum is full, and no partition lacks a replica.
+    /// Every service that the stack has runs and is healthy, the quorum is full, no partition lacks a replica, and a bridge
+    /// brings messages to Kafka if one is to.
     pub healthy: bool,
     pub services: Vec<ServiceStatus>,
+    /// None where the stack is to have no bridges.
+    pub bridge: Option<BridgeStatus>,
     pub kafka: KafkaStatus,
     /// Connected MQTT clients besides this command; None when Mosquitto does not tell.
     pub mqtt_clients: Option<u64>,
@@ -71,21 +77,40 @@ pub struct KafkaStatus {
     pub offline: usize,
 }
 
-/// Asks every layer at once. `expected`: services that the stack should have, whether there are instances or not.
+/// Whose status it is, and what it should have.
+pub struct Expected<'a> {
+    pub name: &'a StackName,
+    pub paths: &'a Paths,
+    /// Services that the stack should have, whether there are instances or not.
+    pub services: &'a [Service],
+    /// Whether it should have bridges.
+    pub bridges: bool,
+}
+
+/// Asks every layer at once.
 ///
 /// # Errors
 /// When the runtime does not answer; a layer that does not answer is a finding, no error.
 pub async fn status(
     runtime: &dyn Runtime,
-    name: &StackName,
-    expected: &[Service],
+    expected: &Expected<'_>,
     inventory: &Inventory,
     endpoints: &Endpoints,
 ) -> anyhow::Result<Status> {
+    let name = expected.name;
     let services: Vec<Service> = inventory.instances.iter().map(|instance| instance.service).collect();
-    let (snapshot, memory) =
-        tokio::join!(Snapshot::take(expected, inventory, endpoints, PATIENCE), runtime.memory(name, &services));
-    Ok(of(name, runtime.kind(), &snapshot, &memory?.into_iter().collect(), Timestamp::now()))
+    let hosted = Hosted::of(expected.paths, name);
+    let (snapshot, memory, bridges) = tokio::join!(
+        Snapshot::take(expected.services, inventory, endpoints, PATIENCE),
+        runtime.memory(name, &services),
+        Bridges::take(&hosted, PATIENCE)
+    );
+    let (now, bridges) = (Timestamp::now(), bridges?);
+    let is_there = expected.bridges || bridges.0.iter().any(|seen| seen.instance.is_some());
+    let status = of(name, runtime.kind(), &snapshot, &memory?.into_iter().collect(), now);
+    let bridge = is_there.then(|| BridgeStatus::of(&bridges, now));
+    let healthy = status.healthy && bridge.as_ref().is_none_or(|bridge| bridge.healthy);
+    Ok(Status { healthy, bridge, ..status })
 }
 
 fn of(
@@ -98,15 +123,13 @@ fn of(
     let row = |(service, instance): (&Service, &Option<Instance>)| {
         let says = snapshot.says(*service);
         let instance = instance.as_ref();
-        // The clock may have been set back.
-        let uptime = |started: Timestamp| (now.as_second() - started.as_second()).max(0);
         ServiceStatus {
             service: *service,
             state: snapshot.state(*service),
             healthy: says.is_ok(),
             detail: says.unwrap_or_else(|words| words),
             ports: instance.iter().flat_map(|instance| &instance.ports).map(PortStatus::from).collect(),
-            uptime_seconds: instance.and_then(|instance| instance.started).map(uptime),
+            uptime_seconds: instance.and_then(|instance| instance.started).map(|started| seconds(started, now)),
             memory_bytes: memory.get(service).copied(),
             handle: instance.map(|instance| instance.handle.clone()).unwrap_or_default(),
         }
@@ -121,6 +144,7 @@ fn of(
             && kafka.under_replicated == 0
             && kafka.offline == 0,
         services,
+        bridge: None,
         kafka,
         mqtt_clients: snapshot.clients.as_ref().ok().copied(),
     }

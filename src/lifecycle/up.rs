@@ -1,11 +1,13 @@
 //! Converges a stack: makes what is missing, changes what differs, and proves it ready.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
 use super::apply::{self, Made, apply, wake};
+use super::bridges::{self, Bringing, Change};
 use super::credentials::{self, Place};
 use super::evidence;
 use super::kept;
@@ -24,12 +26,13 @@ use crate::event::{Event, Notice, Report};
 use crate::failure::Failure;
 use crate::kafka::admin::Admin;
 use crate::memo::Memo;
+use crate::runtime::bridges::Hosted;
 use crate::runtime::{Inventory, Runtime};
 use crate::secrets::{Accounts, Authority, ServerCertificate};
 use crate::shutdown::Shutdown;
-use crate::stack::{Persistence, Role, Service, Stack};
+use crate::stack::{Bridge, Member, Persistence, Role, Service, Stack};
+use crate::workload::Workload;
 use crate::workload::build::{Secrets, certificate_names, workloads};
-use crate::workload::{PublishedPort, Workload};
 
 pub use super::request::Up;
 
@@ -38,6 +41,8 @@ pub use super::request::Up;
 pub struct Ready {
     pub endpoints: Endpoints,
     pub seeded: Seeded,
+    /// Where its bridges serve metrics and health; empty where it has none, or they were left as they are.
+    pub bridges: Vec<(Bridge, u16)>,
     /// Nothing had to be made or started.
     pub was_up: bool,
 }
@@ -148,20 +153,29 @@ pub async fn seed(up: &Up<'_>, report: Report<'_>) -> Result<Seeded> {
     seed::seed(up.stack, &admin, &cluster, deadline, report).await
 }
 
-/// Brings the stack up.
+/// Brings the stack up, and its bridges behind it.
 ///
 /// # Errors
 /// [`Failure::PortTaken`] before anything is started; [`Failure::NotReady`] when a service dies or the
 /// deadline passes (everything stays, as evidence). After any other error, [`Failure::Interrupted`]
 /// among them, a stack that did not run before is as it was; one that ran goes on, old or new.
-pub async fn up(up: &Up<'_>, prepared: Prepared, report: Report<'_>, shutdown: &Shutdown) -> Result<Ready> {
+pub async fn up(
+    up: &Up<'_>,
+    prepared: Prepared,
+    bridges: Change<'_>,
+    report: Report<'_>,
+    shutdown: &Shutdown,
+) -> Result<Ready> {
     let mut made = Made::default();
-    let result = converge(up, &prepared, &mut made, report, shutdown).await;
+    let dir = up.paths.stack(&up.stack.name);
+    let bridging = Memo::read(&dir)?.bridges;
+    let result = converge(up, &prepared, bridges, &mut made, report, shutdown).await;
     // What started and is not ready is evidence.
     let is_evidence = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(Failure::NotReady { .. }));
     if result.as_ref().map_or_else(is_evidence, |_| true) || up.retain || made.proven {
         return result;
     }
+    Memo::update(&dir, |memo| memo.bridges = bridging)?;
     if prepared.inventory.instances.iter().any(|instance| instance.state.is_alive()) {
         if !made.is_empty() {
             report(Event::Noticed(Notice::GoesOn { stack: up.stack.name.clone() }));
@@ -180,6 +194,25 @@ pub async fn up(up: &Up<'_>, prepared: Prepared, report: Report<'_>, shutdown: &
 async fn converge(
     up: &Up<'_>,
     prepared: &Prepared,
+    bridges: Change<'_>,
+    made: &mut Made,
+    report: Report<'_>,
+    shutdown: &Shutdown,
+) -> Result<Ready> {
+    let deadline = Instant::now() + up.timeout;
+    let ready = services(up, prepared, bridges, made, report, shutdown).await?;
+    // Interrupted now, the run takes back what it made, unless nothing is left to be done.
+    made.proven = !matches!(bridges, Change::Run(_));
+    let changed = bridge(up, bridges, deadline, report, shutdown).await?;
+    made.proven = true;
+    let bridges = if let Change::Run(plan) = bridges { plan.ports() } else { Vec::new() };
+    Ok(Ready { bridges, was_up: ready.was_up && !changed, ..ready })
+}
+
+async fn services(
+    up: &Up<'_>,
+    prepared: &Prepared,
+    bridges: Change<'_>,
     made: &mut Made,
     report: Report<'_>,
     shutdown: &Shutdown,
@@ -193,9 +226,12 @@ async fn converge(
     let steps = plan::plan(&prepared.workloads, &before);
     let was_up = steps.iter().all(Step::is_keep) && before == prepared.inventory;
     let ran = steps.iter().filter(|step| step.is_keep()).map(Step::service).collect();
-    shutdown.guard(ensure_ports_free(up, prepared, &steps)).await?;
+    shutdown.guard(ensure_ports_free(up, prepared, &steps, bridges)).await?;
     let deadline = Instant::now() + up.timeout;
-    Memo::update(&dir, |memo| memo.persistence = Some(prepared.persistence))?;
+    Memo::update(&dir, |memo| {
+        memo.persistence = Some(prepared.persistence);
+        bridges.note(memo);
+    })?;
     if let Some(mosquitto) = prepared.workloads.iter().find(|workload| workload.service.role == Role::Mosquitto) {
         credentials::note_logins(up.paths, &up.stack.name, &prepared.inventory, &mosquitto.live_hash())?;
     }
@@ -235,9 +271,29 @@ async fn converge(
                 memo.volumes = inventory.volumes.iter().cloned().collect();
                 memo.services = up.stack.services();
             })?;
-            Ok(Ready { endpoints, seeded, was_up })
+            Ok(Ready { endpoints, seeded, bridges: Vec::new(), was_up })
         }
         Err(unready) => Err(evidence::not_ready(up.runtime, &up.stack.name, unready, started.elapsed()).await.into()),
+    }
+}
+
+/// Brings the bridges up, or takes them away; whether any was started.
+async fn bridge(
+    up: &Up<'_>,
+    change: Change<'_>,
+    deadline: Instant,
+    report: Report<'_>,
+    shutdown: &Shutdown,
+) -> Result<bool> {
+    let (name, paths) = (&up.stack.name, up.paths);
+    match change {
+        Change::None => Ok(false),
+        Change::Remove => bridges::remove(paths, name, report).await.map(|()| false),
+        Change::Run(plan) => {
+            let which = &Bridge::ALL;
+            let bringing = Bringing { name, paths, plan, which, deadline: Some(deadline), retain: up.retain };
+            bridges::bring(&bringing, report, shutdown).await
+        }
     }
 }
 
@@ -262,7 +318,7 @@ pub(super) async fn prove_or_find_dead(
 }
 
 /// The host ports of whatever is about to start and does not hold them already.
-async fn ensure_ports_free(up: &Up<'_>, prepared: &Prepared, steps: &[Step]) -> Result<()> {
+async fn ensure_ports_free(up: &Up<'_>, prepared: &Prepared, steps: &[Step], bridges: Change<'_>) -> Result<()> {
     let held: HashMap<u16, Service> = prepared
         .inventory
         .instances
@@ -276,13 +332,19 @@ async fn ensure_ports_free(up: &Up<'_>, prepared: &Prepared, steps: &[Step]) -> 
         alive.into_iter().any(|instance| instance.service == service && instance.ports.is_empty())
     };
     let starting = |service| steps.iter().any(|step| step.service() == service && !step.is_keep());
-    let wanted: Vec<(Service, PublishedPort)> = prepared
+    let of_services = prepared
         .workloads
         .iter()
         .filter(|workload| starting(workload.service) && !unrecorded(workload.service))
-        .flat_map(|workload| workload.ports.iter().map(|port| (workload.service, *port)))
-        .filter(|(_, port)| !held.contains_key(&port.host))
-        .collect();
+        .flat_map(|workload| workload.ports.iter().map(|port| (Member::from(workload.service), port.host)))
+        .filter(|(_, port)| !held.contains_key(port));
+    let of_bridges = if let Change::Run(plan) = bridges { plan.ports() } else { Vec::new() };
+    let there = Hosted::of(up.paths, &up.stack.name).instances()?;
+    let holds = |(bridge, port): &(Bridge, u16)| {
+        there.iter().any(|one| one.bridge == *bridge && one.port == *port && one.state.is_alive())
+    };
+    let of_bridges = of_bridges.into_iter().filter(|bridge| !holds(bridge)).map(|(bridge, port)| (bridge.into(), port));
+    let wanted: Vec<(Member, u16)> = of_services.chain(of_bridges).collect();
     ports::ensure_free(&wanted, up.stack, up.paths).await
 }
 
@@ -292,6 +354,8 @@ fn forget_secrets(up: &Up<'_>, prepared: &Prepared) {
         return;
     }
     if prepared.secrets_are_new {
+        // What bridges took in meanwhile is of a stack that nobody has used.
+        let _ = fs::remove_dir_all(up.paths.bridge(&up.stack.name));
         down::forget_secrets(up.paths, &up.stack.name);
         return;
     }

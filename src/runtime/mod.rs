@@ -4,10 +4,12 @@
 //! Narrow on purpose: what a workload needs done, not what Docker offers.
 
 pub mod archives;
+pub mod bridges;
 pub mod caches;
 pub mod choose;
 mod classes;
 pub mod docker;
+pub mod merged;
 pub mod ports;
 pub mod process;
 
@@ -25,7 +27,7 @@ use crate::about::Remedy;
 use crate::event::Report;
 use crate::failure::Failure;
 use crate::shutdown::Shutdown;
-use crate::stack::{Service, Stack, StackName};
+use crate::stack::{Member, Service, Stack, StackName};
 use crate::target::Target;
 use crate::workload::{ConfigFile, PublishedPort, Workload};
 
@@ -116,11 +118,11 @@ pub struct Created {
     pub volumes: Vec<String>,
 }
 
-/// One line that a service wrote; one line of `sosstack logs --output json`.
+/// One line that a service or a bridge wrote; one line of `sosstack logs --output json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LogLine {
     #[schemars(with = "String")]
-    pub service: Service,
+    pub service: Member,
     /// None when neither runtime nor line tells.
     #[schemars(with = "Option<String>")]
     pub time: Option<Timestamp>,

@@ -3,9 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Bridge;
+
 /// Where clients on this machine reach a broker in a container, whose published port leads there: they are told another
 /// address than clients on the stack's network.
 pub const KAFKA_EXTERNAL: u16 = 19092;
+
+/// Where the first bridge of a stack serves metrics and health, before the offset; the second one takes the next port.
+pub const BRIDGE: u16 = 9101;
 
 /// Host ports: the first of each kind, before the offset. Services of one role take consecutive ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +54,11 @@ impl Ports {
 
     pub fn mqtt_ws(&self) -> u16 {
         self.mqtt_ws + self.offset
+    }
+
+    /// Metrics and health of a bridge.
+    pub fn bridge(&self, bridge: Bridge) -> u16 {
+        BRIDGE + self.offset + bridge.ordinal()
     }
 }
 

@@ -43,3 +43,6 @@ pub const fn stop_grace(role: Role, place: Place) -> Duration {
     };
     Duration::from_secs(seconds)
 }
+
+/// As [`stop_grace`], of a bridge: it waits a moment for Kafka, and writes what is left to its journal.
+pub const BRIDGE_GRACE: Duration = Duration::from_secs(10);

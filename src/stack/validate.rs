@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::device;
+use super::ports::BRIDGE;
 use super::rules::{is_dns_label, is_dns_name, new_topic_problem, topics_collide};
 use super::shape::Problem;
 use super::spec::{Scalar, Spec, TopicSpec};
 use super::version::numbers;
-use super::{Persistence, Ports, Stack, has_sqlite};
+use super::{Bridge, Persistence, Ports, Stack, has_sqlite};
 use crate::similar::similar;
 
 /// More partitions than a laptop's brokers should carry for one topic.
@@ -225,6 +226,10 @@ impl Findings {
                 Some((port, other)) => self.add(path, format!("port {port} is wanted by {other} as well")),
                 None => taken.extend((start..=end).map(|port| (port, path))),
             }
+        }
+        let last = Bridge::ALL.map(|bridge| u32::from(BRIDGE) + u32::from(offset) + u32::from(bridge.ordinal()))[1];
+        if last > 65_535 && !self.0.iter().any(|problem| problem.path == "ports.offset") {
+            self.add("ports.offset", format!("{offset} moves a port to {last}, but ports end at 65535"));
         }
     }
 

@@ -35,7 +35,7 @@ fn ctrl_c_undoes_what_this_run_made_in_docker() {
 const UNDONE: Duration = Duration::from_secs(30);
 
 /// Interrupts an `up` when a line of its progress appears.
-fn interrupt(home: &Home, more: &[&str], signal: Signal, when: &str) -> Finished {
+pub fn interrupt(home: &Home, more: &[&str], signal: Signal, when: &str) -> Finished {
     let mut arguments = home.up_arguments();
     arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
     let mut up = home.spawn(&arguments.iter().map(String::as_str).collect::<Vec<_>>());

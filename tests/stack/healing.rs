@@ -70,7 +70,7 @@ fn doctor_finds_and_its_remedies_work(home: &Home) {
 }
 
 /// The finding about a subject, which must have this verdict.
-fn found(home: &Home, subject: &str, verdict: &str) -> Value {
+pub fn found(home: &Home, subject: &str, verdict: &str) -> Value {
     let finished = home.run(&["doctor", "--output", "json"]);
     let findings: Value = serde_json::from_str(&finished.stdout).unwrap();
     let all = findings.as_array().unwrap();

@@ -10,15 +10,17 @@ use super::lock::{Lock, holder};
 use crate::about::Remedy;
 use crate::failure::Failure;
 
-/// How many messages wait in a journal that is about to be removed; 0 where there is none.
+/// How many messages wait in a journal that is about to be removed; 0 where there is none. `ending` are the process ids of
+/// bridges that will have ended by then.
 ///
 /// # Errors
-/// [`Failure::Failed`] while a bridge works with it; others when it cannot be read.
-pub fn removable(directory: &Path) -> Result<u64> {
+/// [`Failure::Failed`] while another bridge works with it; others when it cannot be read.
+pub fn removable(directory: &Path, ending: &[u32]) -> Result<u64> {
     if !directory.is_dir() {
         return Ok(0);
     }
-    if let Some(process) = holder(directory) {
+    let is_ending = |process: &String| process.parse().is_ok_and(|process| ending.contains(&process));
+    if let Some(process) = holder(directory).filter(|process| !is_ending(process)) {
         return Err(in_use(directory, Some(process)).into());
     }
     Ok(inspect(directory)?.messages)
@@ -52,12 +54,13 @@ mod tests {
     fn a_journal_goes_unless_a_bridge_works_with_it() {
         let home = tempfile::tempdir().unwrap();
         let directory = home.path().join("bridge");
-        assert_eq!(removable(&directory).unwrap(), 0, "there is none");
+        assert_eq!(removable(&directory, &[]).unwrap(), 0, "there is none");
         remove(&directory).unwrap();
         let lock = Lock::try_acquire(&directory).unwrap().unwrap();
-        assert!(removable(&directory).is_err() && remove(&directory).is_err());
+        assert!(removable(&directory, &[]).is_err() && remove(&directory).is_err());
+        assert_eq!(removable(&directory, &[std::process::id()]).unwrap(), 0, "it will have ended");
         drop(lock);
-        assert_eq!(removable(&directory).unwrap(), 0);
+        assert_eq!(removable(&directory, &[]).unwrap(), 0);
         remove(&directory).unwrap();
         assert!(!directory.exists());
     }

@@ -23,6 +23,7 @@ use crate::cli::bridge::RunArgs;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::reach::{Reach, Who};
+use crate::runtime::bridges::bound_log;
 use crate::secrets::Accounts;
 use crate::stack::Stack;
 use crate::ui::Ui;
@@ -37,7 +38,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
         Some(address) => Some(Health::listen(address).await?),
         None => None,
     };
-    if let Some(health) = &health {
+    if let (Some(health), None) = (&health, &args.log_file) {
         context.ui.say(&format!("metrics and health on http://{}/metrics", health.address()?));
     }
     let metrics = Arc::new(Metrics::default());
@@ -63,6 +64,10 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
             Word::Look => {
                 login.look(context);
                 context.ui.stand(&counts(&metrics));
+                if let Some(log) = &args.log_file {
+                    // On a full disk it grows: better than to end.
+                    let _ = bound_log(log);
+                }
             }
         }
         Ok(())

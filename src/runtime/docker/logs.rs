@@ -6,19 +6,18 @@ use anyhow::{Context, Result};
 use bollard::Docker;
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::future::try_join_all;
-use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt, select_all};
+use futures_util::stream::{self, StreamExt, TryStreamExt, select_all};
 use jiff::Timestamp;
 
 use super::log_text::Assembler;
 use super::names;
+use crate::runtime::merged::{Lines, by_time};
 use crate::runtime::{LogLine, LogQuery};
 use crate::stack::{Service, StackName};
 
 /// How often a container that has ended is asked whether it runs again: Docker's first delay between
 /// restarts is 100 ms.
 const REATTACH: Duration = Duration::from_millis(500);
-
-type Lines = BoxStream<'static, Result<LogLine>>;
 
 /// The history of all services in the order of time; with `follow`, then new lines as they come.
 pub(super) async fn logs(docker: &Docker, stack: &StackName, services: &[Service], query: &LogQuery) -> Result<Lines> {
@@ -27,7 +26,7 @@ pub(super) async fn logs(docker: &Docker, stack: &StackName, services: &[Service
         .map(|&service| Source { docker: docker.clone(), container: names::container(stack, service), service })
         .collect();
     if !query.follow {
-        return Ok(merge(sources.iter().map(|source| source.history(query)).collect()));
+        return Ok(by_time(sources.iter().map(|source| source.history(query)).collect()));
     }
     // Following needs to know where each history ended, so histories are read whole first.
     let histories = sources.iter().map(|source| async { source.history(query).try_collect::<Vec<_>>().await });
@@ -37,7 +36,7 @@ pub(super) async fn logs(docker: &Docker, stack: &StackName, services: &[Service
         source.follow(last.or(query.since), query.tail == Some(0))
     });
     let followed = select_all(followers.collect::<Vec<_>>());
-    let past = merge(histories.into_iter().map(|lines| stream::iter(lines.into_iter().map(Ok)).boxed()).collect());
+    let past = by_time(histories.into_iter().map(|lines| stream::iter(lines.into_iter().map(Ok)).boxed()).collect());
     Ok(past.chain(followed).boxed())
 }
 
@@ -105,53 +104,9 @@ impl Source {
             Some((line, (pieces, assembler)))
         })
         .map(move |line| match line {
-            Ok((time, text)) => Ok(LogLine { service, time, text }),
+            Ok((time, text)) => Ok(LogLine { service: service.into(), time, text }),
             Err(error) => Err(error).with_context(|| format!("reading the log of container {container}")),
         })
         .boxed()
-    }
-}
-
-/// Emits whichever stream's next line is the oldest. Reads no further ahead than one line of each.
-fn merge(sources: Vec<Lines>) -> Lines {
-    let heads: Vec<_> = sources.into_iter().map(|lines| Box::pin(lines.peekable())).collect();
-    stream::unfold(heads, |mut heads| async move {
-        let mut oldest: Option<(usize, Option<Timestamp>)> = None;
-        for (index, lines) in heads.iter_mut().enumerate() {
-            let time = match lines.as_mut().peek().await {
-                Some(Ok(line)) => line.time,
-                Some(Err(_)) => None,
-                None => continue,
-            };
-            if oldest.is_none_or(|(_, earliest)| time < earliest) {
-                oldest = Some((index, time));
-            }
-        }
-        let line = heads[oldest?.0].next().await?;
-        Some((line, heads))
-    })
-    .boxed()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lines(service: Service, times: &[i64]) -> Lines {
-        let line = |&second: &i64| {
-            Ok(LogLine { service, time: Timestamp::from_second(second).ok(), text: second.to_string() })
-        };
-        stream::iter(times.iter().map(line).collect::<Vec<_>>()).boxed()
-    }
-
-    #[tokio::test]
-    async fn lines_of_all_services_come_in_the_order_of_time() {
-        let sources = vec![
-            lines(Service::kafka(0), &[1, 4, 5]),
-            lines(Service::kafka(1), &[]),
-            lines(Service::mosquitto(), &[2, 3, 9]),
-        ];
-        let merged: Vec<_> = merge(sources).map(|line| line.unwrap().text).collect().await;
-        assert_eq!(merged, ["1", "2", "3", "4", "5", "9"]);
     }
 }

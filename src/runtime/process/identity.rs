@@ -12,8 +12,8 @@ use crate::stack::Service;
 
 /// A started process: its number, and when it began, since numbers are used again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Identity {
-    pub(super) pid: u32,
+pub(in crate::runtime) struct Identity {
+    pub(in crate::runtime) pid: u32,
     /// None where an earlier sosstack wrote it down, and on systems without `/proc`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) birth: Option<Birth>,
@@ -25,9 +25,9 @@ pub(super) struct Identity {
 
 /// A process that is there, and the command line by which it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Running {
-    pub(super) identity: Identity,
-    pub(super) command: Vec<String>,
+pub(in crate::runtime) struct Running {
+    pub(in crate::runtime) identity: Identity,
+    pub(in crate::runtime) command: Vec<String>,
 }
 
 /// A service's process, found by its command line alone.
@@ -45,7 +45,7 @@ const CLOCK_SLACK_SECONDS: u64 = 2;
 
 impl Running {
     /// Whether it still runs.
-    pub(super) fn is_alive(&self) -> bool {
+    pub(in crate::runtime) fn is_alive(&self) -> bool {
         let identity = &self.identity;
         let pid = Pid::from_u32(identity.pid);
         let system = refreshed(ProcessesToUpdate::Some(&[pid]));
@@ -74,15 +74,31 @@ pub(super) fn living() -> Vec<Living> {
 /// What runs one of our programs; None without `/proc`. Nearly every command looks for services, and most processes
 /// of a machine are none: of those only the command line is read.
 fn of_our_programs() -> Option<Vec<Pid>> {
+    whose_command(|command| {
+        let program = command.split(|byte| *byte == 0).next().unwrap_or_default();
+        is_our_program(OsStr::from_bytes(program))
+    })
+}
+
+/// The processes whose command line, each word of it ended by a zero, is wanted; None without `/proc`.
+fn whose_command(is_wanted: impl Fn(&[u8]) -> bool) -> Option<Vec<Pid>> {
     let entries = std::fs::read_dir("/proc").ok()?.flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let is_ours = |pid: &u32| {
-        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|command| {
-            let program = command.split(|byte| *byte == 0).next().unwrap_or_default();
-            is_our_program(OsStr::from_bytes(program))
-        })
+    let reads = |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|command| is_wanted(&command));
+    Some(pids.filter(reads).map(Pid::from_u32).collect())
+}
+
+/// The process whose command line ends with these two words. To be asked with words that no other one has.
+pub(in crate::runtime) fn ending_with(option: &str, path: &Path) -> Option<Running> {
+    let end = [option.as_bytes(), path.as_os_str().as_bytes()].map(|word| [&b"\0"[..], word].concat()).concat();
+    let pids = whose_command(|command| command.strip_suffix(b"\0").is_some_and(|command| command.ends_with(&end)));
+    let system = refreshed(pids.as_ref().map_or(ProcessesToUpdate::All, |pids| ProcessesToUpdate::Some(pids)));
+    let ends_so = |process: &&Process| {
+        let mut words = process.cmd().iter().rev();
+        words.next().is_some_and(|word| word == path) && words.next().is_some_and(|word| word == option)
     };
-    Some(pids.filter(is_ours).map(Pid::from_u32).collect())
+    let mut processes = system.processes().values().filter(|process| process.thread_kind().is_none());
+    processes.find(|process| ends_so(process) && !has_ended(process)).and_then(running)
 }
 
 fn is_our_program(program: &OsStr) -> bool {
@@ -91,19 +107,24 @@ fn is_our_program(program: &OsStr) -> bool {
 
 /// A service is a program of ours whose last argument is a file in a directory that only a stack has.
 fn as_service(process: &Process) -> Option<Living> {
-    let command: Option<Vec<String>> = process.cmd().iter().map(|word| Some(word.to_str()?.to_owned())).collect();
-    let command = command?;
-    if !is_our_program(command.first()?.as_ref()) {
+    let running = running(process)?;
+    if !is_our_program(running.command.first()?.as_ref()) {
         return None;
     }
-    let service_dir = Path::new(command.last()?).parent()?;
+    let service_dir = Path::new(running.command.last()?).parent()?;
     let service = service_dir.file_name()?.to_str()?.parse().ok()?;
     let services = service_dir.parent().filter(|dir| dir.file_name().is_some_and(|name| name == "services"))?;
     let stack_dir = services.parent()?.to_owned();
+    let is_paused = process.status() == ProcessStatus::Stop;
+    Some(Living { stack_dir, service, running, is_paused })
+}
+
+/// None where the command line is not text.
+fn running(process: &Process) -> Option<Running> {
+    let words = process.cmd().iter().map(|word| Some(word.to_str()?.to_owned()));
     let pid = process.pid().as_u32();
     let identity = Identity { pid, birth: Birth::of(pid), began: process.start_time() };
-    let is_paused = process.status() == ProcessStatus::Stop;
-    Some(Living { stack_dir, service, running: Running { identity, command }, is_paused })
+    Some(Running { identity, command: words.collect::<Option<_>>()? })
 }
 
 /// Whether two paths name one directory, by way of a link maybe.
@@ -119,13 +140,13 @@ pub(super) fn of_child(pid: u32) -> Identity {
 }
 
 /// Whether a process stands still by SIGSTOP, until SIGCONT.
-pub(super) fn is_paused(pid: u32) -> bool {
+pub(in crate::runtime) fn is_paused(pid: u32) -> bool {
     let system = refreshed(ProcessesToUpdate::Some(&[Pid::from_u32(pid)]));
     system.process(Pid::from_u32(pid)).is_some_and(|process| process.status() == ProcessStatus::Stop)
 }
 
 /// Resident memory in bytes; None when the process is gone.
-pub(super) fn memory(pid: u32) -> Option<u64> {
+pub(in crate::runtime) fn memory(pid: u32) -> Option<u64> {
     let pid = Pid::from_u32(pid);
     let mut system = System::new();
     let kind = ProcessRefreshKind::nothing().with_memory().without_tasks();

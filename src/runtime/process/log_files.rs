@@ -43,6 +43,10 @@ pub(super) fn read_all(service_dir: &Path) -> Vec<Line> {
 
 /// The line without its time. One that has none (a stack trace's) has the time of the line before.
 pub(super) fn parse(line: &str, last: &mut Option<Timestamp>) -> Line {
+    if let Some((time, text)) = super::own_lines::read(line) {
+        *last = time.or(*last);
+        return (*last, text);
+    }
     let split = line.split_once(' ').and_then(|(stamp, rest)| Some((time(stamp)?, rest)));
     match split {
         Some((time, rest)) => {
@@ -61,7 +65,7 @@ fn time(stamp: &str) -> Option<Timestamp> {
 
 /// Cuts the console file back to its newest part. Its writer appends, so it goes on at the new end;
 /// what it writes between our reading and cutting is lost, a few lines in ten megabytes.
-pub(super) fn bound_console(service_dir: &Path) -> std::io::Result<()> {
+pub(in crate::runtime) fn bound_console(service_dir: &Path) -> std::io::Result<()> {
     let path = service_dir.join(CONSOLE);
     if !path.is_file() || path.metadata()?.len() <= CONSOLE_LIMIT {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Log lines of several services merged by time, and what they go on to write.
+//! Log lines of several services, or bridges, merged by time, and what they go on to write.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -13,13 +13,16 @@ use tokio::sync::mpsc;
 
 use super::log_files::{self, Line};
 use crate::runtime::{LogLine, LogQuery};
-use crate::stack::Service;
+use crate::stack::Member;
 
 /// Between two looks at files that grow.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The lines that a query asks for.
-pub(super) fn logs(services: &[(Service, PathBuf)], query: &LogQuery) -> BoxStream<'static, Result<LogLine>> {
+pub(in crate::runtime) fn logs(
+    services: &[(Member, PathBuf)],
+    query: &LogQuery,
+) -> BoxStream<'static, Result<LogLine>> {
     // Where following goes on is noted before the past is read: a line may then come twice, never not at all.
     let followed: Vec<Followed> = services
         .iter()
@@ -31,7 +34,7 @@ pub(super) fn logs(services: &[(Service, PathBuf)], query: &LogQuery) -> BoxStre
     if query.follow { past.chain(follow(followed)).boxed() } else { past.boxed() }
 }
 
-fn past(service: Service, dir: &Path, query: &LogQuery) -> Vec<LogLine> {
+fn past(service: Member, dir: &Path, query: &LogQuery) -> Vec<LogLine> {
     let recent = |(time, _): &Line| query.since.is_none_or(|since| time.is_none_or(|time| time >= since));
     let lines: Vec<Line> = log_files::read_all(dir).into_iter().filter(recent).collect();
     let skip = query.tail.map_or(0, |tail| lines.len().saturating_sub(tail));
@@ -60,7 +63,7 @@ fn follow(mut files: Vec<Followed>) -> BoxStream<'static, Result<LogLine>> {
 
 /// A file that grows, is rotated away, or is cut back to nothing.
 struct Followed {
-    service: Service,
+    service: Member,
     path: PathBuf,
     open: Option<File>,
     inode: u64,
@@ -72,7 +75,7 @@ struct Followed {
 
 impl Followed {
     /// Begins at the file's end.
-    fn new(service: Service, path: PathBuf) -> Self {
+    fn new(service: Member, path: PathBuf) -> Self {
         let mut followed = Self { service, path, open: None, inode: 0, offset: 0, unfinished: Vec::new(), last: None };
         followed.reopen();
         followed.offset = followed.open.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |meta| meta.len());

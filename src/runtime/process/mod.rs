@@ -6,17 +6,18 @@
 mod archives;
 mod birth;
 mod files;
-mod identity;
+pub(super) mod identity;
 mod instances;
 mod jars;
-mod log_files;
-mod logs;
+pub(super) mod log_files;
+pub(super) mod logs;
 mod mosquitto;
+mod own_lines;
 mod owner;
 mod record;
 mod replace;
 mod signal;
-mod spawn;
+pub(super) mod spawn;
 mod tools;
 
 use std::fs;
@@ -237,7 +238,7 @@ impl Runtime for Process {
         let classes = archives::classes_of(&self.paths.cache, service, &dir, &record.workload.command);
         record.workload.command = classes::apply(&record.workload.command, &classes);
         record.write(&dir)?;
-        record.process = Some(spawn::spawn(&record.workload.command, &dir)?);
+        record.process = Some(spawn::spawn(&record.workload.command, &dir, &[])?);
         record.write(&dir)
     }
 
@@ -340,7 +341,7 @@ impl Runtime for Process {
     async fn logs(&self, stack: &StackName, query: LogQuery) -> Result<BoxStream<'static, Result<LogLine>>> {
         let wanted = |service: &Service| query.services.is_empty() || query.services.contains(service);
         let services = self.services(stack).into_iter().filter(wanted);
-        let services: Vec<_> = services.map(|service| (service, self.service_dir(stack, service))).collect();
+        let services: Vec<_> = services.map(|service| (service.into(), self.service_dir(stack, service))).collect();
         Ok(logs::logs(&services, &query))
     }
 }

@@ -18,16 +18,18 @@ use super::signal::Handle;
 const INHERITED: [&str; 9] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "JAVA_HOME", "LD_LIBRARY_PATH"];
 
 /// The file that takes stdout and stderr.
-pub(super) const CONSOLE: &str = "console.log";
+pub(in crate::runtime) const CONSOLE: &str = "console.log";
 
 /// Starts `command` in `dir`, detached from terminal and caller.
 ///
 /// A process group of its own is enough: a terminal that closes or sends Ctrl-C signals the
 /// foreground group, and a shell that ends signals the groups of its jobs; ours is neither.
 ///
+/// Of the environment it inherits the usual names, and `more`.
+///
 /// # Errors
 /// When the program cannot be run.
-pub(super) fn spawn(command: &[String], dir: &Path) -> Result<Identity> {
+pub(in crate::runtime) fn spawn(command: &[String], dir: &Path, more: &[&str]) -> Result<Identity> {
     let (program, arguments) = command.split_first().context("a workload has a command")?;
     let console = OpenOptions::new()
         .create(true)
@@ -40,7 +42,7 @@ pub(super) fn spawn(command: &[String], dir: &Path) -> Result<Identity> {
         .args(arguments)
         .current_dir(dir)
         .env_clear()
-        .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+        .envs(INHERITED.iter().chain(more).filter_map(|name| Some((name, std::env::var_os(name)?))))
         .stdin(Stdio::null())
         .stdout(console.try_clone().context("sharing the console file")?)
         .stderr(console)
@@ -60,7 +62,7 @@ fn raise_file_limit() {
 ///
 /// # Errors
 /// When it may not be signalled, or outlives SIGKILL by ten seconds.
-pub(super) async fn end(running: &Running, grace: Duration) -> Result<()> {
+pub(in crate::runtime) async fn end(running: &Running, grace: Duration) -> Result<()> {
     let Some(handle) = Handle::open(running)? else { return Ok(()) };
     handle.send(Signal::TERM)?;
     // One that stands still hears only this, or SIGKILL.
@@ -87,7 +89,7 @@ pub(super) async fn kill(running: &Running) -> Result<()> {
 ///
 /// # Errors
 /// When it belongs to somebody else.
-pub(super) fn signal(running: &Running, signal: Signal) -> Result<()> {
+pub(in crate::runtime) fn signal(running: &Running, signal: Signal) -> Result<()> {
     Handle::open(running)?.map_or(Ok(()), |handle| handle.send(signal))
 }
 

@@ -1,0 +1,315 @@
+//! A stack's bridges: two processes of our own program, which end before the brokers and come after them.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use futures_util::StreamExt;
+
+use super::poll;
+use crate::contexts::LOCAL;
+use crate::event::{self, Outcome, Report, Step};
+use crate::failure::Failure;
+use crate::memo::{Bridging, Memo};
+use crate::observe::Bridges;
+use crate::observe::bridges::Seen;
+use crate::paths::Paths;
+use crate::runtime::bridges::{Hosted, Instance, Launch};
+use crate::runtime::{LogQuery, State};
+use crate::shutdown::Shutdown;
+use crate::stack::sizes::BRIDGE_GRACE;
+use crate::stack::{Bridge, Stack, StackName, load};
+use crate::workload::short_digest;
+
+/// How long a bridge may take to say how it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Log lines that are shown of bridges which did not become ready.
+const LINES: usize = 15;
+
+/// What both bridges of a stack are started from.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub wanted: Bridging,
+    /// The stack, as they read it.
+    stack_file: String,
+    launches: Vec<(Bridge, Launch)>,
+}
+
+/// What becomes of a stack's bridges.
+#[derive(Debug, Clone, Copy)]
+pub enum Change<'a> {
+    /// Nothing.
+    None,
+    /// They run as planned.
+    Run(&'a Plan),
+    /// They are taken away.
+    Remove,
+}
+
+impl Change<'_> {
+    /// Has the stack remember it.
+    pub(super) fn note(self, memo: &mut Memo) {
+        match self {
+            Self::None => {}
+            Self::Run(plan) => memo.bridges = Some(plan.wanted.clone()),
+            Self::Remove => memo.bridges = None,
+        }
+    }
+}
+
+impl Plan {
+    /// The stack's bridges, run by this program.
+    ///
+    /// # Errors
+    /// When this program or the routes file cannot be read.
+    pub fn new(stack: &Stack, paths: &Paths, wanted: &Bridging) -> Result<Self> {
+        let hosted = Hosted::of(paths, &stack.name);
+        let program = std::env::current_exe().context("finding this program")?;
+        let about_program = fs::metadata(&program).with_context(|| format!("reading {}", program.display()))?;
+        let build = (env!("CARGO_PKG_VERSION"), about_program.len(), about_program.mtime(), about_program.mtime_nsec());
+        let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("reading {}", path.display()));
+        let routes = wanted.routes.as_deref().map(read).transpose()?;
+        let stack_file = load::to_yaml(stack);
+        let launch = |bridge| {
+            let port = stack.ports.bridge(bridge);
+            let arguments = arguments(stack, &hosted.stack_file(), port, wanted);
+            let hash = short_digest(format!("{build:?} {arguments:?} {routes:?} {stack_file}").as_bytes());
+            (bridge, Launch { program: program.clone(), arguments, port, hash })
+        };
+        let launches = Bridge::ALL.into_iter().map(launch).collect();
+        Ok(Self { wanted: wanted.clone(), stack_file, launches })
+    }
+
+    /// Where they serve metrics and health.
+    pub fn ports(&self) -> Vec<(Bridge, u16)> {
+        self.launches.iter().map(|(bridge, launch)| (*bridge, launch.port)).collect()
+    }
+
+    /// Those that do not run, or were started from something else.
+    pub fn differing(&self, instances: &[Instance]) -> Vec<Bridge> {
+        let runs_so = |bridge: &Bridge| {
+            let instance = instances.iter().find(|one| one.bridge == *bridge);
+            instance.is_some_and(|one| one.state.is_alive() && !one.stopped && self.is_of(one))
+        };
+        self.launches.iter().map(|(bridge, _)| *bridge).filter(|bridge| !runs_so(bridge)).collect()
+    }
+
+    /// Whether a bridge was made by this plan.
+    pub fn is_of(&self, instance: &Instance) -> bool {
+        self.launches.iter().any(|(bridge, launch)| *bridge == instance.bridge && launch.hash == instance.hash)
+    }
+}
+
+/// The program's arguments, but for the log's.
+fn arguments(stack: &Stack, stack_file: &Path, port: u16, wanted: &Bridging) -> Vec<String> {
+    let metrics = format!("127.0.0.1:{port}");
+    let file = stack_file.display().to_string();
+    // Named, as another context may be in use.
+    let common = ["--stack", stack.name.as_str(), "--file", &file, "--output", "json", "bridge", "run", "--context"];
+    let common = common.into_iter().chain([LOCAL, "--metrics", &metrics]).map(str::to_owned);
+    let routes = wanted.routes.iter().flat_map(|path| ["--routes".to_owned(), path.display().to_string()]);
+    common.chain(routes).collect()
+}
+
+/// What is to be done with a stack's bridges.
+pub struct Bringing<'a> {
+    pub name: &'a StackName,
+    pub paths: &'a Paths,
+    pub plan: &'a Plan,
+    /// The others are left as they are.
+    pub which: &'a [Bridge],
+    /// Until then they must be ready. None where the stack is not, so that they cannot be.
+    pub deadline: Option<Instant>,
+    /// Keep what this run started although it is interrupted.
+    pub retain: bool,
+}
+
+/// Starts those bridges that do not run as planned, and waits until one is subscribed and the other its standby; whether
+/// any was started.
+///
+/// # Errors
+/// [`Failure::NotReady`] when one ends or the deadline passes: what there is stays, as evidence. After any other error,
+/// [`Failure::Interrupted`] among them, bridges that did not run before have ended.
+pub async fn bring(bringing: &Bringing<'_>, report: Report<'_>, shutdown: &Shutdown) -> Result<bool> {
+    let hosted = Hosted::of(bringing.paths, bringing.name);
+    let before = hosted.instances()?;
+    let changed: Vec<Bridge> =
+        bringing.plan.differing(&before).into_iter().filter(|bridge| bringing.which.contains(bridge)).collect();
+    let brought = async {
+        if !changed.is_empty() {
+            event::step(report, Step::StartBridges, start(&hosted, bringing.plan, &changed)).await?;
+        }
+        for paused in before.iter().filter(|instance| instance.state == State::Paused) {
+            hosted.resume(paused.bridge)?;
+        }
+        if let Some(deadline) = bringing.deadline {
+            prove(bringing.name, &hosted, deadline, report).await?;
+        }
+        anyhow::Ok(!changed.is_empty())
+    };
+    let brought = shutdown.guard(brought).await;
+    let is_evidence = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(Failure::NotReady { .. }));
+    if brought.as_ref().map_or_else(is_evidence, |_| true) || bringing.retain {
+        return brought;
+    }
+    let ran = |bridge: &Bridge| before.iter().any(|instance| instance.bridge == *bridge && instance.state.is_alive());
+    for bridge in changed.iter().filter(|bridge| !ran(bridge)) {
+        hosted.stop(*bridge, BRIDGE_GRACE).await?;
+    }
+    if before.is_empty() {
+        hosted.remove()?;
+    }
+    brought
+}
+
+/// One after the other, the standby first: meanwhile the other one works.
+async fn start(hosted: &Hosted, plan: &Plan, changed: &[Bridge]) -> Result<((), Outcome)> {
+    hosted.write_stack(&plan.stack_file)?;
+    for bridge in Bridges::take(hosted, PATIENCE).await?.standby_first() {
+        let Some((_, launch)) = plan.launches.iter().find(|(one, _)| *one == bridge && changed.contains(one)) else {
+            continue;
+        };
+        hosted.stop(bridge, BRIDGE_GRACE).await?;
+        hosted.create(bridge, launch)?;
+        hosted.start(bridge).with_context(|| format!("starting {bridge}"))?;
+    }
+    Ok(((), Outcome::Started { count: changed.len(), of: plan.launches.len() }))
+}
+
+/// Waits until one is subscribed and active, and the other waits to take over.
+async fn prove(name: &StackName, hosted: &Hosted, deadline: Instant, report: Report<'_>) -> Result<()> {
+    let began = Instant::now();
+    event::step(report, Step::ProveBridges, async {
+        let asked = poll::until(&Step::ProveBridges, deadline, report, async || {
+            let bridges = Bridges::take(hosted, PATIENCE).await.map_err(|error| format!("{error:#}"))?;
+            let ended = bridges.0.iter().find(|seen| !seen.state().is_alive()).map(|seen| seen.bridge);
+            // No use to wait any longer.
+            if let Some(ended) = ended { Ok(Err(ended)) } else { bridges.ready().map(Ok) }
+        });
+        let (blamed, cause) = match asked.await {
+            Ok(Ok((active, standby))) => return Ok(((), Outcome::Bridged { active, standby })),
+            Ok(Err(ended)) => (vec![ended], format!("{ended} ended while starting")),
+            Err(words) => (Bridge::ALL.to_vec(), format!("the bridges are not ready: {words}")),
+        };
+        Err(not_ready(name, hosted, &blamed, cause, began.elapsed()).await.into())
+    })
+    .await
+}
+
+async fn not_ready(name: &StackName, hosted: &Hosted, blamed: &[Bridge], cause: String, waited: Duration) -> Failure {
+    let query = LogQuery { tail: Some(LINES), ..LogQuery::default() };
+    let lines = hosted.logs(blamed, &query);
+    let lines = lines.filter_map(async |line| line.ok().map(|line| format!("{}  {}", line.service, line.text)));
+    let evidence: Vec<String> = lines.collect().await;
+    let words = if let [one] = blamed { format!("logs {one}") } else { "logs bridge".to_owned() };
+    let evidence = evidence[evidence.len().saturating_sub(LINES)..].to_vec();
+    Failure::NotReady { cause, evidence, remedy: name.about().remedy(&words), waited }
+}
+
+/// Ends bridges in order, the standby first: it would take over. Says so where any runs; those that ran.
+///
+/// # Errors
+/// When one may not be signalled, or does not end.
+pub async fn stop(paths: &Paths, name: &StackName, which: &[Bridge], report: Report<'_>) -> Result<Vec<Bridge>> {
+    let hosted = Hosted::of(paths, name);
+    let bridges = Bridges::take(&hosted, PATIENCE).await?;
+    let there = |bridge: &Bridge| bridges.0.iter().any(|seen| seen.bridge == *bridge && seen.instance.is_some());
+    let order: Vec<Bridge> =
+        bridges.standby_first().into_iter().filter(|bridge| which.contains(bridge) && there(bridge)).collect();
+    let is_alive = |seen: &Seen| which.contains(&seen.bridge) && seen.state().is_alive();
+    let end = async {
+        let mut ended = Vec::new();
+        for bridge in order {
+            if hosted.stop(bridge, BRIDGE_GRACE).await? {
+                ended.push(bridge);
+            }
+        }
+        let count = ended.len();
+        anyhow::Ok((ended, Outcome::Stopped { count }))
+    };
+    if bridges.0.iter().any(is_alive) { event::step(report, Step::StopBridges, end).await } else { Ok(end.await?.0) }
+}
+
+/// Starts bridges as they were, after what ended them was interrupted.
+///
+/// # Errors
+/// When a program cannot be run.
+pub(super) fn start_again(paths: &Paths, name: &StackName, which: &[Bridge]) -> Result<()> {
+    which.iter().try_for_each(|bridge| Hosted::of(paths, name).start(*bridge))
+}
+
+/// Ends both, and removes what is kept of them but for the journal.
+///
+/// # Errors
+/// As for [`stop`]; when a file cannot be removed.
+pub async fn remove(paths: &Paths, name: &StackName, report: Report<'_>) -> Result<()> {
+    stop(paths, name, &Bridge::ALL, report).await?;
+    Hosted::of(paths, name).remove()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::load::{Overrides, load};
+
+    fn paths() -> Paths {
+        Paths { data: "/data".into(), cache: "/cache".into() }
+    }
+
+    fn plan(offset: u16, routes: Option<&Path>) -> Plan {
+        let overrides = Overrides { port_offset: Some(offset), ..Overrides::default() };
+        let stack = load(None, &overrides).unwrap().stack;
+        Plan::new(&stack, &paths(), &Bridging { routes: routes.map(Path::to_owned) }).unwrap()
+    }
+
+    fn instance(of: &Plan, bridge: Bridge, state: State) -> Instance {
+        let launch = &of.launches.iter().find(|(one, _)| *one == bridge).unwrap().1;
+        Instance {
+            bridge,
+            hash: launch.hash.clone(),
+            port: launch.port,
+            state,
+            stopped: state == State::Stopped,
+            started: None,
+            pid: None,
+        }
+    }
+
+    #[test]
+    fn the_local_stack_is_meant_whatever_context_is_in_use() {
+        let plan = plan(100, None);
+        let [first, second] = Bridge::ALL;
+        assert_eq!(plan.ports(), [(first, 9201), (second, 9202)]);
+        let words = plan.launches[0].1.arguments.join(" ");
+        assert_eq!(
+            words,
+            "--stack sos --file /data/stacks/sos/bridges/stack.yaml --output json bridge run --context local --metrics \
+             127.0.0.1:9201"
+        );
+    }
+
+    #[test]
+    fn what_ended_or_was_made_of_something_else_differs() {
+        let dir = tempfile::tempdir().unwrap();
+        let routes = dir.path().join("routes.yaml");
+        fs::write(&routes, "routes: []").unwrap();
+        let [first, second] = Bridge::ALL;
+        let wanted = plan(0, Some(&routes));
+        let both = |of: &Plan, state| Bridge::ALL.map(|bridge| instance(of, bridge, state));
+        assert_eq!(wanted.differing(&[]), [first, second]);
+        assert_eq!(wanted.differing(&both(&wanted, State::Running)), []);
+        assert_eq!(wanted.differing(&both(&wanted, State::Paused)), []);
+        assert_eq!(wanted.differing(&both(&wanted, State::Exited { code: None })), [first, second]);
+        assert_eq!(wanted.differing(&[instance(&wanted, second, State::Running)]), [first]);
+        let ending = Instance { stopped: true, ..instance(&wanted, first, State::Running) };
+        assert_eq!(wanted.differing(&[ending, instance(&wanted, second, State::Running)]), [first]);
+
+        assert_eq!(wanted.differing(&both(&plan(0, None), State::Running)), [first, second], "other routes");
+        assert_eq!(wanted.differing(&both(&plan(7, Some(&routes)), State::Running)), [first, second], "another stack");
+        fs::write(&routes, "dead_letters: audit.access").unwrap();
+        let changed = plan(0, Some(&routes));
+        assert_eq!(changed.differing(&both(&wanted, State::Running)), [first, second], "the file has changed");
+    }
+}
