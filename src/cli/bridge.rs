@@ -104,6 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_share_name_is_one_level_of_a_filter() {
+        assert_eq!(share("bridges-1"), Ok("bridges-1".to_owned()));
+        for wrong in ["", "a/b", "+", "#", "a\n"] {
+            assert!(share(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn sizes_are_read_as_people_write_them() {
         assert_eq!(size("500M"), Ok(500 << 20));
         assert_eq!(size("2GiB"), Ok(2 << 30));

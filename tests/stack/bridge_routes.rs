@@ -193,7 +193,8 @@ fn what_waits_stays_as_it_was_received(home: &Home) {
     };
     let journal = at.join("journal");
     let routes = "routes:\n  - {name: alert, key: '{owner}', value: '{owner: $owner, waits: .n}'}\n";
-    let mut bridge = bridge(home, routes, &["--journal", journal.to_str().unwrap()]);
+    let more = ["--journal", journal.to_str().unwrap(), "--journal-max", "32M", "--jq-timeout", "5s"];
+    let mut bridge = bridge(home, routes, &more);
     home.ok(&["device", "add", "changes-hands", "--owner", "user-before"]);
     home.ok(&["stop", "kafka"]);
     let alerts = |numbers| lines(numbers, |n| format!(r#"{{"n":{n}}}"#));
@@ -203,12 +204,14 @@ fn what_waits_stays_as_it_was_received(home: &Home) {
     };
     publish(&alerts(0..50));
     bridge.wait_for("written to the journal");
-    eventually("all of them are in the journal", PATIENCE, || waiting(home, &journal) == 50);
     home.ok(&["device", "rotate", "changes-hands"]);
     publish(&alerts(50..60));
+    eventually("all of them are in the journal", PATIENCE, || waiting(home, &journal) == 60);
     home.ok(&["device", "remove", "changes-hands"]);
     home.ok(&["device", "add", "changes-hands", "--owner", "user-after"]);
-    every_message_is_in_flight(home, &disk, &mut bridge, &journal);
+    let flying = 8_000;
+    every_message_is_in_flight(home, &disk, &mut bridge, flying);
+    eventually("all of them are in the journal", PATIENCE, || waiting(home, &journal) == 60 + flying);
     home.ok(&["start", "kafka"]);
 
     let of = |owner: &'static str| move |record: &Value| record["value"]["owner"] == owner && record["key"] == owner;
@@ -216,6 +219,9 @@ fn what_waits_stays_as_it_was_received(home: &Home) {
     let numbers_of =
         |records: &[Value]| records.iter().map(|record| record["value"]["waits"].as_u64().unwrap()).collect::<Vec<_>>();
     assert_eq!(numbers_of(&old), (0..60).collect::<Vec<_>>(), "as they were received");
+    let flown = || numbers(home, "location.geofence", "flight");
+    eventually("whatever was in flight is in Kafka", PATIENCE, || flown().len() as u64 >= flying);
+    assert_eq!(flown(), (0..flying).collect::<Vec<_>>(), "each once, in order");
     publish(&alerts(60..70));
     let new = arrive(home, "device.alerts", 10, of("user-after"));
     assert_eq!(numbers_of(&new), (60..70).collect::<Vec<_>>());
@@ -228,9 +234,8 @@ fn waiting(home: &Home, journal: &Path) -> u64 {
 }
 
 /// More messages than may be in flight, none of which can be made safe: nothing turns in circles, and nothing is lost.
-fn every_message_is_in_flight(home: &Home, disk: &SmallDisk, bridge: &mut Running, journal: &Path) {
+fn every_message_is_in_flight(home: &Home, disk: &SmallDisk, bridge: &mut Running, many: u64) {
     disk.fill();
-    let many = 12_000;
     let text = lines(0..many, |n| format!(r#"{{"flight":{n}}}"#));
     let sent = feed(home, &["pub", "geofence/user-1001/exit", "--lines", "--qos", "1"], text.as_bytes());
     assert_eq!(sent.code, Some(0), "{sent:?}");
@@ -243,7 +248,6 @@ fn every_message_is_in_flight(home: &Home, disk: &SmallDisk, bridge: &mut Runnin
         busy() - before < 20
     });
     disk.empty();
-    eventually("all of them are in the journal", PATIENCE, || waiting(home, journal) >= 60 + many);
 }
 
 /// What a process has worked so far.

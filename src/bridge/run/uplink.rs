@@ -15,7 +15,7 @@ use crate::mqtt::inbox::{Change, Inbox};
 const EXPIRY: u32 = 7 * 24 * 60 * 60;
 /// Messages that the server may send before the first is acknowledged: many, as a press is sent only after all that came
 /// before it; and far fewer than there are packet ids, as Mosquitto gives them away again without looking.
-const RECEIVE_MAXIMUM: u16 = 10_000;
+const RECEIVE_MAXIMUM: u16 = 5_000;
 /// How long Mosquitto may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A connection that lasted so long is worth another one at once.
