@@ -8,6 +8,7 @@
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
 mod bridge;
+mod bridge_outages;
 mod changes;
 mod clients;
 mod crashes;
@@ -34,3 +35,4 @@ mod simulate;
 mod terminal;
 mod walkthrough;
 mod whose;
+mod witness;

@@ -23,7 +23,7 @@ use crate::kafka::sender::{NotTaken, Outcome, Sender};
 /// How long Kafka may keep a record waiting before it is put into the journal.
 const SPILL_AFTER: Duration = Duration::from_millis(500);
 /// Records in the producer's hands.
-const WINDOW: usize = 10_000;
+const WINDOW: usize = 5_000;
 /// Bytes of them.
 const WINDOW_BYTES: usize = 8 << 20;
 /// Records that Kafka has, behind one that it does not take, such as one for a partition without a leader. All of them
