@@ -235,7 +235,7 @@ fn now() -> i64 {
 }
 
 fn lines(file: &Path) -> usize {
-    std::fs::read(file).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
+    std::fs::read_to_string(file).map_or(0, |text| text.lines().count())
 }
 
 /// The devices' event ids that are in Kafka.
