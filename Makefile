@@ -42,7 +42,7 @@ test-k8s: ## Prove the export on the cluster of KUBECONFIG; STACK_FILE= names im
 	cargo build --locked
 	@SOSSTACK="$(abspath $(TARGET_DIR))/debug/sosstack" STACK_FILE="$(STACK_FILE)" OTHER_KAFKA_IMAGE="$(OTHER_KAFKA_IMAGE)" tests/kubernetes/run.sh $(CASES)
 
-soak: ## Kill commands at many random moments and see that the next one heals, and bridges under load; ROUNDS=50
+soak: ## Kill commands at many random moments and see that the next one heals; bridges, brokers and Mosquitto under load; ROUNDS=50
 	@scripts/setup.sh test
 	@SOSSTACK_SOAK_ROUNDS=$(or $(ROUNDS),50) scripts/test.sh --test stack -- crashes bridge
 
@@ -56,11 +56,13 @@ lint: ## Install what checks the sources, and check format, lints and licences
 	cargo clippy --locked --all-targets -- -D warnings
 	@scripts/licences.sh
 
-bench: ## Measure up and down beside Docker Compose with the same images, then the clients beside kcat and Mosquitto's
+bench: ## Measure up and down beside Docker Compose, the clients beside kcat and Mosquitto's, the bridge beside its goals
 	@scripts/setup.sh build
 	cargo build --release --locked
 	benches/up.sh $(ARGS)
 	benches/clients.sh
+	benches/bridge.sh
+	cargo bench --locked --bench journal --bench mapping
 
 clean: ## Remove everything that was built here
 	cargo clean

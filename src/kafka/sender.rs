@@ -35,6 +35,9 @@ pub enum Outcome {
     Delivered,
     /// No broker will ever take it: why, for people.
     Refused(String),
+    /// Its topic is unknown: why, for people. It may be gone, or the brokers have just been started and do not know it yet;
+    /// this producer does not look again before it fails what it is given.
+    Unknown(String),
     /// It was not sent, or nobody knows: the producer can go on no more, and a new one has to send it again.
     Unsettled,
 }
@@ -46,6 +49,8 @@ pub enum NotTaken {
     Full,
     /// As [`Outcome::Refused`].
     Refused(String),
+    /// As [`Outcome::Unknown`].
+    Unknown(String),
     /// As [`Outcome::Unsettled`].
     Broken,
 }
@@ -127,6 +132,7 @@ impl Sender {
             Some(RDKafkaErrorCode::QueueFull) => NotTaken::Full,
             _ => match failed(&error, record.topic) {
                 Outcome::Refused(words) => NotTaken::Refused(words),
+                Outcome::Unknown(words) => NotTaken::Unknown(words),
                 _ => NotTaken::Broken,
             },
         })
@@ -154,7 +160,7 @@ fn failed(error: &KafkaError, topic: &str) -> Outcome {
     let words = match error.rdkafka_error_code() {
         Some(Code::MessageSizeTooLarge) => format!("it is larger than {topic} takes"),
         Some(Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition) => {
-            format!("there is no topic {topic}")
+            return Outcome::Unknown(format!("there is no topic {topic}"));
         }
         Some(Code::TopicAuthorizationFailed) => format!("the login may not write to {topic}"),
         Some(code @ (Code::InvalidTimestamp | Code::InvalidTopic | Code::InvalidRecord | Code::PolicyViolation)) => {

@@ -9,6 +9,7 @@
 
 mod bridge;
 mod bridge_login;
+mod bridge_outages;
 mod bridge_routes;
 mod bridged;
 mod changes;
@@ -39,3 +40,4 @@ mod simulate;
 mod terminal;
 mod walkthrough;
 mod whose;
+mod witness;

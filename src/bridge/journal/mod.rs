@@ -58,7 +58,7 @@ use tokio::sync::watch;
 pub use finding::{Finding, Kind};
 pub use inspect::{Inspection, Waiting, inspect};
 pub use lock::{Lock, holder};
-pub use reader::{Read, Reader};
+pub use reader::{Read, Reader, next_of};
 pub use receipts::{Digest, Receipts};
 pub use removal::{removable, remove};
 pub use room::{Room, default_limit};

@@ -71,6 +71,14 @@ impl Reader {
     }
 }
 
+/// What a reader reads next; never comes where there is none. Cancel-safe.
+pub async fn next_of(reader: Option<&mut Reader>) -> Option<Result<Read>> {
+    match reader {
+        Some(reader) => reader.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Drop for Reader {
     fn drop(&mut self) {
         self.reads.close();

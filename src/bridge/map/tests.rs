@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use serde_json::Value;
 
 use super::*;
@@ -298,24 +296,4 @@ fn an_emergency_needs_no_jq() {
     assert_eq!(json(&mapped.records[0])["latitude"], 1);
     let mapped = mapper.take(&received("device/d/alert", "{}"));
     assert!(matches!(mapped.fate, Fate::DeadLetter(_)), "{mapped:?}");
-}
-
-/// Not a test: `cargo test --release --lib bridge::map::tests::speed -- --ignored --nocapture`.
-#[test]
-#[ignore = "a figure, not a test"]
-fn speed() {
-    let mapper = mapper("", 1_000_000);
-    let telemetry =
-        format!(r#"{{"deviceId":"d-1","heartRate":71,"timestamp":{},"pad":"{}"}}"#, AT / 1000, "x".repeat(120));
-    for (topic, payload) in
-        [("device/d-1/telemetry", telemetry.as_str()), ("device/d-1/telemetry", "{}"), ("panic/panic-1/press", "{}")]
-    {
-        let message = received(topic, payload);
-        let start = Instant::now();
-        let count = 200_000;
-        for _ in 0..count {
-            assert!(!mapper.take(&message).records.is_empty());
-        }
-        println!("{topic} {} bytes: {:?} each", payload.len(), start.elapsed() / count);
-    }
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::acks::Number;
+use super::effect::Place;
 use crate::bridge::record::Record;
 use crate::kafka::sender::Outbound;
 
@@ -19,6 +20,15 @@ pub struct Flying {
     pub since: Instant,
     /// Reported as refused already.
     pub is_refused: bool,
+}
+
+/// Who is told when an entry of the journal is synced.
+#[derive(Debug)]
+pub enum Waiting {
+    /// The record in the window with this number.
+    Window(u64),
+    Message(Number),
+    Refused(Place),
 }
 
 /// Bytes that it takes in memory, as far as they differ.

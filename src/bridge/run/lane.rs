@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use tokio::sync::Notify;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::acks::Number;
+use super::doubts::Doubts;
 use super::effect::{Effect, Place};
-use super::flying::{Flying, outbound, size};
-use crate::bridge::journal::{Finding, Journal, Problem, Progress, Read, Reader};
+use super::flying::{Flying, Waiting, outbound, size};
+use crate::bridge::journal::{Finding, Journal, Problem, Progress, Read, Reader, next_of};
 use crate::bridge::record::{Lane as Kind, Record};
 use crate::kafka::access::Access;
 use crate::kafka::sender::{NotTaken, Outcome, Sender};
@@ -23,7 +23,7 @@ use crate::kafka::sender::{NotTaken, Outcome, Sender};
 /// How long Kafka may keep a record waiting before it is put into the journal.
 const SPILL_AFTER: Duration = Duration::from_millis(500);
 /// Records in the producer's hands.
-const WINDOW: usize = 10_000;
+const WINDOW: usize = 5_000;
 /// Bytes of them.
 const WINDOW_BYTES: usize = 8 << 20;
 /// Records that Kafka has, behind one that it does not take, such as one for a partition without a leader. All of them
@@ -32,15 +32,6 @@ const OVERTAKING: usize = 100_000;
 /// How long after a producer that could go on no more the next one is started.
 const RESTART: Duration = Duration::from_secs(1);
 
-/// Who is told when an entry of the journal is synced.
-#[derive(Debug)]
-enum Waiting {
-    /// The record in the window with this number.
-    Window(u64),
-    Message(Number),
-    Refused(Place),
-}
-
 /// See the module.
 pub struct Lane {
     kind: Kind,
@@ -48,6 +39,7 @@ pub struct Lane {
     linger: Duration,
     wake: Arc<Notify>,
     sender: Option<Sender>,
+    doubts: Doubts,
     /// Nothing is sent before it is known that the cluster is the right one.
     is_open: bool,
     /// When another sender is started; none where there is one.
@@ -91,6 +83,7 @@ impl Lane {
             linger,
             wake: Arc::clone(wake),
             sender: None,
+            doubts: Doubts::default(),
             is_open: false,
             restart: Instant::now(),
             window: VecDeque::new(),
@@ -183,7 +176,7 @@ impl Lane {
         let wants_more = self.has_room() && self.batch.is_empty();
         tokio::select! {
             changed = self.progress.changed() => changed.map(|()| None).context("the journal was closed"),
-            read = more(self.reader.as_mut()), if wants_more => match read {
+            read = next_of(self.reader.as_mut()), if wants_more => match read {
                 Some(Ok(Read::Records(records))) => {
                     self.batch.extend(records);
                     Ok(None)
@@ -303,6 +296,11 @@ impl Lane {
                         return Ok(());
                     }
                     Err(NotTaken::Refused(reason)) => self.refused(number, reason, effects),
+                    Err(NotTaken::Unknown(reason)) => {
+                        if !self.unknown(number, reason, effects) {
+                            return Ok(());
+                        }
+                    }
                 }
             }
             self.unsent += 1;
@@ -312,6 +310,7 @@ impl Lane {
 
     fn start_sender(&mut self) -> Result<()> {
         self.sender = Some(Sender::start(&self.access, self.linger, Arc::clone(&self.wake))?);
+        self.doubts.begin();
         self.unsent = self.first;
         Ok(())
     }
@@ -324,10 +323,13 @@ impl Lane {
                     let lane = self.kind;
                     if let Some(record) = self.flying(number).and_then(|flying| flying.record.as_ref()) {
                         effects.push(Effect::Delivered { lane, received: record.time });
+                        let topic = Arc::clone(&record.topic);
+                        self.doubts.dispel(&topic);
                     }
                     self.done(number, effects);
                 }
                 Outcome::Refused(reason) => self.refused(number, reason, effects),
+                Outcome::Unknown(reason) => drop(self.unknown(number, reason, effects)),
                 Outcome::Unsettled => self.restart_later(),
             }
         }
@@ -351,6 +353,19 @@ impl Lane {
             flying.is_refused = true;
             effects.push(Effect::Refused { record: Record::clone(record), reason, place });
         }
+    }
+
+    /// Refuses a record whose topic is gone. Where it may only be unknown for now, another producer tries; then it is false.
+    fn unknown(&mut self, number: u64, reason: String, effects: &mut Vec<Effect>) -> bool {
+        let Some(record) = self.flying(number).and_then(|flying| flying.record.as_ref()) else { return true };
+        let topic = Arc::clone(&record.topic);
+        let is_gone = self.doubts.is_gone(&topic);
+        if is_gone {
+            self.refused(number, reason, effects);
+        } else {
+            self.restart_later();
+        }
+        is_gone
     }
 
     /// Everything that is not known to be delivered is sent again, in order, by another producer.
@@ -377,14 +392,6 @@ impl Lane {
 
     fn flying(&mut self, number: u64) -> Option<&mut Flying> {
         (number >= self.first).then(|| self.window.get_mut(index(number, self.first))).flatten()
-    }
-}
-
-/// What a reader reads next; never comes where there is none.
-async fn more(reader: Option<&mut Reader>) -> Option<Result<Read>> {
-    match reader {
-        Some(reader) => reader.next().await,
-        None => std::future::pending().await,
     }
 }
 

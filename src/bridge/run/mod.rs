@@ -3,6 +3,7 @@
 pub mod acks;
 pub mod attend;
 pub mod counts;
+pub mod doubts;
 pub mod effect;
 pub mod engine;
 pub mod flying;

@@ -22,6 +22,7 @@ use crate::bridge::run::service::Settings;
 use crate::cli::bridge::RunArgs;
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::memory;
 use crate::reach::{Reach, Who};
 use crate::runtime::bridges::bound_log;
 use crate::secrets::Accounts;
@@ -29,6 +30,7 @@ use crate::stack::Stack;
 use crate::ui::Ui;
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
+    memory::give_back_at_once();
     let stack = context.load(None, None)?.stack;
     let (mapper, mappers) = watch::channel(Arc::new(mapper(context, args, &stack)?));
     let reach = reach::resolve_as(context, &args.cluster, Who::Bridge).await?;
