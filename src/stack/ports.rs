@@ -9,8 +9,9 @@ use super::Bridge;
 /// address than clients on the stack's network.
 pub const KAFKA_EXTERNAL: u16 = 19092;
 
-/// Where the first bridge of a stack serves metrics and health, before the offset; the second one takes the next port.
-pub const BRIDGE: u16 = 9101;
+/// Where the first bridge of a stack serves metrics and health, before the offset; the second one takes the next port. Away
+/// from 9101, which a stack with the usual offset of 100 has for MQTT over WebSocket.
+pub const BRIDGE: u16 = 9111;
 
 /// Host ports: the first of each kind, before the offset. Services of one role take consecutive ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

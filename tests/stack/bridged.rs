@@ -92,7 +92,7 @@ fn what_cannot_be_is_refused_before_anything_starts(home: &Home) {
     std::fs::write(home.path().join("bad.yaml"), "routes: [{name: mine, filter: a/b, topic: no.such.topic}]").unwrap();
     let invalid = up(home, &["--bridge", "--bridge-routes", "bad.yaml"]);
     assert!(invalid.code == Some(2) && invalid.stderr.contains("no.such.topic"), "{invalid:?}");
-    let port = 9102 + home.offset;
+    let port = 9112 + home.offset;
     let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let refused = up(home, &["--bridge"]);
     assert!(refused.code == Some(1) && refused.stderr.contains(&format!("{port} (bridge-1)")), "{refused:?}");

@@ -215,7 +215,7 @@ mod tests {
     /// A shell that ends when it is told, as a bridge does; what follows it is its name only.
     fn launch(script: &str) -> Launch {
         let arguments = ["-c", script, "sh"].map(str::to_owned).to_vec();
-        Launch { program: "/bin/sh".into(), arguments, port: 9101, hash: "one".to_owned() }
+        Launch { program: "/bin/sh".into(), arguments, port: 9111, hash: "one".to_owned() }
     }
 
     #[tokio::test]
