@@ -30,6 +30,7 @@ fn the_bridge_loses_nothing_as_processes() {
     bridge_outages::brokers_and_bridges_are_killed(&home);
     kafka_away_is_what_the_journal_is_for(&home);
     what_was_queued_meanwhile_arrives(&home);
+    bridge_outages::an_outage_is_not_the_end_of_a_topic(&home);
     // What it sends comes once more: the next bridge has another session.
     bridge_outages::mosquitto_is_killed(&home);
     the_standby_takes_over(&home);

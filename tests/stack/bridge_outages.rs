@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bridge::{end, kill, records};
 use crate::harness::{Home, On, ends_within, eventually, send_signal};
@@ -100,6 +100,25 @@ pub fn mosquitto_is_killed(home: &Home) {
         assert_eq!(of_qos["reordered"], 0, "{verdict:#}");
     }
     end(ran.active);
+}
+
+/// Brokers that were just started do not know a topic for a moment, and the library waits for a topic only in the first
+/// 30 s of its use.
+pub fn an_outage_is_not_the_end_of_a_topic(home: &Home) {
+    let bridge = Bridges { home, elsewhere: None }.start("subscribed");
+    let (began, first_use_is_over) = (Instant::now(), Duration::from_secs(31));
+    let publish =
+        |part: &str| home.ok(&["pub", "geofence/user-1001/exit", &json!({ "outage": part }).to_string(), "--qos", "1"]);
+    let arrived =
+        |part: &str| records(home, "location.geofence").iter().any(|record| record["value"]["outage"] == part);
+    publish("before");
+    eventually("the topic is in use", PATIENCE, || arrived("before"));
+    home.ok(&["stop", "kafka"]);
+    publish("meanwhile");
+    std::thread::sleep(first_use_is_over.saturating_sub(began.elapsed()));
+    home.ok(&["start", "kafka"]);
+    eventually("what waited is where it belongs", PATIENCE, || arrived("meanwhile"));
+    end(bridge);
 }
 
 /// `make soak` runs many.

@@ -292,7 +292,7 @@ impl Lane {
                     Ok(()) => {}
                     Err(NotTaken::Full) => return Ok(()),
                     Err(NotTaken::Broken) => {
-                        self.restart_later();
+                        self.restart(RESTART);
                         return Ok(());
                     }
                     Err(NotTaken::Refused(reason)) => self.refused(number, reason, effects),
@@ -330,7 +330,7 @@ impl Lane {
                 }
                 Outcome::Refused(reason) => self.refused(number, reason, effects),
                 Outcome::Unknown(reason) => drop(self.unknown(number, reason, effects)),
-                Outcome::Unsettled => self.restart_later(),
+                Outcome::Unsettled => self.restart(RESTART),
             }
         }
         self.shorten(journal);
@@ -363,15 +363,15 @@ impl Lane {
         if is_gone {
             self.refused(number, reason, effects);
         } else {
-            self.restart_later();
+            self.restart(Duration::ZERO);
         }
         is_gone
     }
 
     /// Everything that is not known to be delivered is sent again, in order, by another producer.
-    fn restart_later(&mut self) {
+    fn restart(&mut self, pause: Duration) {
         if self.sender.take().is_some() {
-            self.restart = Instant::now() + RESTART;
+            self.restart = Instant::now() + pause;
         }
         self.unsent = self.first;
     }
