@@ -281,12 +281,12 @@ mod tests {
     fn the_local_stack_is_meant_whatever_context_is_in_use() {
         let plan = plan(100, None);
         let [first, second] = Bridge::ALL;
-        assert_eq!(plan.ports(), [(first, 9201), (second, 9202)]);
+        assert_eq!(plan.ports(), [(first, 9211), (second, 9212)]);
         let words = plan.launches[0].1.arguments.join(" ");
         assert_eq!(
             words,
             "--stack sos --file /data/stacks/sos/bridges/stack.yaml --output json bridge run --context local --metrics \
-             127.0.0.1:9201"
+             127.0.0.1:9211"
         );
     }
 
