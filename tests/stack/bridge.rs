@@ -36,8 +36,9 @@ fn the_bridge_loses_nothing_as_processes() {
     the_standby_takes_over(&home);
     another_cluster_does_not_get_what_waits(&home);
     a_full_disk_holds_no_press_back(&home);
-    bridge_login::the_bridge_has_a_login_of_its_own(&home);
     routes_are_the_users(&home);
+    // Last: Mosquitto 2.0.11 crashes where much is subscribed after it has reloaded logins under open sessions.
+    bridge_login::the_bridge_has_a_login_of_its_own(&home);
     what_waits_goes_with_the_stack_and_is_told(&home);
 }
 
@@ -53,8 +54,8 @@ fn the_bridge_loses_nothing_in_docker() {
     home.up();
     a_press_always_becomes_an_emergency(&home);
     what_is_acknowledged_outlasts_kills(&home);
-    bridge_login::the_bridge_has_a_login_of_its_own(&home);
     subscriptions_follow_the_routes(&home);
+    bridge_login::the_bridge_has_a_login_of_its_own(&home);
     bridge_outages::mosquitto_is_killed(&home);
 }
 

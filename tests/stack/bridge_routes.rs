@@ -17,6 +17,7 @@ use crate::messages::{PATIENCE, Running, feed};
 pub fn subscriptions_follow_the_routes(home: &Home) {
     a_change_under_load_loses_nothing(home);
     what_no_route_takes_is_not_sent_any_more(home);
+    routes_that_change_without_a_server_are_followed(home);
     filters_that_overlap_give_one_record(home);
 }
 
@@ -101,6 +102,18 @@ fn a_change_under_load_loses_nothing(home: &Home) {
         });
         assert_eq!(seen, all, "{topic}: each once, in order; dead letters: {:?}", found("dlq.failed-messages"));
     }
+    end(bridge);
+}
+
+fn routes_that_change_without_a_server_are_followed(home: &Home) {
+    let mut bridge = bridge(home, "routes: []", &[]);
+    home.ok(&["stop", "mosquitto"]);
+    bridge.wait_for("connecting again");
+    std::fs::write(home.path().join("routes.yaml"), format!("routes:\n{}", route("vip", "wearable/vip-1/#"))).unwrap();
+    send_signal(bridge.child.id(), Signal::HUP);
+    bridge.wait_for("the routes were read again");
+    home.ok(&["start", "mosquitto"]);
+    bridge.wait_for(RESUBSCRIBED);
     end(bridge);
 }
 

@@ -16,6 +16,8 @@ pub struct Session {
     pub identity: Identity,
     pub acks: Acks,
     pub uplink: Uplink,
+    /// The routes have changed, and it was not told yet that the subscriptions follow them.
+    follows: bool,
 }
 
 impl Session {
@@ -25,7 +27,7 @@ impl Session {
     /// When the identity cannot be read or kept.
     pub fn new(parts: &Parts) -> Result<Self> {
         let identity = Identity::ensure(parts.journal.directory())?;
-        Ok(Self { identity, acks: Acks::default(), uplink: Uplink::new(parts.mqtt.clone()) })
+        Ok(Self { identity, acks: Acks::default(), uplink: Uplink::new(parts.mqtt.clone()), follows: false })
     }
 
     /// Begins to make a connection.
@@ -37,6 +39,7 @@ impl Session {
 
     /// The routes have changed: what they do not take any more is not to come any more, and everything else as before.
     pub fn follow(&mut self, parts: &mut Parts) {
+        self.follows = true;
         let Some(inbox) = self.uplink.inbox() else { return self.connect(parts) };
         let mapper = parts.mapper.borrow_and_update().clone();
         let change = self.identity.subscribe(mapper.routes(), parts.share.as_deref());
@@ -45,10 +48,12 @@ impl Session {
         }
     }
 
-    /// The subscriptions are as the routes say, on the connection that there is.
+    /// The subscriptions are as the routes say.
     pub fn changed(&mut self, parts: &Parts) {
         self.identity.subscribed();
-        (parts.tell)(Happening::Resubscribed);
+        if std::mem::take(&mut self.follows) {
+            (parts.tell)(Happening::Resubscribed);
+        }
     }
 
     /// There is a connection, subscribed.
@@ -68,10 +73,11 @@ impl Session {
             // Whatever is noted later comes after it on disk.
             drop(parts.journal.receipts().begin_session(self.identity.session()));
         }
-        self.identity.subscribed();
         self.uplink.up(inbox);
         parts.metrics.connected.set(1);
         (parts.tell)(Happening::Connected { resumed });
+        // Where the routes changed while there was no connection, or it was lost before the server had answered.
+        self.changed(parts);
     }
 
     /// There is no connection, or there could not be made one.
