@@ -47,7 +47,7 @@ pub(super) fn plan(context: &Context, stack: &Stack, wanted: &Bridging) -> Resul
 /// How many messages wait in a stack's journal, which is about to be removed once its bridges have ended.
 ///
 /// # Errors
-/// [`crate::failure::Failure::Failed`] where a bridge works with it that is none of the stack's own.
+/// [`crate::failure::Failure::Failed`] where a bridge that is not the stack's own works with it.
 pub(super) fn waiting(context: &Context, name: &StackName) -> Result<u64> {
     let own = Hosted::of(&context.paths, name).instances()?;
     let own: Vec<u32> = own.into_iter().filter_map(|instance| instance.pid).collect();

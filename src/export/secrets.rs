@@ -18,7 +18,7 @@ use crate::stack::Stack;
 use crate::stack::device::SERVICE_USER;
 use crate::workload::short_digest;
 
-/// The first line of the file, by which an export recognises its own file.
+/// The first line of the file: it tells an export that the file is its own.
 pub const HEADER: &str = "# Made by sosstack export secrets. These are passwords: keep the file to yourself.\n";
 
 /// What one Secret holds at most, in bytes: 1 MiB less what the object itself and its base64 take.

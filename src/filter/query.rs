@@ -138,7 +138,7 @@ fn first_word(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or(text)
 }
 
-/// Where a part of the expression stands in it; its end for what is not part of it.
+/// The offset of a part of the expression; for anything else, the end of the expression.
 fn offset(text: &str, part: &str) -> usize {
     let distance = (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
     distance.min(text.len())

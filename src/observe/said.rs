@@ -116,7 +116,7 @@ async fn get(port: u16, path: &str) -> Result<Answer> {
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
-    parse(&String::from_utf8_lossy(&answer)).with_context(|| format!("what answers on port {port} is no bridge"))
+    parse(&String::from_utf8_lossy(&answer)).with_context(|| format!("what answers on port {port} is not a bridge"))
 }
 
 fn parse(answer: &str) -> Option<Answer> {
@@ -154,7 +154,7 @@ mod tests {
             }
         });
         let error = Said::ask(port, Duration::from_secs(5)).await.unwrap_err();
-        assert!(format!("{error:#}").contains("is no bridge"), "{error:#}");
+        assert!(format!("{error:#}").contains("is not a bridge"), "{error:#}");
         answer.abort();
     }
 }

@@ -12,6 +12,7 @@ pub mod docker;
 pub mod merged;
 pub mod ports;
 pub mod process;
+mod written;
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Topics that may be gone, or may only be unknown to brokers that were just started.
 //!
-//! The library waits 30 s for a topic, from when it is first sent to: after that, one answer of one broker that does not
-//! know it yet is enough to fail everything for it. A producer that begins anew waits anew, while brokers answer: what that
-//! one does not find either is gone.
+//! The library waits 30 s for a topic, counted from its first use. After that, everything for the topic fails as soon as one
+//! broker answers that it does not know it yet. A new producer waits another 30 s: a topic that it does not find either is
+//! gone.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -22,7 +22,7 @@ pub struct Flying {
     pub is_refused: bool,
 }
 
-/// Who is told when an entry of the journal is synced.
+/// Whom to tell when an entry of the journal is synced.
 #[derive(Debug)]
 pub enum Waiting {
     /// The record in the window with this number.

@@ -80,7 +80,7 @@ impl Session {
         self.changed(parts);
     }
 
-    /// There is no connection, or there could not be made one.
+    /// The connection is lost, or could not be made.
     pub fn lost(&mut self, error: &anyhow::Error, parts: &Parts) {
         if is_refused_filter(error) {
             self.identity.refused();

@@ -28,7 +28,7 @@ pub use settings::Settings;
 use source::Source;
 use yaml::{checksum, object, yaml};
 
-/// The first line of every file, by which an export recognises its own files.
+/// The first line of every file: it tells an export which files are its own.
 pub const HEADER: &str = "# Made by sosstack export k8s from the stack file; export again rather than edit.\n";
 
 /// The one file that holds everything under `--single-file`. Not `sosstack.yaml`: that is what stack files are called.

@@ -1,15 +1,14 @@
 //! What is written down about a bridge: what it was started from, and which process it became.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::paths::write_atomic;
 use crate::runtime::process::identity::{Identity, Running};
-use crate::runtime::{FORMAT, State, newer};
+use crate::runtime::{FORMAT, State, written};
 use crate::stack::StackName;
 
 const FILE: &str = "bridge.json";
@@ -30,12 +29,6 @@ pub(super) struct Record {
     pub(super) process: Option<Identity>,
 }
 
-/// As much of a record as every format has.
-#[derive(Deserialize)]
-struct Written {
-    format: u32,
-}
-
 impl Record {
     pub(super) fn new(command: Vec<String>, port: u16, hash: String) -> Self {
         Self { format: FORMAT, command, port, hash, stopped: false, started: None, process: None }
@@ -46,19 +39,7 @@ impl Record {
     /// # Errors
     /// When it cannot be read, is damaged, or was written by a newer sosstack.
     pub(super) fn read(stack: &StackName, dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join(FILE);
-        match fs::read(&path) {
-            Ok(text) => {
-                let damaged = || format!("{} is damaged", path.display());
-                let Written { format } = serde_json::from_slice(&text).with_context(damaged)?;
-                if format > FORMAT {
-                    return Err(newer(stack, format).into());
-                }
-                serde_json::from_slice(&text).map(Some).with_context(damaged)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
-        }
+        written::read(stack, &dir.join(FILE))
     }
 
     /// # Errors
@@ -75,10 +56,6 @@ impl Record {
 
     /// What a bridge without a process is.
     pub(super) fn state_without_process(&self) -> State {
-        match (self.stopped, self.started) {
-            (true, _) => State::Stopped,
-            (false, None) => State::Created,
-            (false, Some(_)) => State::Exited { code: None },
-        }
+        written::state_without_process(self.stopped, self.started)
     }
 }

@@ -1,15 +1,14 @@
 //! What is written down about an instance: what it is and which process it became.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::identity::{Identity, Running};
 use crate::paths::write_atomic;
-use crate::runtime::{FORMAT, State, newer};
+use crate::runtime::{FORMAT, State, written};
 use crate::stack::StackName;
 use crate::workload::Workload;
 
@@ -31,13 +30,6 @@ pub(super) struct Record {
     /// was killed at that moment is looked for.
     pub(super) started: Option<Timestamp>,
     pub(super) process: Option<Identity>,
-}
-
-/// As much of a record as every format has.
-#[derive(Deserialize)]
-struct Written {
-    #[serde(default = "oldest")]
-    format: u32,
 }
 
 fn oldest() -> u32 {
@@ -68,20 +60,7 @@ impl Record {
     /// # Errors
     /// When it cannot be read, is damaged, or was written by a newer sosstack.
     pub(super) fn read(stack: &StackName, service_dir: &Path) -> Result<Option<Self>> {
-        let path = service_dir.join(FILE);
-        match fs::read(&path) {
-            Ok(text) => {
-                let damaged = || format!("{} is damaged", path.display());
-                // Its other fields may be unreadable for us when it is of another format.
-                let Written { format } = serde_json::from_slice(&text).with_context(damaged)?;
-                if format > FORMAT {
-                    return Err(newer(stack, format).into());
-                }
-                serde_json::from_slice(&text).map(Some).with_context(damaged)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
-        }
+        written::read(stack, &service_dir.join(FILE))
     }
 
     /// # Errors
@@ -98,10 +77,6 @@ impl Record {
 
     /// What a service without a process is.
     pub(super) fn state_without_process(&self) -> State {
-        match (self.stopped, self.started) {
-            (true, _) => State::Stopped,
-            (false, None) => State::Created,
-            (false, Some(_)) => State::Exited { code: None },
-        }
+        written::state_without_process(self.stopped, self.started)
     }
 }
