@@ -41,7 +41,8 @@ const BROKERS: [Victims; 4] = [&["kafka-0"], &["kafka-1"], &["kafka-2"], &["kafk
 const MOSQUITTO: Victims = &["mosquitto"];
 const EVERYTHING: Victims = &["mosquitto", "kafka-0", "kafka-1", "kafka-2"];
 
-/// 0 at QoS 1 and 2, and in order, whichever brokers are killed.
+/// 0 at QoS 1 and 2, and in order, whichever brokers are killed. At QoS 0 a broker may take in later what a killed bridge
+/// had sent it, and nobody sends it a second time before what follows.
 pub fn brokers_and_bridges_are_killed(home: &Home) {
     let rounds = rounds();
     let mut rng = rng();
@@ -49,13 +50,19 @@ pub fn brokers_and_bridges_are_killed(home: &Home) {
     rng.shuffle(&mut victims);
     let bridges = Bridges { home, elsewhere: None };
     let ran = run(&bridges, &victims, KILLS.max(4 * rounds), &mut rng, "brokers.jsonl");
-    let verdict = home.json(&["ledger", "verify", ran.ledger.to_str().unwrap()]);
+    let verdict = verdict(home, &ran.ledger, "30s");
     println!("bridges killed {} times, and {victims:?}: {verdict}", ran.bridges_killed);
     for of_qos in verdict["qos"].as_array().unwrap() {
-        assert!(of_qos["qos"] == 0 || of_qos["lost"] == 0, "{verdict:#}");
-        assert!(of_qos["reordered"] == 0 && of_qos["found"].as_u64() > Some(0), "{verdict:#}");
+        assert!(of_qos["qos"] == 0 || (of_qos["lost"] == 0 && of_qos["reordered"] == 0), "{verdict:#}");
+        assert!(of_qos["found"].as_u64() > Some(0), "{verdict:#}");
     }
     end(ran.active);
+}
+
+fn verdict(home: &Home, ledger: &Path, timeout: &str) -> Value {
+    let arguments = ["ledger", "verify", ledger.to_str().unwrap(), "--timeout", timeout, "--output", "json"];
+    let finished = home.run(&arguments);
+    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}\n{finished}"))
 }
 
 /// Nothing that the bridge acknowledged is lost with Mosquitto. Of what Mosquitto had acknowledged to devices it may lose
@@ -74,8 +81,7 @@ pub fn mosquitto_is_killed(home: &Home) {
     let bridges = Bridges { home, elsewhere: Some(witness.address.to_string()) };
     let ran = run(&bridges, &victims, 2.max(rounds), &mut rng, "mosquitto.jsonl");
 
-    let verdict = home.run(&["ledger", "verify", ran.ledger.to_str().unwrap(), "--timeout", "5s", "--output", "json"]);
-    let verdict: Value = serde_json::from_str(&verdict.stdout).unwrap();
+    let verdict = verdict(home, &ran.ledger, "5s");
     let found = found(home);
     let acknowledged = witness.acknowledged();
     let betrayed: Vec<&String> = acknowledged.difference(&found).take(10).collect();
@@ -97,7 +103,7 @@ pub fn mosquitto_is_killed(home: &Home) {
         assert!(ran.moments.iter().any(near), "lost, and not for want of persistence: {entry}, {:?}", ran.moments);
     }
     for of_qos in verdict["qos"].as_array().unwrap() {
-        assert_eq!(of_qos["reordered"], 0, "{verdict:#}");
+        assert!(of_qos["qos"] == 0 || of_qos["reordered"] == 0, "{verdict:#}");
     }
     end(ran.active);
 }

@@ -1,6 +1,7 @@
 //! Runs the `sosstack` binary as a user would, in a home of its own.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -120,8 +121,7 @@ impl Home {
     /// Runs a command that must succeed; its stdout.
     pub fn ok(&self, arguments: &[&str]) -> String {
         let finished = self.run(arguments);
-        let end = (finished.code, finished.signal);
-        assert_eq!(end, (Some(0), None), "sosstack {arguments:?}: {finished:?}");
+        assert_eq!((finished.code, finished.signal), (Some(0), None), "sosstack {arguments:?}:\n{finished}");
         finished.stdout
     }
 
@@ -206,6 +206,21 @@ impl From<Output> for Finished {
         let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
         let (code, signal) = (output.status.code(), output.status.signal());
         Self { code, signal, stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+/// In lines that a log shows whole, the last ones of each stream.
+impl Display for Finished {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        const LINES: usize = 20;
+        const CHARACTERS: usize = 400;
+        for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            let lines: Vec<&str> = text.lines().collect();
+            for line in &lines[lines.len().saturating_sub(LINES)..] {
+                writeln!(f, "{name}: {}", line.chars().take(CHARACTERS).collect::<String>())?;
+            }
+        }
+        Ok(())
     }
 }
 
