@@ -29,7 +29,6 @@ fn the_bridge_loses_nothing_as_processes() {
     a_press_is_one_emergency_whoever_is_killed(&home);
     bridge_outages::brokers_and_bridges_are_killed(&home);
     kafka_away_is_what_the_journal_is_for(&home);
-    what_was_queued_meanwhile_arrives(&home);
     bridge_outages::an_outage_is_not_the_end_of_a_topic(&home);
     // What it sends comes once more: the next bridge has another session.
     bridge_outages::mosquitto_is_killed(&home);
@@ -37,6 +36,8 @@ fn the_bridge_loses_nothing_as_processes() {
     another_cluster_does_not_get_what_waits(&home);
     a_full_disk_holds_no_press_back(&home);
     routes_are_the_users(&home);
+    // So late because whoever reads this topic afterwards reads all of it.
+    what_was_queued_meanwhile_arrives(&home);
     // Last: Mosquitto 2.0.11 crashes where much is subscribed after it has reloaded logins under open sessions.
     bridge_login::the_bridge_has_a_login_of_its_own(&home);
     what_waits_goes_with_the_stack_and_is_told(&home);

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::disk::SmallDisk;
 use crate::faults::interrupt;
 use crate::harness::{Finished, Home, On, eventually, processes_mentioning, send_signal};
 use crate::healing::found;
-use crate::messages::{PATIENCE, lines, read_all};
+use crate::messages::{PATIENCE, feed, lines, read_all};
 
 /// From the end of the active bridge to the first message that the other one takes: 3 s is what is promised, and a busy
 /// machine is given more.
@@ -32,6 +33,7 @@ fn bridges_come_and_go_with_their_stack_as_processes() {
     other_routes_replace_them(&home);
     they_stop_and_start(&home);
     both_killed_is_unhealthy_and_heals(&home);
+    a_journal_that_fills_is_told(&home);
     they_are_taken_away(&home);
     they_end_before_the_brokers(&home);
 }
@@ -258,6 +260,41 @@ fn one_that_cannot_start_is_shown_with_its_last_words(home: &Home) {
     assert!(failed.code == Some(4) && failed.stderr.contains("session.json is damaged"), "{failed:?}");
     assert!(failed.stderr.contains("try: sosstack logs bridge-"), "{failed:?}");
     std::fs::write(&session, kept).unwrap();
+}
+
+/// On a disk of its own: by default the journal may take a tenth of what is free.
+fn a_journal_that_fills_is_told(home: &Home) {
+    let journal = home.stack_dir().join("bridge");
+    assert_eq!(up(home, &["--no-bridge"]).code, Some(0));
+    let Some(disk) = SmallDisk::mount(&journal, "64M") else {
+        println!("SKIPPED: only root may mount a small disk");
+        return;
+    };
+    bridged(home);
+    home.ok(&["stop", "kafka"]);
+    let line = format!("{{\"filler\":\"{}\"}}\n", "x".repeat(1_000));
+    let publish = |qos: &str, count: usize| {
+        let arguments = ["pub", "geofence/user-1001/enter", "--lines", "--qos", qos];
+        assert_eq!(feed(home, &arguments, line.repeat(count).as_bytes()).code, Some(0));
+    };
+    let says = |words: &str| {
+        let degraded = status(home).0["bridge"]["degraded"].clone();
+        degraded.as_array().unwrap().iter().any(|one| one.as_str().unwrap().contains(words))
+    };
+    let in_journal = |what: &str| status(home).0["bridge"]["journal"][what].as_u64().unwrap();
+    publish("1", 100);
+    eventually("they wait in the journal", PATIENCE, || in_journal("messages") == 100);
+    let most = in_journal("limit_bytes") * 100 / in_journal("bytes");
+    publish("1", usize::try_from(most * 85 / 100).unwrap() - 100);
+    eventually("status says that the journal is nearly full", PATIENCE, || says("% full"));
+    assert!(found(home, "bridge", "warning")["words"].as_str().unwrap().contains("% full"));
+    publish("0", 10);
+    eventually("status says what is dropped", PATIENCE, || says("10 messages dropped"));
+    home.ok(&["start", "kafka"]);
+    eventually("there is room again", PATIENCE, || !says("% full"));
+    assert_eq!(up(home, &["--no-bridge"]).code, Some(0));
+    drop(disk);
+    bridged(home);
 }
 
 fn they_are_taken_away(home: &Home) {
