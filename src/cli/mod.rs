@@ -215,6 +215,8 @@ pub enum TopicCommand {
         #[arg(value_name = "TOPIC")]
         name: String,
     },
+    /// Show the MQTT topics in use as a tree: messages while it listens, what is retained, the last payload
+    Tree(TreeArgs),
     /// Make a topic; all its replicas are in sync when this returns
     Create(TopicSettings),
     /// Add partitions to a topic or change its settings
@@ -234,6 +236,25 @@ pub enum TopicCommand {
         #[arg(long, short = 'y')]
         yes: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct TreeArgs {
+    /// Only this topic and all below it, or what an MQTT topic filter matches [default: all]
+    #[arg(value_name = "PREFIX")]
+    pub prefix: Option<String>,
+    /// How long to listen; Ctrl-C ends sooner and shows what came
+    #[arg(long = "for", value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub listen: Duration,
+    /// End after N messages
+    #[arg(long, short = 'n', value_name = "N")]
+    pub count: Option<u64>,
+    /// Only so many levels; what is below is summed up
+    #[arg(long, short = 'L', value_name = "LEVELS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub depth: Option<u16>,
+    /// All topics of a level, also where it has more than 10
+    #[arg(long, short = 'a')]
+    pub all: bool,
 }
 
 #[derive(Debug, Args)]

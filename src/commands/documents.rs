@@ -58,6 +58,7 @@ fn results() -> Vec<(&'static str, Form, Schema)> {
         ("tail --stats", Lines, schema::<Vec<ui::messages::TopicRate>>()),
         ("topic list", List, schema::<observe::topics::Summary>()),
         ("topic describe", Object, schema::<observe::topics::Description>()),
+        ("topic tree", Object, schema::<observe::mqtt_topics::Heard>()),
         ("topic create, topic alter", Object, schema::<topic_change::Changed>()),
         ("topic delete", Object, schema::<topic_change::Deleted>()),
         ("group list, group describe", List, schema::<observe::groups::Description>()),

@@ -32,6 +32,7 @@ mod start;
 mod status;
 mod stop;
 mod topic;
+mod topic_tree;
 mod up;
 mod verify;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Context, confirm, reach};
+use super::{Context, confirm, reach, topic_tree};
 use crate::cli::{TopicArgs, TopicCommand, TopicSettings};
 use crate::kafka::admin::Admin;
 use crate::lifecycle::topic_change::{self, Target, Wish};
@@ -17,6 +17,9 @@ use crate::ui::Table;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
+    if let TopicCommand::Tree(tree) = &args.command {
+        return topic_tree::run(context, &args.cluster, tree).await;
+    }
     let Reach { about, kafka, .. } = reach::resolve(context, &args.cluster, None).await?;
     let access = kafka.ok_or_else(Reach::no_kafka)?;
     let admin = Admin::with(&access)?;
@@ -45,6 +48,8 @@ pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
             let deleted = topic_change::delete(&target, topics, &report).await?;
             context.ui.conclude(&deleted, |deleted| format!("{} deleted", deleted.deleted.join(", ")))
         }
+        // It asks MQTT alone, and was run above.
+        TopicCommand::Tree(_) => Ok(()),
         TopicCommand::List => context.ui.show(topics::list(&cluster).as_slice(), |topics| list(topics, &stack)),
         TopicCommand::Describe { name } => {
             context.ui.show(&topics::describe(&access, &admin, &cluster, name, PATIENCE).await?, describe)
@@ -55,7 +60,7 @@ pub(super) async fn run(context: &Context, args: &TopicArgs) -> Result<()> {
 /// The topics that should be there already.
 fn named(command: &TopicCommand) -> &[String] {
     match command {
-        TopicCommand::List | TopicCommand::Create(_) => &[],
+        TopicCommand::List | TopicCommand::Tree(_) | TopicCommand::Create(_) => &[],
         TopicCommand::Alter { settings, .. } => std::slice::from_ref(&settings.name),
         TopicCommand::Delete { names, .. } => names,
         TopicCommand::Describe { name } => std::slice::from_ref(name),

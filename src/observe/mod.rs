@@ -5,6 +5,7 @@
 
 pub mod bridges;
 pub mod groups;
+pub mod mqtt_topics;
 pub mod quorum;
 pub mod replicas;
 mod said;

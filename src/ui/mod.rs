@@ -3,6 +3,7 @@
 pub mod messages;
 mod progress;
 pub mod table;
+pub mod tree;
 mod words;
 
 use std::io::{IsTerminal, Write};

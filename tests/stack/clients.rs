@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Home, On, interrupt, processes_mentioning, send_signal};
 use crate::messages::Running;
@@ -17,6 +17,7 @@ pub fn our_own_commands_work(home: &Home) {
     a_refused_publish_is_an_error(home);
     tail_shows_both_brokers(home);
     what_several_filters_match_is_told_once(home);
+    topics_are_shown_as_a_tree(home);
 }
 
 fn kafka_round_trip(home: &Home) {
@@ -93,6 +94,27 @@ fn what_several_filters_match_is_told_once(home: &Home) {
 
 /// Until the command says that it listens: what is sent from then on it shows. The rest of its stderr can be had when
 /// it has ended.
+fn topics_are_shown_as_a_tree(home: &Home) {
+    home.ok(&["pub", "fleet/truck-1/state", "parked", "--retain", "--qos", "1"]);
+    let arguments = ["topic", "tree", "fleet", "--for", "1m", "--count", "3"];
+    let text = Running::listen(home, &arguments);
+    let json = Running::listen(home, &[&arguments[..], &["--output", "json"]].concat());
+    home.ok(&["pub", "fleet/truck-2/position", "52.5", "--qos", "1"]);
+    home.ok(&["pub", "fleet/truck-2/position", "\u{7}", "--qos", "1"]);
+    let (text, code) = text.finish();
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(code, Some(0), "{text}");
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[1], ["fleet/#", "3", "1", "2", "topics"], "{text}");
+    assert!(lines.contains(&vec!["│", "└─", "state", "1", "1", "parked"]), "{text}");
+    assert!(lines.contains(&vec!["└─", "position", "2", r"\u{7}"]), "{text}");
+    let found: Value = serde_json::from_slice(&json.finish().0).unwrap();
+    let position =
+        json!({ "topic": "fleet/truck-2/position", "messages": 2, "bytes": 5, "retained": false, "last": "\u{7}" });
+    assert_eq!((&found["messages"], &found["topics"][1]), (&3.into(), &position));
+    home.ok(&["pub", "fleet/truck-1/state", "", "--retain", "--qos", "1"]);
+}
+
 pub fn wait_until_listening(child: &mut Child) -> JoinHandle<String> {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut seen = String::new();
