@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
@@ -21,6 +22,7 @@ pub const PROBE_GROUP: &str = "__sosstack_probe";
 
 /// How long a commit may outlast the deadline; to a broker that has frozen, the library waits a minute.
 const GRACE: Duration = Duration::from_secs(1);
+const NOT_BACK: &str = "the probe's message was acknowledged but did not come back through a consumer group";
 /// Between two commits.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -66,7 +68,26 @@ async fn produce(servers: &str, token: &[u8], deadline: Instant) -> Result<()> {
     Ok(())
 }
 
+/// Until a member has read and committed it. A coordinator that takes over from another may throw out a member whose name
+/// it knows of an earlier one, and so does the next probe.
 fn consume(servers: &str, token: &[u8], deadline: Instant, abandoned: &CancellationToken) -> Result<()> {
+    loop {
+        match read_and_commit(servers, token, deadline, abandoned) {
+            Err(error) if is_fenced(&error) && Instant::now() < deadline && !abandoned.is_cancelled() => {}
+            end => return end,
+        }
+    }
+}
+
+fn is_fenced(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<KafkaError>().is_some_and(is_fencing)
+}
+
+fn is_fencing(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::FencedInstanceId)
+}
+
+fn read_and_commit(servers: &str, token: &[u8], deadline: Instant, abandoned: &CancellationToken) -> Result<()> {
     let consumer: BaseConsumer = common(servers)
         .set("group.id", PROBE_GROUP)
         // A static member (KIP-345) need not leave, which takes the library 100 ms: the next probe is the same member.
@@ -90,6 +111,10 @@ fn consume(servers: &str, token: &[u8], deadline: Instant, abandoned: &Cancellat
                 offsets.add_partition_offset(message.topic(), message.partition(), next)?;
                 read = Some(offsets);
             }
+            Some(Err(error)) if is_fencing(&error) => {
+                let_go(consumer);
+                return Err(error).context(NOT_BACK);
+            }
             Some(Err(error)) => last_error = Some(error),
             _ => {}
         }
@@ -105,7 +130,7 @@ fn consume(servers: &str, token: &[u8], deadline: Instant, abandoned: &Cancellat
     }
     let what = match read {
         Some(_) => "the probe's offset was not committed",
-        None => "the probe's message was acknowledged but did not come back through a consumer group",
+        None => NOT_BACK,
     };
     match last_error {
         Some(error) => Err(error).context(what),
@@ -141,6 +166,18 @@ mod tests {
         cluster.create_topic(PROBE_TOPIC, 1, 1).unwrap();
         cluster.request_errors(RDKafkaApiKey::OffsetCommit, errors);
         round_trip(&[cluster.bootstrap_servers()], Instant::now() + patience).await
+    }
+
+    /// As a coordinator does that has just taken over.
+    #[tokio::test]
+    async fn a_member_that_is_thrown_out_is_followed_by_another() {
+        let fenced = RDKafkaRespErr::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+        committed_after(&[fenced], Duration::from_secs(30)).await.unwrap();
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic(PROBE_TOPIC, 1, 1).unwrap();
+        cluster.request_errors(RDKafkaApiKey::JoinGroup, &[fenced]);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        round_trip(&[cluster.bootstrap_servers()], deadline).await.unwrap();
     }
 
     #[tokio::test]
