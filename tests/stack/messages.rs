@@ -158,6 +158,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{} said {:#?}", self.child.id(), self.said());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
