@@ -32,6 +32,8 @@ mod start;
 mod status;
 mod stop;
 mod topic;
+mod trace;
+mod trace_text;
 mod up;
 mod verify;
 
