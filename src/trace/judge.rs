@@ -93,6 +93,9 @@ pub fn of_press(case: &Case<'_>, heard: &Heard) -> Trace {
                 case.topic
             ));
         }
+        let idle =
+            |group| format!("{group} reads {} and has committed nothing there: it is not waited for", case.topic);
+        trace.notes.extend(heard.uncommitted.iter().map(idle));
     }
     let first = heard.record(case.topic).map(|(record, _)| (record.partition, record.offset));
     for (record, at) in &heard.records {
@@ -105,9 +108,6 @@ pub fn of_press(case: &Case<'_>, heard: &Heard) -> Trace {
     }
     trace.hops = way.hops;
     trace.missing = missing(case, heard, &mut trace.notes);
-    for group in &heard.uncommitted {
-        trace.notes.push(format!("{group} reads {} and has committed nothing there: it is not waited for", case.topic));
-    }
     trace
 }
 

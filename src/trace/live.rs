@@ -106,11 +106,13 @@ pub async fn press(press: &Press<'_>, report: Report<'_>) -> Result<Heard> {
     let mut heard =
         Heard { mqtt_topic: PRESS.topic(press.device), device_event_id: Id::random().to_string(), ..Heard::default() };
     let (say, came) = unbounded_channel();
-    let (readings, unheard) = listen(press, &heard, say, patience).await?;
-    heard.unheard = unheard;
-    let mut watchers = prepare(press.kafka, press.topic, patience).await?;
-    heard.uncommitted = std::mem::take(&mut watchers.uncommitted);
-    let mut sender = Sender::open(press.sender, None, patience).await?;
+    let ready = async {
+        let (readings, unheard) = listen(press, &heard, say, patience).await?;
+        let watchers = prepare(press.kafka, press.topic, patience).await?;
+        anyhow::Ok((readings, unheard, watchers, Sender::open(press.sender, None, patience).await?))
+    };
+    let (readings, unheard, mut watchers, mut sender) = ready.await.context("nothing was pressed")?;
+    (heard.unheard, heard.uncommitted) = (unheard, std::mem::take(&mut watchers.uncommitted));
 
     heard.sent = now();
     let began = Instant::now();
