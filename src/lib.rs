@@ -5,7 +5,7 @@
 //! seed-data ──┴─► Stack ─► config files ─► Workloads ─┬─► runtime (docker | process) ─► ready ─► seed
 //!                                                     ├─► export compose
 //!                                                     └─► export k8s ─► kubectl apply ─► verify k8s
-//! addresses + credentials ─► kafka / mqtt clients ─► pub · sub · tail
+//! addresses + credentials ─► kafka / mqtt clients ─► pub · sub · tail · trace
 //! running stack ─► observe ─► ready · status · doctor
 //! ```
 //!
@@ -20,11 +20,12 @@
 //! | [`export`], [`verify`] | the same stack as files for others, pure but for the directory; whether what came of them works |
 //! | [`bridge`] | what becomes of an MQTT message in Kafka, and how it gets there without being lost |
 //! | [`simulate`], [`ledger`] | believable devices; what was acknowledged to them, and whether Kafka has it |
+//! | [`trace`] | the way of one press, hop by hop, and which hop did not come |
 //! | [`lifecycle`] | up, down, status, ready, seed; knows no runtime |
 //! | [`observe`] | one look at a running stack, and what follows from it: quorum, replicas, health |
 //! | [`runtime`] | the trait that two real ones have: Docker (only bollard user) and plain processes; bridges beside either |
 //! | [`publish`], [`reading`] | from lines to acknowledged messages; from both brokers into one stream |
-//! | [`contexts`], [`reach`] | other clusters by name; whose brokers a client speaks to |
+//! | [`contexts`], [`reach`], [`alarm`] | other clusters by name; whose brokers a client speaks to; who may be alarmed |
 //! | [`config`] | `Stack` → text of configuration files; pure |
 //! | [`workload`] | what to run, as plain data |
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
@@ -39,6 +40,7 @@
 
 pub mod about;
 pub mod address;
+pub mod alarm;
 pub mod bridge;
 pub mod cli;
 pub mod commands;
@@ -74,6 +76,7 @@ pub mod simulate;
 pub mod stack;
 pub mod stream;
 pub mod target;
+pub mod trace;
 pub mod ui;
 pub mod verify;
 pub mod workload;

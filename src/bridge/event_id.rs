@@ -83,7 +83,8 @@ impl Id {
         Self::versioned(bytes, 8)
     }
 
-    fn random() -> Self {
+    /// One that nothing else has.
+    pub fn random() -> Self {
         let mut bytes = [0; 16];
         SystemRandom::new().fill(&mut bytes).expect("the system has randomness");
         Self::versioned(bytes, 4)

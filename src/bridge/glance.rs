@@ -37,9 +37,13 @@ impl<'a> Glance<'a> {
 
     /// The device's time in milliseconds since 1970, where its clock may be right at `at`.
     pub(super) fn plausible_time(&self, at: i64) -> Option<i64> {
-        let time = millis(self.time.as_deref()?)?;
-        (at.saturating_sub(BEFORE)..=at.saturating_add(AFTER)).contains(&time).then_some(time)
+        plausible_time(self.time.as_deref()?, at)
     }
+}
+
+/// A device's time, as it wrote it, in milliseconds since 1970; None where its clock cannot have been right at `at`.
+pub fn plausible_time(text: &str, at: i64) -> Option<i64> {
+    millis(text).filter(|time| (at.saturating_sub(BEFORE)..=at.saturating_add(AFTER)).contains(time))
 }
 
 /// A time as devices write it: RFC 3339, or a number that counts seconds, milliseconds or microseconds since 1970.

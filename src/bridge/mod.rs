@@ -11,3 +11,5 @@ pub mod owners;
 pub mod record;
 pub mod routes;
 pub mod run;
+
+pub use glance::plausible_time;

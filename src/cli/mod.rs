@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod messages;
 mod profile;
 pub mod simulate;
+pub mod trace;
 mod up;
 
 use std::path::PathBuf;
@@ -116,6 +117,8 @@ pub enum Command {
     /// What simulated devices sent, and whether Kafka has it
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Follow a press hop by hop: device, Mosquitto, bridge, Kafka, and the groups that have committed it
+    Trace(trace::TraceArgs),
     /// Make the topics and devices that the stack names; changes nothing that is right already
     Seed(SeedArgs),
     /// Print the effective stack as YAML

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{context, device, down, env, images, ledger, publish, start, stop};
 use crate::cli::Cli;
 use crate::lifecycle::{devices, group_reset, placed, prune, seed, stacks, status, topic_change};
-use crate::{bridge, doctor, export, observe, runtime, simulate, ui, verify};
+use crate::{bridge, doctor, export, observe, runtime, simulate, trace, ui, verify};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/output.md");
 /// Commands whose output others document, or that have none.
@@ -69,6 +69,7 @@ fn results() -> Vec<(&'static str, Form, Schema)> {
         ("device add, device remove, device rotate", Object, schema::<devices::Changed>()),
         ("simulate", Object, schema::<simulate::Outcome>()),
         ("ledger verify", Object, schema::<ledger::Verified<'_>>()),
+        ("trace, trace panic", Object, schema::<trace::Trace>()),
         ("seed", Object, schema::<seed::Seeded>()),
         ("bridge check", Lines, schema::<bridge::check::Outcome>()),
         ("bridge run", Lines, schema::<bridge::run::line::Line<'_>>()),

@@ -33,6 +33,8 @@ mod status;
 mod stop;
 mod topic;
 mod topic_tree;
+mod trace;
+mod trace_text;
 mod up;
 mod verify;
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{
     Context, archives, bridge, completions, config, context, device, doctor, down, env, export, group, images, ledger,
-    list, logs, prune, publish, read, restart, seed, simulate, start, status, stop, topic, up, verify,
+    list, logs, prune, publish, read, restart, seed, simulate, start, status, stop, topic, trace, up, verify,
 };
 use crate::cli::Command;
 use crate::cli::bridge::BridgeCommand;
@@ -56,6 +56,7 @@ async fn dispatch(context: &Context, command: &Command) -> Result<()> {
         Command::Device(command) => device::run(context, command).await,
         Command::Simulate(args) => simulate::run(context, args).await,
         Command::Ledger(command) => ledger::run(context, command).await,
+        Command::Trace(args) => trace::run(context, args).await,
         Command::Seed(args) => seed::run(context, args).await,
         Command::Config(args) => config::run(context, args).await,
         Command::Export(command) => export::run(context, command).await,

@@ -142,6 +142,14 @@ impl Groups {
         consumer.commit(&list, CommitMode::Sync).with_context(|| format!("committing offsets of group {group}"))
     }
 
+    /// Prepares to ask one group again and again.
+    ///
+    /// # Errors
+    /// When the client library refuses the settings.
+    pub fn follow(&self, group: &str) -> Result<Follow> {
+        Ok(Follow { name: group.to_owned(), consumer: client(&self.access, group)? })
+    }
+
     /// Which cluster it is.
     pub fn about(&self) -> &About {
         &self.access.about
@@ -164,11 +172,7 @@ impl Groups {
         }
         let asking = || format!("asking how far group {group} is");
         let found = client(&self.access, group)?.committed_offsets(list, self.patience).with_context(asking)?;
-        let offset = |(topic, partition): &(String, i32)| match found.find_partition(topic, *partition)?.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
-        };
-        Ok(partitions.iter().map(offset).collect())
+        Ok(partitions.iter().map(|(topic, partition)| offset_in(&found, topic, *partition)).collect())
     }
 
     fn one(&self, topic: String, partition: i32, committed: Option<i64>) -> Result<Progress> {
@@ -182,10 +186,38 @@ impl Groups {
         let (topic, partition) = (progress.topic.as_str(), progress.partition);
         list.add_partition_offset(topic, partition, Offset::Offset(time)).context("naming a time")?;
         let found = self.consumer.offsets_for_times(list, self.patience).context("looking up a time")?;
-        Ok(match found.find_partition(topic, partition).map(|element| element.offset()) {
-            Some(Offset::Offset(offset)) => Some(offset),
-            _ => None,
-        })
+        Ok(offset_in(&found, topic, partition))
+    }
+}
+
+/// One group on a connection of its own, by which an answer takes no more than its way. Its calls block.
+pub struct Follow {
+    name: String,
+    consumer: BaseConsumer,
+}
+
+impl Follow {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The next offset that it will read of a partition; None where it has committed nothing.
+    ///
+    /// # Errors
+    /// When its coordinator does not answer.
+    pub fn committed(&self, topic: &str, partition: i32, patience: Duration) -> Result<Option<i64>> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition);
+        let asking = || format!("asking how far group {} is", self.name);
+        let found = self.consumer.committed_offsets(list, patience).with_context(asking)?;
+        Ok(offset_in(&found, topic, partition))
+    }
+}
+
+fn offset_in(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<i64> {
+    match list.find_partition(topic, partition)?.offset() {
+        Offset::Offset(offset) => Some(offset),
+        _ => None,
     }
 }
 

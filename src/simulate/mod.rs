@@ -36,6 +36,7 @@ use plan::Plan;
 use scenario::Scenario;
 use tally::{QosOutcome, Tally, milliseconds};
 
+pub use payload::press;
 pub use tally::Outcome;
 
 /// Devices that connect at the same time.

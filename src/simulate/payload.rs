@@ -14,6 +14,13 @@ pub(super) struct Payload<'a> {
     pub(super) stamp: Option<Stamp<'a>>,
 }
 
+/// The press of a panic button, as JSON; `timestamp` counts since 1970, in seconds or milliseconds.
+pub fn press(device: &str, event_id: &str, timestamp: i64) -> String {
+    let at = Position { latitude: 52.52, longitude: 13.405 };
+    let stamp = Some(Stamp { timestamp, sequence: 1, event_id });
+    Payload { device_id: device, body: Body::Press { r#type: "ASSAULT", at }, stamp }.to_json()
+}
+
 /// What tells messages of a device apart.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

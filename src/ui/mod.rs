@@ -67,6 +67,12 @@ impl Ui {
         std::io::stdout().is_terminal()
     }
 
+    /// Columns of the terminal that shows stdout; None where there is none.
+    pub fn columns() -> Option<usize> {
+        let columns = || rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col));
+        if Self::stdout_is_terminal() { columns().filter(|columns| *columns > 0) } else { None }
+    }
+
     /// Receives what work reports.
     pub fn report(&self, event: Event) {
         self.progress.on(event);

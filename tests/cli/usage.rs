@@ -75,6 +75,32 @@ fn options_of_the_other_broker_are_refused() {
 }
 
 #[test]
+fn nobody_elsewhere_is_alarmed_by_a_proof() {
+    let elsewhere = ["--bootstrap", "kafka.example:9092", "--mqtt", "mqtt://u@broker.example"];
+    let pressing = |words: &[&'static str]| refused(&[words, &elsewhere].concat());
+    insta::assert_snapshot!(pressing(&["trace", "panic", "panic-0001"]), @"
+    error: trace panic presses a panic button: on kafka.example:9092 and mqtt://u@broker.example people would be alarmed, as that is not a stack of this machine
+    try: --context local speaks to the local stack; --real-emergencies goes ahead all the same
+    ");
+    insta::assert_snapshot!(pressing(&["simulate"]), @"
+    error: simulated devices press panic buttons: on kafka.example:9092 and mqtt://u@broker.example people would be alarmed, as that is not a stack of this machine
+    try: --context local speaks to the local stack; --real-emergencies goes ahead all the same
+    ");
+}
+
+#[test]
+fn a_trace_needs_an_id_or_a_device_that_can_be() {
+    assert!(refused(&["trace"]).contains("<ID>"));
+    assert!(refused(&["trace", "panic"]).contains("<DEVICE>"));
+    let elsewhere = ["--mqtt", "mqtt://u@broker.example", "--real-emergencies"];
+    insta::assert_snapshot!(refused(&[&["trace", "panic", "panic/#"][..], &elsewhere].concat()), @r#"
+    error: "panic/#" is not a valid device id: it may not hold blanks, control characters, or any of / + # : %
+    try: sosstack device list shows a stack's devices
+    "#);
+    assert!(refused(&["trace", "e-1", "panic", "panic-0001"]).contains("trace panic presses now"));
+}
+
+#[test]
 fn topics_that_cannot_be_are_refused() {
     insta::assert_snapshot!(refused(&["pub", "device/+/alert", "{}"]), @r#"
     error: "device/+/alert" is not a valid topic: a message goes to one topic, so it may hold no wildcard

@@ -13,6 +13,7 @@ use crate::faults::interrupt;
 use crate::harness::{Finished, Home, On, eventually, processes_mentioning, send_signal};
 use crate::healing::found;
 use crate::messages::{PATIENCE, feed, lines, read_all};
+use crate::trace::a_press_is_traced;
 
 /// From the end of the active bridge to the first message that the other one takes: 3 s is what is promised, and a busy
 /// machine is given more.
@@ -29,6 +30,7 @@ fn bridges_come_and_go_with_their_stack_as_processes() {
     bridged(&home);
     a_press_is_one_emergency(&home);
     every_command_knows_them(&home);
+    a_press_is_traced(&home);
     the_standby_delivers_when_the_active_one_is_killed(&home);
     other_routes_replace_them(&home);
     they_stop_and_start(&home);
@@ -47,6 +49,7 @@ fn bridges_come_and_go_with_their_stack_in_docker() {
     bridged(&home);
     a_press_is_one_emergency(&home);
     every_command_knows_them(&home);
+    a_press_is_traced(&home);
     the_standby_delivers_when_the_active_one_is_killed(&home);
     they_end_before_the_brokers(&home);
 }

@@ -38,6 +38,7 @@ mod reading;
 mod side_by_side;
 mod simulate;
 mod terminal;
+mod trace;
 mod walkthrough;
 mod whose;
 mod witness;

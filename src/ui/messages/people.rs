@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::super::Ui;
 use super::super::table::DIM;
 use crate::message::json::{compact, is_json};
 use crate::message::{Clock, View};
@@ -27,9 +28,7 @@ impl People {
     pub fn new(pretty: bool) -> Self {
         let terminal = io::stdout().is_terminal();
         let colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never && terminal;
-        let columns = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
-        let width = if terminal { columns().filter(|columns| *columns > 0) } else { None };
-        Self { clock: Clock::local_time_of_day(), colour, width, pretty }
+        Self { clock: Clock::local_time_of_day(), colour, width: Ui::columns(), pretty }
     }
 
     /// Appends the message without a line feed at its end.
