@@ -24,7 +24,7 @@
 //! | [`observe`] | one look at a running stack, and what follows from it: quorum, replicas, health |
 //! | [`runtime`] | the trait that two real ones have: Docker (only bollard user) and plain processes; bridges beside either |
 //! | [`publish`], [`reading`] | from lines to acknowledged messages; from both brokers into one stream |
-//! | [`contexts`], [`reach`] | other clusters by name; whose brokers a client speaks to |
+//! | [`contexts`], [`reach`], [`alarm`] | other clusters by name; whose brokers a client speaks to; where emergencies have to be meant |
 //! | [`config`] | `Stack` → text of configuration files; pure |
 //! | [`workload`] | what to run, as plain data |
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |
@@ -39,6 +39,7 @@
 
 pub mod about;
 pub mod address;
+pub mod alarm;
 pub mod bridge;
 pub mod cli;
 pub mod commands;

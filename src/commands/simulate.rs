@@ -7,8 +7,8 @@ use anyhow::Result;
 use super::Context;
 use super::reach;
 use crate::about::{About, Remedy};
+use crate::alarm;
 use crate::cli::simulate::SimulateArgs;
-use crate::contexts::LOCAL;
 use crate::event::{Event, Report};
 use crate::failure::Failure;
 use crate::kafka::admin::Admin;
@@ -25,10 +25,8 @@ use crate::stream::PATIENCE;
 use crate::ui::{Table, Ui};
 
 pub(super) async fn run(context: &Context, args: &SimulateArgs) -> Result<()> {
-    if let Some(about) = reach::named_elsewhere(context, &args.cluster)?
-        && !args.real_emergencies
-    {
-        return Err(refuse(&about).into());
+    if let Some(about) = reach::named_elsewhere(context, &args.cluster)? {
+        alarm::ensure_meant(&about, args.real_emergencies, "simulated devices press panic buttons", "simulates")?;
     }
     if let Some(file) = &args.ledger {
         book::ensure_new(file)?;
@@ -59,15 +57,6 @@ pub(super) async fn run(context: &Context, args: &SimulateArgs) -> Result<()> {
     };
     show(context, &outcome)?;
     verdict(context, &outcome, &reach.about)
-}
-
-fn refuse(about: &About) -> Failure {
-    Failure::Usage {
-        cause: format!("simulated devices press panic buttons, and {about} is not a stack of this machine"),
-        remedy: Remedy::words(format!(
-            "--context {LOCAL} speaks to the local stack; --real-emergencies simulates there all the same"
-        )),
-    }
 }
 
 /// Plays with devices of the local stack, which exist for as long.

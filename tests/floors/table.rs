@@ -20,7 +20,7 @@ pub const FLOORS: [&[&str]; 10] = [
         "target",
     ],
     &["config", "kafka", "mqtt", "workload", "zookeeper"],
-    &["contexts", "publish", "reach", "reading", "runtime"],
+    &["alarm", "contexts", "publish", "reach", "reading", "runtime"],
     &["lifecycle", "observe"],
     &["bridge", "chaos", "doctor", "export", "exporter", "ledger", "simulate", "trace", "verify"],
     &["web"],
