@@ -26,7 +26,7 @@ impl Address {
         };
         let problem = match &address {
             Self::Kafka(topic) => kafka_problem(topic),
-            Self::Mqtt(filter) => mqtt_problem(filter),
+            Self::Mqtt(filter) => filter_problem(filter),
         };
         match problem {
             None => Ok(address),
@@ -73,7 +73,8 @@ fn kafka_problem(topic: &str) -> Option<&'static str> {
     rules::topic_problem(&topic.replace('*', "_"))
 }
 
-fn mqtt_problem(filter: &str) -> Option<&'static str> {
+/// Why no MQTT server takes this as a topic filter.
+pub fn filter_problem(filter: &str) -> Option<&'static str> {
     if let Some(problem) = mqtt::topic_problem(filter) {
         return Some(problem);
     }

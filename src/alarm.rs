@@ -1,20 +1,39 @@
-//! Nobody is alarmed by a proof: whoever presses panic buttons does it on a local stack, or says that it is meant.
+//! Nobody is alarmed by a proof: on a stack of this machine emergencies harm nobody, elsewhere somebody may act on them.
 
 use crate::about::{About, Remedy};
 use crate::contexts::LOCAL;
 use crate::failure::Failure;
 
-/// Refuses `what`, a whole clause such as "simulated devices press panic buttons", on another cluster than a stack of
-/// this machine unless real emergencies are meant.
+/// Lets what opens emergencies happen on a stack of this machine, and elsewhere where `--real-emergencies` was said.
+/// `what` would open them, as a clause; `does` is what the option makes happen all the same, as a verb.
 ///
 /// # Errors
-/// [`Failure::Usage`] that says why.
-pub fn ensure_meant(what: &str, elsewhere: Option<&About>, real_emergencies: bool) -> Result<(), Failure> {
-    let Some(about) = elsewhere.filter(|_| !real_emergencies) else { return Ok(()) };
+/// [`Failure::Usage`] that says so.
+pub fn ensure_meant(about: &About, real_emergencies: bool, what: &str, does: &str) -> Result<(), Failure> {
+    if real_emergencies || !about.is_elsewhere() {
+        return Ok(());
+    }
     Err(Failure::Usage {
-        cause: format!("{what}: on {about} people would be alarmed, as that is not a stack of this machine"),
+        cause: format!("{what} on {about}, not on a stack of this machine"),
         remedy: Remedy::words(format!(
-            "--context {LOCAL} speaks to the local stack; --real-emergencies goes ahead all the same"
+            "--context {LOCAL} speaks to the local stack; --real-emergencies {does} there all the same"
         )),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_elsewhere_it_has_to_be_meant() {
+        let here = About::stack("stack sos".to_owned(), String::new());
+        let there = About::elsewhere("context prod".to_owned(), " --context prod".to_owned());
+        let ask = |about: &About, real| ensure_meant(about, real, "buttons are pressed", "presses");
+        assert!(ask(&here, false).is_ok() && ask(&here, true).is_ok() && ask(&there, true).is_ok());
+        let refused = ask(&there, false).unwrap_err();
+        assert_eq!(refused.to_string(), "buttons are pressed on context prod, not on a stack of this machine");
+        assert!(refused.remedy().unwrap().as_str().ends_with("--real-emergencies presses there all the same"));
+        assert_eq!(refused.exit_code(), 2);
+    }
 }

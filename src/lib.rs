@@ -25,7 +25,7 @@
 //! | [`observe`] | one look at a running stack, and what follows from it: quorum, replicas, health |
 //! | [`runtime`] | the trait that two real ones have: Docker (only bollard user) and plain processes; bridges beside either |
 //! | [`publish`], [`reading`] | from lines to acknowledged messages; from both brokers into one stream |
-//! | [`contexts`], [`reach`], [`alarm`] | other clusters by name; whose brokers a client speaks to; who may be alarmed |
+//! | [`contexts`], [`reach`], [`alarm`] | other clusters by name; whose brokers a client speaks to; where emergencies have to be meant |
 //! | [`config`] | `Stack` → text of configuration files; pure |
 //! | [`workload`] | what to run, as plain data |
 //! | [`kafka`], [`mqtt`], [`zookeeper`] | the three protocols; the only rdkafka and rumqttc users |

@@ -13,10 +13,10 @@ use crate::message::Clock;
 pub(super) type Header = (Arc<str>, Option<Bytes>);
 
 /// Before the name of a user property: a device chooses it, and shall not set a header that means something to services.
-const PROPERTY: &str = "mqtt.user.";
+pub(super) const PROPERTY: &str = "mqtt.user.";
 /// What names begin with, and names, that are the bridge's own.
 const OWN_PREFIX: &str = "mqtt.";
-const OWN: [&str; 12] = [
+const OWN: [&str; 14] = [
     "event-id",
     "received-at",
     "device-event-id",
@@ -29,6 +29,8 @@ const OWN: [&str; 12] = [
     "original",
     "original-size",
     "original-sha256",
+    "replayed-from",
+    "replay-attempts",
 ];
 
 /// Whether a header's name is one that the bridge sets itself.

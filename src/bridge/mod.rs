@@ -6,6 +6,7 @@ mod glance;
 mod headers;
 pub mod journal;
 pub mod jq;
+pub mod letters;
 pub mod map;
 pub mod owners;
 pub mod record;

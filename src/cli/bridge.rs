@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::bridge_dlq::DlqArgs;
 use super::bridge_journal::JournalCommand;
 use super::clients::ClusterArgs;
 use crate::duration::parse as duration;
@@ -26,6 +27,8 @@ pub enum BridgeCommand {
     /// What the bridge keeps on disk until Kafka has it
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Dead letters: what could not be mapped, why, and sending it again after a fix
+    Dlq(Box<DlqArgs>),
     /// Evaluate jq for a bridge that is running, which starts this by itself
     #[command(hide = true)]
     Evaluate,

@@ -1,6 +1,7 @@
 //! The command line as types; nothing here does anything.
 
 pub mod bridge;
+pub mod bridge_dlq;
 pub mod bridge_journal;
 pub mod clients;
 pub mod export;

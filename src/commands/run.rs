@@ -35,7 +35,7 @@ fn ends_in_order(command: &Command) -> bool {
             | Command::Simulate(_)
             | Command::Status(_)
             | Command::Images(_)
-            | Command::Bridge(BridgeCommand::Run(_))
+            | Command::Bridge(BridgeCommand::Run(_) | BridgeCommand::Dlq(_))
             | Command::MakeArchives
     )
 }

@@ -25,8 +25,9 @@ use crate::stream::PATIENCE;
 use crate::ui::{Table, Ui};
 
 pub(super) async fn run(context: &Context, args: &SimulateArgs) -> Result<()> {
-    let elsewhere = reach::named_elsewhere(context, &args.cluster)?;
-    alarm::ensure_meant("simulated devices press panic buttons", elsewhere.as_ref(), args.real_emergencies)?;
+    if let Some(about) = reach::named_elsewhere(context, &args.cluster)? {
+        alarm::ensure_meant(&about, args.real_emergencies, "simulated devices press panic buttons", "simulates")?;
+    }
     if let Some(file) = &args.ledger {
         book::ensure_new(file)?;
     }

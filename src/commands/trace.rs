@@ -38,7 +38,9 @@ pub(super) async fn run(context: &Context, args: &TraceArgs) -> Result<()> {
 
 async fn press(context: &Context, TraceArgs { cluster, topic, .. }: &TraceArgs, args: &TracePanicArgs) -> Result<()> {
     let elsewhere = reach::named_elsewhere(context, cluster)?;
-    alarm::ensure_meant("trace panic presses a panic button", elsewhere.as_ref(), args.real_emergencies)?;
+    if let Some(about) = &elsewhere {
+        alarm::ensure_meant(about, args.real_emergencies, "a panic button would be pressed", "presses it")?;
+    }
     let device = args.device.as_str();
     if let Some(problem) = id_problem(device) {
         let remedy = About::this_machine().remedy("device list").then(" shows a stack's devices");

@@ -99,6 +99,15 @@ impl Ui {
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(stdout_error)
     }
 
+    /// Bytes on stdout, unchanged.
+    ///
+    /// # Errors
+    /// As for [`Ui::print`].
+    pub fn print_bytes(bytes: &[u8]) -> Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(stdout_error)
+    }
+
     /// A result that is data, on stdout: as JSON where that is wanted, else as `text` makes it.
     ///
     /// # Errors

@@ -209,3 +209,35 @@ fn jq_that_never_ends_rests_for_a_while() {
     assert!(made.len() == 1000 && resting > 900, "{resting}");
     assert!(made.iter().all(|one| one["fate"] == "dead_letter"));
 }
+
+/// Before any broker is asked.
+#[test]
+fn dead_letters_that_cannot_be_meant_are_refused() {
+    let machine = Machine::bare().with_file("bad.yaml", "routes: [{name: mine, filter: a/b, topic: no.such.topic}]");
+    let words = |arguments: &[&str]| {
+        let finished = machine.run(&[&["bridge", "dlq"], arguments].concat());
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{arguments:?}: {finished:?}");
+        finished.stderr
+    };
+    for wrong in ["15", "0:", ":1", "-1:0", "a:b"] {
+        assert!(words(&["show", "--", wrong]).contains("write PARTITION:OFFSET, such as 2:15"), "{wrong}");
+        assert!(words(&["replay", "--", "0:1", wrong]).contains("write PARTITION:OFFSET"), "{wrong}");
+    }
+    assert!(words(&["replay", "0:1", "--reason", "jq"]).contains("cannot be used with"));
+    assert!(words(&["list", "--topic", "a/#/b"]).contains("# stands alone"));
+    assert!(words(&["list", "--until", "soon"]).contains("write now, how long ago"));
+    for command in [&["list"][..], &["show", "0:1"], &["replay", "--yes"]] {
+        let invalid = words(&[command, &["--routes", "bad.yaml"]].concat());
+        assert!(invalid.contains("no.such.topic"), "{invalid}");
+    }
+    let away = machine.run(&["bridge", "dlq", "list"]);
+    assert!(away.code == Some(1) && away.stderr.contains("is not running"), "{away:?}");
+}
+
+#[test]
+fn what_is_said_of_dead_letters() {
+    for command in ["list", "show", "replay"] {
+        let finished = Machine::bare().run(&["bridge", "dlq", command, "--help"]);
+        insta::assert_snapshot!(format!("help_bridge_dlq_{command}"), finished.stdout);
+    }
+}

@@ -79,12 +79,12 @@ fn nobody_elsewhere_is_alarmed_by_a_proof() {
     let elsewhere = ["--bootstrap", "kafka.example:9092", "--mqtt", "mqtt://u@broker.example"];
     let pressing = |words: &[&'static str]| refused(&[words, &elsewhere].concat());
     insta::assert_snapshot!(pressing(&["trace", "panic", "panic-0001"]), @"
-    error: trace panic presses a panic button: on kafka.example:9092 and mqtt://u@broker.example people would be alarmed, as that is not a stack of this machine
-    try: --context local speaks to the local stack; --real-emergencies goes ahead all the same
+    error: a panic button would be pressed on kafka.example:9092 and mqtt://u@broker.example, not on a stack of this machine
+    try: --context local speaks to the local stack; --real-emergencies presses it there all the same
     ");
     insta::assert_snapshot!(pressing(&["simulate"]), @"
-    error: simulated devices press panic buttons: on kafka.example:9092 and mqtt://u@broker.example people would be alarmed, as that is not a stack of this machine
-    try: --context local speaks to the local stack; --real-emergencies goes ahead all the same
+    error: simulated devices press panic buttons on kafka.example:9092 and mqtt://u@broker.example, not on a stack of this machine
+    try: --context local speaks to the local stack; --real-emergencies simulates there all the same
     ");
 }
 

@@ -12,6 +12,7 @@ use crate::disk::SmallDisk;
 use crate::faults::interrupt;
 use crate::harness::{Finished, Home, On, eventually, processes_mentioning, send_signal};
 use crate::healing::found;
+use crate::letters;
 use crate::messages::{PATIENCE, feed, lines, read_all};
 use crate::trace::a_press_is_traced;
 
@@ -28,11 +29,13 @@ fn bridges_come_and_go_with_their_stack_as_processes() {
     what_cannot_be_is_refused_before_anything_starts(&home);
     ctrl_c_takes_them_away_again(&home);
     bridged(&home);
+    letters::none_is_said(&home);
     a_press_is_one_emergency(&home);
     every_command_knows_them(&home);
     a_press_is_traced(&home);
     the_standby_delivers_when_the_active_one_is_killed(&home);
     other_routes_replace_them(&home);
+    letters::a_poisoned_message_is_found_and_replayed(&home);
     they_stop_and_start(&home);
     both_killed_is_unhealthy_and_heals(&home);
     a_journal_that_fills_is_told(&home);
@@ -47,14 +50,16 @@ fn bridges_come_and_go_with_their_stack_in_docker() {
     }
     let home = Home::new(On::Docker, 18_800);
     bridged(&home);
+    letters::none_is_said(&home);
     a_press_is_one_emergency(&home);
     every_command_knows_them(&home);
     a_press_is_traced(&home);
     the_standby_delivers_when_the_active_one_is_killed(&home);
+    letters::a_poisoned_message_is_found_and_replayed(&home);
     they_end_before_the_brokers(&home);
 }
 
-fn up(home: &Home, more: &[&str]) -> Finished {
+pub fn up(home: &Home, more: &[&str]) -> Finished {
     let arguments = home.up_arguments();
     home.run(&arguments.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())
 }

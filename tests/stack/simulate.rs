@@ -275,7 +275,7 @@ fn refused_elsewhere(home: &Home) {
     let refused = home.run(&["simulate", "--mqtt", "mqtt://u@broker.example"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(
-        refused.stderr.contains("simulated devices press panic buttons: on mqtt://u@broker.example"),
+        refused.stderr.contains("simulated devices press panic buttons, and mqtt://u@broker.example"),
         "{refused:?}"
     );
     assert!(refused.stderr.contains("--real-emergencies"), "{refused:?}");

@@ -1,6 +1,10 @@
 //! `sosstack bridge`
 
 mod check;
+mod dlq;
+mod dlq_chosen;
+mod dlq_replay;
+mod dlq_text;
 mod journal;
 mod login;
 mod owners;
@@ -17,6 +21,7 @@ pub(super) async fn run(context: &Context, command: &BridgeCommand) -> Result<()
         BridgeCommand::Check(args) => check::run(context, args).await,
         BridgeCommand::Run(args) => run::run(context, args).await,
         BridgeCommand::Journal(command) => journal::run(context, command).await,
+        BridgeCommand::Dlq(args) => dlq::run(context, args).await,
         BridgeCommand::Evaluate => {
             context.shutdown.guard_blocking(|| worker::run(std::io::stdin(), std::io::stdout())).await
         }

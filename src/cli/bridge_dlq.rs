@@ -1,0 +1,98 @@
+//! Arguments of `bridge dlq`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::clients::ClusterArgs;
+use crate::address::filter_problem;
+use crate::bridge::letters::id::LetterId;
+use crate::duration::parse as duration;
+use crate::place::{From, Until};
+
+#[derive(Debug, Args)]
+pub struct DlqArgs {
+    #[command(subcommand)]
+    pub command: DlqCommand,
+    /// A routes file, merged over the built-in routes [default: what up --bridge-routes named, else the built-in routes]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub routes: Option<PathBuf>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DlqCommand {
+    /// List dead letters in the order of their time
+    #[command(visible_alias = "ls")]
+    List(ChoiceArgs),
+    /// Show one dead letter: its headers and the original bytes
+    Show {
+        /// Its partition and offset, as list prints them
+        #[arg(value_name = "PARTITION:OFFSET")]
+        id: LetterId,
+        /// Print the original bytes alone, unchanged
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Run dead letters through today's routes and send what they become; shows the plan first
+    Replay(ReplayArgs),
+}
+
+/// Which dead letters.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Which dead letters")]
+pub struct ChoiceArgs {
+    /// From there on: beginning, how long ago (5m, 7d), a time (2026-11-24T16:00, epoch milliseconds) or an offset
+    /// [default: beginning]
+    #[arg(long, value_name = "PLACE")]
+    pub from: Option<From>,
+    /// Only those before a time or an offset
+    #[arg(long, value_name = "PLACE")]
+    pub until: Option<Until>,
+    /// Only those whose reason contains this text, in small or capital letters
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Only those of this device or user
+    #[arg(long, value_name = "ID")]
+    pub device: Option<String>,
+    /// Only those whose MQTT topic fits this filter, such as 'panic/+/press'
+    #[arg(long, value_name = "FILTER", value_parser = filter)]
+    pub topic: Option<String>,
+    /// Only the newest N
+    #[arg(long, short = 'n', value_name = "N")]
+    pub last: Option<usize>,
+}
+
+const REPLAYING: &str = "\
+A record keeps the event id of its message. What cannot be mapped today either stays where it is.
+
+The exit code is 1 where a chosen dead letter cannot be replayed.";
+
+#[derive(Debug, Args)]
+#[command(after_help = REPLAYING)]
+pub struct ReplayArgs {
+    /// Only these, as list prints them [default: all that the options below leave]
+    #[arg(value_name = "PARTITION:OFFSET")]
+    #[arg(conflicts_with_all = ["from", "until", "reason", "device", "topic", "last"])]
+    pub ids: Vec<LetterId>,
+    /// Only show the plan
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Also send emergencies to another cluster than the local stack, where somebody may act on them
+    #[arg(long)]
+    pub real_emergencies: bool,
+    /// How long jq may take for one message
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub jq_timeout: Duration,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    filter_problem(text).map_or_else(|| Ok(text.to_owned()), |problem| Err(problem.to_owned()))
+}
