@@ -17,10 +17,11 @@ use crate::place::From;
 use crate::reach::Reach;
 use crate::runtime::bridges::Hosted;
 use crate::stack::device::id_problem;
-use crate::trace::judge::{self, Bridging, Case};
+use crate::trace::judge;
 use crate::trace::live::{self, Press};
+use crate::trace::missing::{Bridging, Case};
 use crate::trace::past::{self, DEAD_LETTERS, Past};
-use crate::trace::{Kind, Trace};
+use crate::trace::{Kind, Trace, told};
 
 /// How long a bridge may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -115,7 +116,7 @@ async fn happened(context: &Context, args: &TraceArgs, id: &str) -> Result<()> {
     let in_topic = past.records.iter().filter(|found| found.topic == args.topic);
     let record = in_topic.min_by_key(|found| (found.time, found.partition, found.offset)).unwrap_or(first);
     let standings = past::standings(access, record).await?;
-    let trace = judge::of_past(&reach.about, &args.topic, &past.records, &later, &standings);
+    let trace = told::of_past(&reach.about, &args.topic, &past.records, &later, &standings);
     context.ui.show(&trace, |trace| text(trace, true))
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 
-use super::judge::Standing;
 use super::record::{Found, mentions};
+use super::told::Standing;
 use crate::about::{About, Remedy};
 use crate::address::Address;
 use crate::failure::Failure;
@@ -94,7 +94,7 @@ pub async fn search(access: &Access, id: &str, topics: &[&str], from: From, requ
 pub async fn later(access: &Access, records: &[Found]) -> Result<Vec<Found>> {
     let Some(emergency) = records.iter().find_map(Found::emergency) else { return Ok(Vec::new()) };
     let oldest = records.iter().map(|found| found.time).min().unwrap_or_default();
-    let from = From::Time((oldest - MARGIN).max(0));
+    let from = From::Time(oldest.saturating_sub(MARGIN).max(0));
     let mut found = search(access, &emergency, &LATER, from, false).await?.records;
     found.sort_by_key(|found| found.time);
     Ok(found)

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{AT_ONCE, Home, ends_within, eventually, interrupt, send_signal};
+use crate::harness::{AT_ONCE, Finished, Home, ends_within, eventually, interrupt, send_signal};
 use crate::messages::{PATIENCE, Running};
 
 const GROUP: &str = "alarm";
@@ -18,6 +18,7 @@ pub fn a_press_is_traced(home: &Home) {
 
     let pressed = a_group_commits_it(home);
     it_is_found_again(home, &pressed);
+    another_cluster_is_pressed_at_where_that_is_meant(home);
     an_unknown_id_is_looked_for_everywhere(home);
     a_device_that_does_not_exist_presses_nothing(home);
     without_a_bridge_that_is_what_is_missing(home);
@@ -84,6 +85,27 @@ fn it_is_found_again(home: &Home, pressed: &Value) {
     assert_eq!(hop(&found, "later")["topic"], "emergency.resolved", "{found:#}");
     let shown = home.ok(&["trace", emergency]);
     assert!(shown.contains("emergency.resolved[") && shown.contains("received by the bridge"), "{shown}");
+}
+
+/// The stack as if it were somebody else's: as the backend, and as the device, which may not read what it writes.
+fn another_cluster_is_pressed_at_where_that_is_meant(home: &Home) {
+    let env = home.environment();
+    let device = home.ok(&["device", "show", "panic-0001", "--password"]);
+    for (user, password, last) in
+        [(&env["MQTT_USERNAME"], &env["MQTT_PASSWORD"], "seen"), (&"panic-0001".to_owned(), &device, "acknowledged")]
+    {
+        let mqtt = format!("mqtt://{user}@{}:{}", env["MQTT_HOST"], env["MQTT_PORT"]);
+        let cluster = ["--bootstrap", &env["KAFKA_BROKERS"], "--mqtt", &mqtt, "--output", "json"];
+        let words = ["trace", "panic", "panic-0001", "--timeout", "4s", "--real-emergencies"];
+        let mut command = home.command(&[&words[..], &cluster].concat());
+        let finished = Finished::from(command.env("SOSSTACK_MQTT_PASSWORD", password.trim()).output().unwrap());
+        assert_eq!(finished.code, Some(0), "as {user}: {finished:?}");
+        let trace: Value = serde_json::from_str(&finished.stdout).unwrap();
+        let kinds = kinds(&trace);
+        assert!(kinds.contains(&"in_kafka") && kinds.contains(&last), "as {user}: {trace:#}");
+        let says_why = trace["notes"].to_string().contains("panic-0001, who may have no right to read it");
+        assert_eq!(says_why, user == "panic-0001", "as {user}: {trace:#}");
+    }
 }
 
 fn an_unknown_id_is_looked_for_everywhere(home: &Home) {
