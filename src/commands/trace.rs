@@ -121,8 +121,9 @@ async fn happened(context: &Context, args: &TraceArgs, id: &str) -> Result<()> {
 }
 
 fn not_found(id: &str, past: &Past, from: From, about: &About) -> Failure {
-    let (noun, verb) = if past.read == 1 { ("message", "is") } else { ("messages", "are") };
-    let cause = format!("no record is about {id}: {} {noun} of {} {verb} not", past.read, past.topics.join(" and "));
+    let noun = if past.read == 1 { "message" } else { "messages" };
+    let topics = past.topics.join(" and ");
+    let cause = format!("no record is about {id}; looked through: {} {noun} of {topics}", past.read);
     let further = if from == From::Beginning { "" } else { "--from beginning looks at all that there is; " };
     let describe = about.command(&format!("topic describe {}", past.topics.first().map_or("", String::as_str)));
     let mut words = format!("{further}retention deletes what is old ({describe} shows what is left)");
@@ -145,7 +146,7 @@ mod tests {
         let failure = not_found("e-1", &past, From::Now, &about);
         assert_eq!(
             failure.to_string(),
-            "no record is about e-1: 12 messages of emergency.created and dlq.failed-messages are not"
+            "no record is about e-1; looked through: 12 messages of emergency.created and dlq.failed-messages"
         );
         let remedy = failure.remedy().unwrap().as_str();
         assert!(
