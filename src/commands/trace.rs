@@ -64,7 +64,9 @@ async fn press(context: &Context, TraceArgs { cluster, topic, .. }: &TraceArgs, 
     };
     let heard = live::press(&press, &|event| context.ui.report(event)).await?;
     let bridging = match heard.record(topic) {
-        None if !reach.about.is_elsewhere() => bridging(context).await?,
+        None if !reach.about.is_elsewhere() => {
+            bridging(context).await.unwrap_or_else(|error| Bridging::Nobody(format!("{error:#}")))
+        }
         _ => Bridging::Unknown,
     };
     let case = Case {

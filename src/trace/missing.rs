@@ -139,7 +139,9 @@ fn not_in_kafka(case: &Case<'_>, heard: &Heard) -> Missing {
         (None, Bridging::Works { bridge, waiting: 0 }) => (
             Kind::Received,
             format!("{bridge} works, and nothing came to {topic} within {timeout:?}"),
-            about.remedy(&format!("logs {bridge}")).then(", and its routes: is this the topic that they name?"),
+            about
+                .remedy(&format!("logs {bridge}"))
+                .then(" shows what it says; where its routes bring presses elsewhere, --topic names the topic"),
         ),
         (None, Bridging::Works { bridge, waiting }) => (
             Kind::InKafka,

@@ -1,6 +1,7 @@
 //! trace: a press followed from the device to the groups that commit it, and one that happened.
 
 use std::io::BufRead;
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -12,6 +13,7 @@ const GROUP: &str = "alarm";
 
 /// With the bridges of a stack that has some; they are up again afterwards.
 pub fn a_press_is_traced(home: &Home) {
+    let began = Instant::now();
     let before = home.json(&["trace", "panic", "panic-0001", "--timeout", "60s"]);
     assert_eq!(kinds(&before), ["sent", "acknowledged", "seen", "received", "in_kafka"], "{before:#}");
     assert!(before["notes"][0].as_str().unwrap().contains("no group has members and a commit"), "{before:#}");
@@ -22,6 +24,7 @@ pub fn a_press_is_traced(home: &Home) {
     an_unknown_id_is_looked_for_everywhere(home);
     a_device_that_does_not_exist_presses_nothing(home);
     without_a_bridge_that_is_what_is_missing(home);
+    println!("presses were traced for {:?}", began.elapsed());
 }
 
 fn kinds(trace: &Value) -> Vec<&str> {
@@ -54,7 +57,6 @@ fn a_group_commits_it(home: &Home) -> Value {
     for way in [&["sent", "acknowledged"][..], &["sent", "seen"], &["sent", "received", "in_kafka", "committed"]] {
         assert!(way.iter().map(|kind| after(kind)).is_sorted(), "{way:?}: {trace:#}");
     }
-    println!("traced: {trace:#}");
     let shown = home.ok(&["trace", "panic", "panic-0001", "--timeout", "60s"]);
     assert!(shown.contains("acknowledged by Mosquitto") && shown.contains(&format!("committed by {GROUP}")), "{shown}");
     assert!(shown.contains('█') && !shown.contains('\u{1b}'), "{shown}");
