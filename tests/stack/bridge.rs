@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::bridge_login;
-use crate::bridge_outages;
+use crate::bridge_outages::{self, rounds};
 use crate::bridge_routes::{routes_are_the_users, subscriptions_follow_the_routes};
 use crate::disk::SmallDisk;
 use crate::harness::{Home, On, eventually, send_signal};
@@ -231,6 +231,11 @@ fn what_was_queued_meanwhile_arrives(home: &Home) {
 
 fn the_standby_takes_over(home: &Home) {
     let active = bridge(home);
+    // What its session has gathered while Mosquitto was killed comes before anything else, and takes its time in a soak.
+    home.ok(&["pub", "geofence/user-1001/exit", r#"{"after":"what waited"}"#, "--qos", "1"]);
+    eventually("what waited is delivered", PATIENCE * rounds(), || {
+        records(home, "location.geofence").iter().any(|record| record["value"]["after"] == "what waited")
+    });
     let mut standby = Running::start(home, &["bridge", "run"]);
     standby.wait_for("standby");
     kill(active);

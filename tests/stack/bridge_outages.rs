@@ -128,7 +128,7 @@ pub fn an_outage_is_not_the_end_of_a_topic(home: &Home) {
 }
 
 /// `make soak` runs many.
-fn rounds() -> u32 {
+pub fn rounds() -> u32 {
     std::env::var("SOSSTACK_SOAK_ROUNDS").ok().map_or(1, |text| text.parse().unwrap())
 }
 
