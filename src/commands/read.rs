@@ -35,19 +35,14 @@ pub(super) async fn subscribe(context: &Context, args: &SubArgs) -> Result<()> {
     let reach = reach::resolve(context, &args.cluster, args.device.as_deref()).await?;
     let group = args.group.clone().map(|group| Membership { group, ack: args.ack, join: args.join });
     let watch = Watch {
-        addresses: &addresses,
-        kafka: reach.kafka.as_ref(),
-        mqtt: reach.mqtt.as_ref(),
         from: args.from,
         until: args.until.unwrap_or(Until::Never),
         partition: args.partition,
-        for_people: false,
-        merged: false,
-        last: None,
         group,
         strict: args.until.is_some() || args.count.is_some(),
         qos: args.qos,
         patience: patience(args.timeout),
+        ..Watch::of(&addresses, reach.kafka.as_ref(), reach.mqtt.as_ref())
     };
     if args.count == Some(0) {
         return Ok(());
@@ -73,19 +68,12 @@ pub(super) async fn tail(context: &Context, args: &TailArgs) -> Result<()> {
     let reach = reach::resolve(context, &args.cluster, None).await?;
     let from = args.since.unwrap_or(args.from);
     let watch = Watch {
-        addresses: &addresses,
-        kafka: reach.kafka.as_ref(),
-        mqtt: reach.mqtt.as_ref(),
         from,
-        until: Until::Never,
-        partition: None,
         for_people: true,
         merged: from != From::Now || args.last.is_some(),
         last: args.last,
-        group: None,
-        strict: false,
-        qos: 2,
         patience: patience(args.timeout),
+        ..Watch::of(&addresses, reach.kafka.as_ref(), reach.mqtt.as_ref())
     };
     let limits = Limits { timeout: args.timeout, ..Limits::default() };
     if args.stats {

@@ -12,29 +12,14 @@ use crate::cli::clients::ClusterArgs;
 use crate::event::Event;
 use crate::filter::{Filter, Wishes};
 use crate::observe::mqtt_topics::{Census, Heard as Found, Topic};
-use crate::place::{From, Until};
 use crate::reading::{Heard, Limits, Session, Sink, Watch};
-use crate::stream::PATIENCE;
 use crate::ui::tree::{Leaf, draw};
 
 pub(super) async fn run(context: &Context, cluster: &ClusterArgs, args: &TreeArgs) -> Result<()> {
     let address = Address::parse(&filter(args.prefix.as_deref()))?;
     let reach = reach::resolve(context, cluster, None).await?;
-    let watch = Watch {
-        addresses: std::slice::from_ref(&address),
-        kafka: None,
-        mqtt: reach.mqtt.as_ref(),
-        from: From::Now,
-        until: Until::Never,
-        partition: None,
-        merged: false,
-        last: None,
-        for_people: true,
-        group: None,
-        strict: false,
-        qos: 0,
-        patience: PATIENCE,
-    };
+    let addresses = std::slice::from_ref(&address);
+    let watch = Watch { for_people: true, qos: 0, ..Watch::of(addresses, None, reach.mqtt.as_ref()) };
     let census = Arc::new(Mutex::new(Census::default()));
     let counted = Arc::clone(&census);
     let sink: Sink = Box::new(move |heard| {

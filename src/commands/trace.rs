@@ -17,10 +17,11 @@ use crate::place::From;
 use crate::reach::Reach;
 use crate::runtime::bridges::Hosted;
 use crate::stack::device::id_problem;
+use crate::stack::topic::DEAD_LETTERS;
 use crate::trace::judge;
 use crate::trace::live::{self, Press};
 use crate::trace::missing::{Bridging, Case};
-use crate::trace::past::{self, DEAD_LETTERS, Past};
+use crate::trace::past::{self, Past};
 use crate::trace::{Kind, Trace, told};
 
 /// How long a bridge may take to say how it is.

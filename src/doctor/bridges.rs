@@ -11,6 +11,7 @@ use crate::observe::bridges::{NEARLY_FULL, messages};
 use crate::paths::Paths;
 use crate::runtime::bridges::Hosted;
 use crate::stack::Stack;
+use crate::stack::topic::DEAD_LETTERS;
 
 const SUBJECT: &str = "bridge";
 /// How long a bridge may take to answer.
@@ -85,7 +86,7 @@ fn lost(bridges: &Bridges, about: &About) -> Vec<Finding> {
     let sessions = bridges.count(|said| said.sessions_lost);
     let damaged = bridges.count(|said| said.damaged);
     let logs = || about.remedy("logs bridge").then(" says when");
-    let dead = || about.remedy("tail dlq.failed-messages").then(" shows them; the header \"reason\" says why");
+    let dead = || about.remedy(&format!("tail {DEAD_LETTERS}")).then(" shows them; the header \"reason\" says why");
     let findings = [
         (dropped, format!("{} dropped for want of room in the journal", messages(dropped)), logs()),
         (letters, format!("{} became dead letters", messages(letters)), dead()),

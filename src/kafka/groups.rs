@@ -190,7 +190,7 @@ impl Groups {
     }
 }
 
-/// One group on a connection of its own, by which an answer takes no more than its way. Its calls block.
+/// One group, asked over an open connection of its own so that answers come at once. Its calls block.
 pub struct Follow {
     name: String,
     consumer: BaseConsumer,

@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use super::away::Away;
 use crate::about::About;
 use crate::place::{From, Until};
-use crate::stream::{Gate, Tell, Told, Wanted};
+use crate::stream::{Gate, PATIENCE, Tell, Told, Wanted};
 
 /// What is to be read.
 pub struct Plan {
@@ -31,6 +31,24 @@ pub struct Plan {
     pub for_people: bool,
     /// How long brokers may take to answer.
     pub patience: Duration,
+}
+
+impl Plan {
+    /// All of these topics up to what is there now; what cannot be read is a failure.
+    pub fn all_of(topics: Vec<String>) -> Self {
+        Self {
+            topics,
+            partition: None,
+            from: From::Beginning,
+            until: Until::Now,
+            merged: false,
+            last: None,
+            group: None,
+            strict: true,
+            for_people: false,
+            patience: PATIENCE,
+        }
+    }
 }
 
 /// How a reader takes part in a group.

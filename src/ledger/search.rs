@@ -110,18 +110,8 @@ pub async fn search(search: &Search<'_>, case: Case, report: Report<'_>) -> Resu
 }
 
 fn plan(search: &Search<'_>, names: &[&str]) -> Plan {
-    Plan {
-        topics: names.iter().map(|name| (*name).to_owned()).collect(),
-        partition: None,
-        from: From::Time((search.started - MARGIN).max(0)),
-        until: Until::Never,
-        merged: false,
-        last: None,
-        group: None,
-        strict: true,
-        for_people: false,
-        patience: PATIENCE,
-    }
+    let topics = names.iter().map(|name| (*name).to_owned()).collect();
+    Plan { from: From::Time((search.started - MARGIN).max(0)), until: Until::Never, ..Plan::all_of(topics) }
 }
 
 fn ears(heard: &Arc<Mutex<Heard>>) -> Ears {

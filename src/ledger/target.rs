@@ -1,8 +1,5 @@
 //! Where a message to MQTT belongs in Kafka, by the platform's own table: not read from anybody's routes.
 
-/// Dead letters: what could not be mapped.
-pub(super) const DEAD_LETTERS: &str = "dlq.failed-messages";
-
 const ALERTS: &str = "device.alerts";
 const TELEMETRY: &str = "device.telemetry";
 const EMERGENCIES: &str = "emergency.created";

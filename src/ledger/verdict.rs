@@ -12,7 +12,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Entry;
-use super::target::{DEAD_LETTERS, kafka_topic};
+use super::target::kafka_topic;
+use crate::stack::topic::DEAD_LETTERS;
 
 /// Messages that are named of each kind.
 pub const EXAMPLES: usize = 10;

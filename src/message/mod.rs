@@ -99,6 +99,13 @@ pub struct Message {
     pub value: Option<Vec<u8>>,
 }
 
+impl<'a> View<'a> {
+    /// The value of the last header of this name, as Kafka's own clients take it.
+    pub fn header(&self, wanted: &str) -> Option<&'a [u8]> {
+        self.headers.iter().rev().find(|(name, _)| name.as_ref() == wanted.as_bytes())?.1
+    }
+}
+
 impl View<'_> {
     /// A copy that can be kept.
     pub fn to_message(&self) -> Message {

@@ -22,7 +22,7 @@ use crate::mqtt;
 use crate::mqtt::filters::Group;
 use crate::mqtt::subscribe::{Patience, Subscription};
 use crate::place::{From, Until};
-use crate::stream::{Gate, Tell, Told, Wanted};
+use crate::stream::{Gate, PATIENCE, Tell, Told, Wanted};
 
 pub use session::{Ended, Heard, Limits, Session, Sink};
 
@@ -55,6 +55,31 @@ pub struct Watch<'a> {
     pub qos: u8,
     /// How long brokers may take to let us in, MQTT's also again.
     pub patience: Duration,
+}
+
+impl<'a> Watch<'a> {
+    /// What comes from now on, by either broker, without an end: readers say how they differ.
+    pub fn of(
+        addresses: &'a [Address],
+        kafka: Option<&'a kafka::access::Access>,
+        mqtt: Option<&'a mqtt::access::Access>,
+    ) -> Self {
+        Self {
+            addresses,
+            kafka,
+            mqtt,
+            from: From::Now,
+            until: Until::Never,
+            partition: None,
+            merged: false,
+            last: None,
+            for_people: false,
+            group: None,
+            strict: false,
+            qos: 2,
+            patience: PATIENCE,
+        }
+    }
 }
 
 /// Readers that have begun: what is sent from now on will be told. Dropping it ends them.

@@ -17,5 +17,7 @@ pub struct Topic {
     pub description: String,
 }
 
+/// Where bridges put what they cannot map, unless their routes say otherwise.
+pub const DEAD_LETTERS: &str = "dlq.failed-messages";
 /// The topic of the readiness probe: created with the others, hidden from lists.
 pub const PROBE_TOPIC: &str = "__sosstack_probe";

@@ -65,7 +65,7 @@ fn reads(group: &Group, topic: &str) -> bool {
     group.members.iter().any(|member| member.partitions.contains_key(topic))
 }
 
-/// As [`reads`], or nobody knows yet: partitions are dealt out anew, or in another system's words.
+/// As [`reads`], or it is not known yet: the group is rebalancing, or its assignment is in a format that is not Kafka's.
 fn may_read(group: &Group, topic: &str) -> bool {
     let told_nothing = group.members.iter().all(|member| member.partitions.is_empty());
     !group.members.is_empty() && (told_nothing || reads(group, topic))

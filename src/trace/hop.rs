@@ -30,7 +30,7 @@ pub struct Hop {
     pub topic: Option<String>,
     pub partition: Option<i32>,
     pub offset: Option<i64>,
-    /// Who has committed it.
+    /// The group that has committed it.
     pub group: Option<String>,
     /// Why it is a dead letter, or what is not known of an emergency.
     pub reason: Option<String>,

@@ -102,14 +102,9 @@ mod tests {
 
     fn record(topic: &str, offset: i64) -> Found {
         Found {
-            topic: topic.to_owned(),
-            partition: 1,
-            offset,
-            time: SENT + 4,
-            received: Some(SENT + 4),
             event_id: Some("1881bdbc-d8ac-89a3-a8d8-41e51fe697eb".to_owned()),
             emergency_id: Some("m-1".to_owned()),
-            ..Found::default()
+            ..Found::received_at(topic, offset, SENT + 4)
         }
     }
 

@@ -21,7 +21,6 @@ use crate::message::{Broker, now};
 use crate::mqtt;
 use crate::mqtt::sender::{Answer, Sender};
 use crate::mqtt::subscribe::is_refused_filter;
-use crate::place::{From, Until};
 use crate::reading::{Reading, Watch};
 use crate::simulate;
 use crate::stack::leaf::PRESS;
@@ -167,21 +166,7 @@ async fn listen(
 }
 
 fn watch<'a>(press: &'a Press<'_>, addresses: &'a [Address], patience: Duration) -> Watch<'a> {
-    Watch {
-        addresses,
-        kafka: Some(press.kafka),
-        mqtt: Some(press.subscriber),
-        from: From::Now,
-        until: Until::Never,
-        partition: None,
-        merged: false,
-        last: None,
-        for_people: false,
-        group: None,
-        strict: false,
-        qos: PRESS.qos,
-        patience,
-    }
+    Watch { qos: PRESS.qos, patience, ..Watch::of(addresses, Some(press.kafka), Some(press.subscriber)) }
 }
 
 type Waiting = Pin<Box<dyn Future<Output = Result<Vec<Commit>>>>>;

@@ -1,4 +1,4 @@
-//! One that happened, as Kafka's records tell it. MQTT keeps no past: what is known of Mosquitto stands in headers.
+//! Searching Kafka for an event that happened. MQTT keeps no past: what is known of Mosquitto's part is in the records' headers.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +18,6 @@ use crate::place::{From, Until};
 use crate::reading::{Reading, Watch};
 use crate::stream::{PATIENCE, Tell, Told, Wanted};
 
-/// Where the bridge puts what it cannot map, unless its routes say otherwise.
-pub const DEAD_LETTERS: &str = "dlq.failed-messages";
 /// What services say of an emergency after it was created.
 pub const LATER: [&str; 2] = ["emergency.updated", "emergency.resolved"];
 /// By how much the clocks of whoever writes records may differ, in milliseconds.
@@ -67,21 +65,7 @@ pub async fn search(access: &Access, id: &str, topics: &[&str], from: From, requ
             ControlFlow::Continue(())
         })
     };
-    let watch = Watch {
-        addresses: &addresses,
-        kafka: Some(access),
-        mqtt: None,
-        from,
-        until: Until::Now,
-        partition: None,
-        merged: false,
-        last: None,
-        for_people: false,
-        group: None,
-        strict: true,
-        qos: 0,
-        patience: PATIENCE,
-    };
+    let watch = Watch { from, until: Until::Now, strict: true, ..Watch::of(&addresses, Some(access), None) };
     Reading::open(&watch, &wanted, &tell).await?.finished().await?;
     let records = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Past { records, topics, read: read.load(Ordering::Relaxed) })

@@ -54,10 +54,7 @@ impl From<serde_json::Value> for Scalar {
 impl Found {
     /// None of what is not a record of Kafka.
     pub fn of(message: &View<'_>) -> Option<Self> {
-        let header = |wanted: &str| {
-            let named = message.headers.iter().find(|(name, _)| name.as_ref() == wanted.as_bytes());
-            named.and_then(|(_, value)| Some(String::from_utf8_lossy((*value)?).into_owned()))
-        };
+        let header = |wanted: &str| message.header(wanted).map(|value| String::from_utf8_lossy(value).into_owned());
         let payload: Payload = message.value.and_then(|value| serde_json::from_slice(value).ok()).unwrap_or_default();
         let received = header("received-at").and_then(|text| text.parse::<Timestamp>().ok());
         Some(Self {
@@ -97,8 +94,16 @@ impl Found {
     }
 }
 
-/// Whether an id may stand in a message: quick, and never wrong where it says no. What an emergency's id derives from is
-/// in a header.
+#[cfg(test)]
+impl Found {
+    /// A record that the bridge has received and made at this time.
+    pub(super) fn received_at(topic: &str, offset: i64, time: i64) -> Self {
+        Self { topic: topic.to_owned(), partition: 1, offset, time, received: Some(time), ..Self::default() }
+    }
+}
+
+/// Whether a message may contain an id: a quick check that never misses one. An emergency's id need not be in it, as it
+/// derives from the header `event-id`.
 pub(super) fn mentions(message: &View<'_>, id: &str) -> bool {
     message.value.is_some_and(|value| memmem::find(value, id.as_bytes()).is_some())
         || message.headers.iter().any(|(name, value)| {

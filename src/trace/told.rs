@@ -113,8 +113,7 @@ mod tests {
     }
 
     fn record(topic: &str, offset: i64) -> Found {
-        let (topic, time) = (topic.to_owned(), SENT + 4);
-        Found { topic, partition: 1, offset, time, received: Some(time), ..Found::default() }
+        Found::received_at(topic, offset, SENT + 4)
     }
 
     #[test]

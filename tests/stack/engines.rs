@@ -10,7 +10,6 @@ use sosstack::endpoints;
 use sosstack::filter::{Filter, Wishes};
 use sosstack::kafka::{self, produce::Codec};
 use sosstack::mqtt::{self, access::Login, access::Transport};
-use sosstack::place::{From, Until};
 use sosstack::publish::{Supply, Terms, send};
 use sosstack::reach::Reach;
 use sosstack::reading::{Heard, Limits, Session, Watch};
@@ -62,19 +61,10 @@ async fn messages_are_sent_and_heard(reach: &Reach) {
     let (report, shutdown) = (|_| {}, Shutdown::default());
     let addresses = [Address::Kafka("test.engines".to_owned()), Address::Mqtt("device/engine/telemetry".to_owned())];
     let watch = Watch {
-        addresses: &addresses,
-        kafka: reach.kafka.as_ref(),
-        mqtt: reach.mqtt.as_ref(),
-        from: From::Now,
-        until: Until::Never,
-        partition: None,
-        merged: false,
-        last: None,
-        for_people: false,
-        group: None,
         strict: true,
         qos: 1,
         patience: PATIENCE,
+        ..Watch::of(&addresses, reach.kafka.as_ref(), reach.mqtt.as_ref())
     };
     let filter = Filter::new(&Wishes { grep: Some("wanted"), ..Wishes::default() }).unwrap();
     let (take, taken) = channel();

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::id::LetterId;
 use super::letter::REPLAYED_FROM;
-use super::read::{Take, plan, read};
+use super::read::{Take, read};
 use crate::bridge::event_id::Id;
 use crate::event::Report;
 use crate::kafka::access::Access;
@@ -46,7 +46,8 @@ impl Found {
         self.events.contains(&(topic.to_owned(), event))
     }
 
-    /// Whether a record comes of this letter. The event is asked for as well: a topic that is made again counts anew.
+    /// Whether a record was replayed from this letter. Its event has to match too: a topic that is deleted and created
+    /// again gives the same offsets to other letters.
     pub fn is_replayed(&self, letter: LetterId, event: Id) -> bool {
         self.replayed.contains(&(letter, event))
     }
@@ -77,7 +78,7 @@ pub async fn search(access: &Access, sought: Sought, report: Report<'_>) -> Resu
     if topics.is_empty() {
         return Ok(Found { missing, ..Found::default() });
     }
-    let plan = Plan { from: From::Time(since.max(0)), ..plan(topics) };
+    let plan = Plan { from: From::Time(since.max(0)), ..Plan::all_of(topics) };
     let wanted: Wanted = Arc::new(move |view| event(view).is_some_and(|event| events.contains(&event)));
     let found = Arc::new(Mutex::new(Found::default()));
     let into = Arc::clone(&found);
@@ -91,8 +92,7 @@ pub async fn search(access: &Access, sought: Sought, report: Report<'_>) -> Resu
 }
 
 fn header<'a>(view: &View<'a>, wanted: &str) -> Option<&'a str> {
-    let found = view.headers.iter().rev().find(|(name, _)| name.as_ref() == wanted.as_bytes())?;
-    str::from_utf8(found.1?).ok()
+    str::from_utf8(view.header(wanted)?).ok()
 }
 
 fn event(view: &View<'_>) -> Option<Id> {

@@ -152,7 +152,7 @@ pub(super) mod tests {
     use crate::message::Broker;
 
     pub(crate) const EVENT: &str = "1881bdbc-d8ac-89a3-a8d8-41e51fe697eb";
-    pub(crate) const TOPIC: &str = "dlq.failed-messages";
+    pub(crate) use crate::stack::topic::DEAD_LETTERS as TOPIC;
 
     /// A letter of that value with the headers that every one of the bridge has, and these.
     pub(crate) fn letter(mqtt_topic: &str, value: &[u8], more: &[(&str, &str)]) -> Letter {

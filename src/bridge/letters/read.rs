@@ -23,7 +23,7 @@ use crate::message::View;
 use crate::place::{From, Until};
 use crate::stream::{Gate, PATIENCE, Tell, Told, Wanted};
 
-/// Who is given records, one at a time; an error ends the reading.
+/// Receives the records one at a time; an error ends the reading.
 pub(super) type Take = Box<dyn FnMut(&View<'_>) -> Result<()> + Send>;
 
 /// Where dead letters are read from.
@@ -55,8 +55,12 @@ async fn those(
     mut take: impl FnMut(Letter) -> Result<()> + Send + 'static,
 ) -> Result<()> {
     let (wish, routes) = (wish.clone(), Arc::clone(source.routes));
-    let plan =
-        Plan { from: wish.from, merged: true, last: wish.last, ..plan(vec![source.routes.dead_letters().to_string()]) };
+    let plan = Plan {
+        from: wish.from,
+        merged: true,
+        last: wish.last,
+        ..Plan::all_of(vec![source.routes.dead_letters().to_string()])
+    };
     let wanted: Wanted = Arc::new(move |view| Letter::of(view).is_some_and(|letter| wish.wants(&letter, &routes)));
     read(source.access, plan, wanted, Box::new(move |view| Letter::of(view).map_or(Ok(()), &mut take)), source.report)
         .await
@@ -81,7 +85,7 @@ async fn these(
             partition: Some(partition),
             from: From::Offset(*first),
             until: Until::Offset(last + 1),
-            ..plan(vec![topic.to_string()])
+            ..Plan::all_of(vec![topic.to_string()])
         };
         let wanted: Wanted = Arc::new(move |view| view.offset.is_some_and(|offset| offsets.contains(&offset)));
         let into = Arc::clone(&found);
@@ -133,22 +137,6 @@ fn missing(id: LetterId, topic: &str, marks: &BTreeMap<i32, (i64, i64)>) -> Opti
 fn not_there(about: &About, cause: String) -> anyhow::Error {
     let remedy = about.remedy("bridge dlq list").then(" shows what there is");
     Failure::Failed { cause, remedy }.into()
-}
-
-/// All of these topics up to what is there now.
-pub(super) fn plan(topics: Vec<String>) -> Plan {
-    Plan {
-        topics,
-        partition: None,
-        from: From::Beginning,
-        until: Until::Now,
-        merged: false,
-        last: None,
-        group: None,
-        strict: true,
-        for_people: false,
-        patience: PATIENCE,
-    }
 }
 
 /// Reads to the end. Dropping it ends the reader.
