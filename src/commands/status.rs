@@ -12,7 +12,7 @@ use crate::lifecycle::bridge_status::{BridgeProcess, BridgeStatus};
 use crate::lifecycle::status::{Expected, ServiceStatus, Status};
 use crate::lifecycle::{connect, status};
 use crate::memo::Memo;
-use crate::observe::bridges::messages;
+use crate::observe::bridges::{dead_letters, messages};
 use crate::runtime::State;
 use crate::stack::Role;
 use crate::ui::Ui;
@@ -119,7 +119,7 @@ fn bridge_words(bridge: &BridgeStatus) -> String {
         (true, true) => "active, with a standby".to_owned(),
         (true, false) => format!("degraded: {}", bridge.degraded.join("; ")),
     };
-    let letters = (bridge.dead_letters > 0).then(|| format!("{} became dead letters", messages(bridge.dead_letters)));
+    let letters = (bridge.dead_letters > 0).then(|| dead_letters(bridge.dead_letters));
     let words: Vec<String> = [Some(state), journal, letters].into_iter().flatten().collect();
     format!("Bridge · {}\n", words.join(" · "))
 }

@@ -7,11 +7,10 @@ use crate::about::{About, Remedy};
 use crate::lifecycle::bridges::Plan;
 use crate::memo::Memo;
 use crate::observe::Bridges;
-use crate::observe::bridges::{NEARLY_FULL, messages};
+use crate::observe::bridges::{NEARLY_FULL, dead_letters, messages};
 use crate::paths::Paths;
 use crate::runtime::bridges::Hosted;
 use crate::stack::Stack;
-use crate::stack::topic::DEAD_LETTERS;
 
 const SUBJECT: &str = "bridge";
 /// How long a bridge may take to answer.
@@ -86,10 +85,10 @@ fn lost(bridges: &Bridges, about: &About) -> Vec<Finding> {
     let sessions = bridges.count(|said| said.sessions_lost);
     let damaged = bridges.count(|said| said.damaged);
     let logs = || about.remedy("logs bridge").then(" says when");
-    let dead = || about.remedy(&format!("tail {DEAD_LETTERS}")).then(" shows them; the header \"reason\" says why");
+    let dead = || about.remedy("bridge dlq list").then(" says why; bridge dlq replay sends them again after a fix");
     let findings = [
         (dropped, format!("{} dropped for want of room in the journal", messages(dropped)), logs()),
-        (letters, format!("{} became dead letters", messages(letters)), dead()),
+        (letters, dead_letters(letters), dead()),
         (
             sessions,
             format!("Mosquitto had lost the bridge's session, {sessions} ×: what it had queued is gone"),
@@ -132,6 +131,6 @@ mod tests {
         assert_eq!(lost(&bridges(Said::default()), &about), []);
         let said = Said { dropped: 1, dead_letters: 2, sessions_lost: 3, damaged: 4, ..Said::default() };
         let words: Vec<String> = lost(&bridges(said), &about).into_iter().map(|finding| finding.words).collect();
-        assert!(words.len() == 4 && words[1] == "2 messages became dead letters", "{words:?}");
+        assert!(words.len() == 4 && words[1] == "2 dead letters since the bridges were started", "{words:?}");
     }
 }

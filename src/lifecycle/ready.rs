@@ -63,20 +63,19 @@ async fn brokers(proof: &Proof<'_>, report: Report<'_>) -> Result<Seeded, Unread
     let started = begin(&step, report);
     let fail = |cause: String| unready(proof, Role::Kafka, cause, &step, report);
     let admin = Admin::of_stack(proof.endpoints).map_err(|error| fail(format!("{error:#}")))?;
-    let registered = async || {
-        let cluster = ask(&admin).await?;
-        let missing = replicas::unregistered(proof.stack.services(), &cluster);
+    let registered = |cluster: &Cluster| {
+        let missing = replicas::unregistered(proof.stack.services(), cluster);
         // One that was removed from the stack is registered until its session ends.
         let surplus = (cluster.brokers.len() + missing.len()).saturating_sub(wanted);
         match (missing.as_slice(), surplus) {
-            ([], 0) => Ok(cluster),
+            ([], 0) => Ok(()),
             ([], surplus) => Err(format!("{surplus} brokers more than the {wanted} of the stack are registered")),
             ([..], _) => Err(format!("{} of {wanted} brokers registered", wanted - missing.len())),
         }
     };
-    let cluster = poll::until(&step, proof.deadline, report, registered)
+    let cluster = poll::cluster_until(&admin, &step, proof.deadline, report, registered)
         .await
-        .map_err(|cause| fail(format!("Kafka is not complete: {cause}")))?;
+        .map_err(|cause| fail(format!("Kafka is not complete: {cause:#}")))?;
     end(step, Outcome::BrokersRegistered, started, report);
     topics(proof, &admin, &cluster, report).await
 }
@@ -92,14 +91,16 @@ async fn topics(proof: &Proof<'_>, admin: &Admin, cluster: &Cluster, report: Rep
         report(Event::StepWaits { step: step.clone(), on: Waiting::RoundTrip });
         kafka_probe::round_trip(&proof.endpoints.kafka, proof.deadline).await.map_err(|error| format!("{error:#}"))
     };
-    let in_sync =
-        poll::until(&step, proof.deadline, report, async || replicas::in_sync(proof.stack, &ask(admin).await?));
-    tokio::try_join!(round_trip, in_sync).map_err(fail)?;
+    let in_sync = async || {
+        let agreed = poll::of_each_broker(admin, |cluster| replicas::in_sync(proof.stack, cluster)).await?;
+        match (agreed.answered, agreed.cluster.brokers.len()) {
+            (answered, all) if answered < all => Err(format!("{answered} of {all} brokers answer")),
+            _ => Ok(agreed.answer),
+        }
+    };
+    tokio::try_join!(round_trip, poll::until(&step, proof.deadline, report, in_sync)).map_err(fail)?;
     // The round trip may have made Kafka's own topic for offsets: it has to be in sync as well.
-    let partitions =
-        poll::until(&step, proof.deadline, report, async || replicas::in_sync(proof.stack, &ask(admin).await?))
-            .await
-            .map_err(fail)?;
+    let partitions = poll::until(&step, proof.deadline, report, in_sync).await.map_err(fail)?;
     end(step, Outcome::InSync { partitions }, started, report);
     Ok(seeded)
 }
@@ -117,10 +118,6 @@ async fn mosquitto(proof: &Proof<'_>, report: Report<'_>) -> Result<(), Unready>
     .map_err(|cause| unready(proof, Role::Mosquitto, format!("Mosquitto is not ready: {cause}"), &step, report))?;
     end(step, Outcome::LoginsProven, started, report);
     Ok(())
-}
-
-async fn ask(admin: &Admin) -> Result<Cluster, String> {
-    admin.cluster(Duration::from_secs(2)).await.map_err(|error| format!("{error:#}"))
 }
 
 fn begin(step: &Step, report: Report<'_>) -> Instant {

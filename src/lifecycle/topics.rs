@@ -11,8 +11,6 @@ use crate::kafka::admin::{Admin, Cluster, TopicRequest, TopicState};
 
 /// How long the cluster may take to agree.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long one question may take.
-const QUESTION: Duration = Duration::from_secs(2);
 
 /// Makes a topic; returns it when all its replicas are in sync.
 ///
@@ -78,11 +76,7 @@ async fn until_whole(admin: &Admin, topic: &str, partitions: Option<usize>) -> R
 /// Until it holds of what every broker says: whoever comes next may ask any of them.
 async fn until(admin: &Admin, holds: impl Fn(&Cluster) -> Result<(), String>) -> Result<Cluster> {
     let asked = poll::until(&Step::ProveTopics, Instant::now() + PATIENCE, &|_| {}, async || {
-        let words = |error: anyhow::Error| format!("{error:#}");
-        let cluster = admin.cluster(QUESTION).await.map_err(words)?;
-        holds(&cluster)?;
-        admin.views(&cluster).await.map_err(words)?.iter().try_for_each(&holds)?;
-        Ok(cluster)
+        poll::of_each_broker(admin, &holds).await.map(|agreed| agreed.cluster)
     });
     asked.await.map_err(anyhow::Error::msg)
 }

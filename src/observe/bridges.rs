@@ -144,6 +144,12 @@ pub fn messages(count: u64) -> String {
     if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
 }
 
+/// `1 dead letter …`, `7 dead letters …`: as often as it was counted.
+pub fn dead_letters(count: u64) -> String {
+    let letters = if count == 1 { "letter" } else { "letters" };
+    format!("{count} dead {letters} since the bridges were started")
+}
+
 fn one_words(seen: &Seen) -> String {
     match (seen.words(), seen.state()) {
         (Err(words) | Ok(words), _) if !words.is_empty() => words,

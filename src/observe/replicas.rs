@@ -1,5 +1,7 @@
 //! Whether brokers are there, and partitions led and in sync.
 
+use std::cmp::Reverse;
+
 use crate::kafka::admin::{Cluster, PartitionState, TopicState};
 use crate::stack::{Role, Service, Stack};
 
@@ -26,6 +28,15 @@ impl Replicas {
             under_replicated: count(&|partition| partition.isr.len() < partition.replicas.len()),
         }
     }
+}
+
+/// Of what several brokers say of their cluster, what leaves the least to be hoped for.
+pub fn worst(first: Cluster, more: impl IntoIterator<Item = Cluster>) -> Cluster {
+    let health = |cluster: &Cluster| {
+        let Replicas { offline, under_replicated, .. } = Replicas::of(cluster, 1);
+        (Reverse(offline), Reverse(under_replicated), cluster.brokers.len(), cluster.topics.len())
+    };
+    more.into_iter().fold(first, |worst, other| if health(&other) < health(&worst) { other } else { worst })
 }
 
 fn partitions(cluster: &Cluster) -> impl Iterator<Item = &PartitionState> {
@@ -94,6 +105,19 @@ mod tests {
         let states = vec![partition(0, Some(0), &[0, 1, 2]), partition(1, Some(2), &[2]), partition(2, None, &[])];
         let replicas = Replicas::of(&cluster(&[0, 2], states), 2);
         assert_eq!(replicas, Replicas { partitions: 3, offline: 1, unwritable: 2, under_replicated: 2 });
+    }
+
+    #[test]
+    fn the_worst_view_is_believed() {
+        // What a broker says that stood still: that all is as it was.
+        let stale = cluster(&[0, 1, 2], vec![partition(0, Some(0), &[0, 1, 2])]);
+        let lagging = cluster(&[0, 1, 2], vec![partition(0, Some(0), &[0, 2])]);
+        let led_by_nobody = cluster(&[0, 1, 2], vec![partition(0, None, &[0, 1])]);
+        let fewer = cluster(&[0, 2], vec![partition(0, Some(0), &[0, 1, 2])]);
+        for other in [lagging, led_by_nobody, fewer] {
+            assert_eq!(worst(stale.clone(), [other.clone()]), other);
+            assert_eq!(worst(other.clone(), [stale.clone()]), other);
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub struct Snapshot {
     pub services: BTreeMap<Service, Option<Instance>>,
     /// Roles of the nodes that run.
     pub nodes: BTreeMap<Service, quorum::Answer>,
+    /// As the broker has it that sees it in the worst state.
     pub cluster: Result<Cluster, String>,
     /// Connected MQTT clients besides this one.
     pub clients: Result<u64, String>,
@@ -26,8 +27,11 @@ pub struct Snapshot {
 impl Snapshot {
     /// Asks every layer at once; each may take as long as `patience`. `expected`: services that the stack should have.
     pub async fn take(expected: &[Service], inventory: &Inventory, endpoints: &Endpoints, patience: Duration) -> Self {
-        let (nodes, cluster, clients) =
-            tokio::join!(nodes(inventory, patience), cluster(endpoints, patience), probe::clients(endpoints, patience));
+        let (nodes, cluster, clients) = tokio::join!(
+            nodes(inventory, patience),
+            cluster(inventory, endpoints, patience),
+            probe::clients(endpoints, patience)
+        );
         let clients = clients.map_err(|error| format!("{error:#}"));
         Self { services: services(expected, inventory), nodes, cluster, clients }
     }
@@ -79,18 +83,32 @@ fn services(expected: &[Service], inventory: &Inventory) -> BTreeMap<Service, Op
 }
 
 async fn nodes(inventory: &Inventory, patience: Duration) -> BTreeMap<Service, quorum::Answer> {
-    let running = inventory.instances.iter().filter(|instance| instance.state == State::Running);
-    let address = |instance: &Instance| {
-        let port = instance.ports.iter().find(|port| port.name == PortName::Zookeeper)?;
-        Some((instance.service, format!("127.0.0.1:{}", port.host)))
-    };
-    let (services, addresses): (Vec<Service>, Vec<String>) = running.filter_map(address).unzip();
+    let (services, addresses): (Vec<Service>, Vec<String>) =
+        ports(inventory, PortName::Zookeeper).map(|(service, port)| (service, format!("127.0.0.1:{port}"))).unzip();
     services.into_iter().zip(quorum::ask(&addresses, patience).await).collect()
 }
 
-async fn cluster(endpoints: &Endpoints, patience: Duration) -> Result<Cluster, String> {
-    let ask = async { Admin::of_stack(endpoints)?.cluster(patience).await };
+/// Brokers hear of changes one after the other, and one that has stood still says what was: the worst of what those that
+/// run say is believed.
+async fn cluster(inventory: &Inventory, endpoints: &Endpoints, patience: Duration) -> Result<Cluster, String> {
+    let running: Vec<String> = ports(inventory, PortName::Kafka).map(|(_, port)| format!(":{port}")).collect();
+    let ask = async {
+        let admin = Admin::of_stack(endpoints)?;
+        let mut cluster = admin.cluster(patience).await?;
+        cluster.addresses.retain(|address| running.iter().any(|port| address.ends_with(port)));
+        let views = admin.views(&cluster).await?;
+        Ok(replicas::worst(cluster, views))
+    };
     ask.await.map_err(|error: anyhow::Error| format!("{error:#}"))
+}
+
+/// The host's port of this name of each service that runs and has one.
+fn ports(inventory: &Inventory, name: PortName) -> impl Iterator<Item = (Service, u16)> {
+    let running = inventory.instances.iter().filter(|instance| instance.state == State::Running);
+    running.filter_map(move |instance| {
+        let port = instance.ports.iter().find(|port| port.name == name)?;
+        Some((instance.service, port.host))
+    })
 }
 
 #[cfg(test)]

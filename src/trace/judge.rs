@@ -230,7 +230,7 @@ mod tests {
         let trace = judged(&heard(vec![(letter(0), 20)], &[]), &Bridging::Unknown, &about());
         let (hop, cause, remedy) = only_missing(&trace);
         assert!(hop == Kind::InKafka && cause.ends_with("(dlq.failed-messages): it is empty"), "{cause}");
-        assert!(remedy.contains("tail dlq.failed-messages"), "{remedy}");
+        assert!(remedy.contains("bridge dlq show "), "{remedy}");
         let twice =
             judged(&heard(vec![(record(TOPIC, 7), 20), (record(TOPIC, 8), 30)], &[]), &Bridging::Unknown, &about());
         assert_eq!(came(&twice).last(), Some(&(Kind::Again, Some(30.0), None)));

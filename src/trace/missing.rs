@@ -109,7 +109,9 @@ fn not_in_kafka(case: &Case<'_>, heard: &Heard) -> Missing {
                 letter.topic,
                 letter.reason.as_deref().unwrap_or("no reason is given")
             ),
-            about.remedy(&format!("tail {}", letter.topic)).then(" shows more of them"),
+            about
+                .remedy(&format!("bridge dlq show {}:{}", letter.partition, letter.offset))
+                .then(" shows it; bridge dlq replay sends it again after a fix"),
         ),
         (None, Bridging::Unknown) => (
             Kind::Received,

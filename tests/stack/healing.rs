@@ -105,6 +105,9 @@ fn what_stands_still_is_named_and_goes_on(home: &Home) {
     let paused = found(home, "services", "bad");
     assert!(paused["words"].as_str().unwrap().ends_with("kafka-1, mosquitto"), "{paused}");
     assert_eq!(paused["remedy"], format!("sosstack up --stack {}", home.stack));
+    what_a_resumed_broker_remembers_is_not_believed(home);
+    pause(home, "kafka-1", 4);
+    pause(home, "mosquitto", 6);
     let resumed = home.run(&["up"]);
     assert_eq!(resumed.code, Some(0), "{resumed:?}");
     assert!(resumed.stderr.contains("kafka-1 was paused; it has been resumed"), "{resumed:?}");
@@ -117,10 +120,38 @@ fn what_stands_still_is_named_and_goes_on(home: &Home) {
     assert_eq!(home.json(&["status"])["healthy"], true);
 }
 
+/// Out of its session, it is not in the cluster any more; until it hears of that, it says that all is as it was.
+fn what_a_resumed_broker_remembers_is_not_believed(home: &Home) {
+    let now = || -> Value { serde_json::from_str(&home.run(&["status", "--output", "json"]).stdout).unwrap() };
+    eventually("the session of kafka-1 has ended", PATIENCE, || now()["kafka"]["brokers"] == 2);
+    resume(home, "mosquitto", 6);
+    resume(home, "kafka-1", 4);
+    let mut it_was_said = false;
+    eventually("kafka-1 is back", PATIENCE, || {
+        let now = &now;
+        // Several at once: each happens upon a broker of its own choice.
+        let said: Vec<Value> = std::thread::scope(|scope| {
+            let asked: Vec<_> = (0..4).map(|_| scope.spawn(now)).collect();
+            asked.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let sound = said.iter().filter(|status| status["healthy"] == true).count();
+        assert!(!it_was_said || sound == said.len(), "it was said to be healthy already: {said:#?}");
+        it_was_said = sound > 0;
+        sound == said.len()
+    });
+}
+
 fn pause(home: &Home, service: &str, index: usize) {
     match home.on {
         On::Docker => docker(&["pause", &format!("sosstack-{}-{service}", home.stack)]),
         On::Process => send_signal(handle(home, index), Signal::STOP),
+    }
+}
+
+fn resume(home: &Home, service: &str, index: usize) {
+    match home.on {
+        On::Docker => docker(&["unpause", &format!("sosstack-{}-{service}", home.stack)]),
+        On::Process => send_signal(handle(home, index), Signal::CONT),
     }
 }
 
