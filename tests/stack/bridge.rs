@@ -230,10 +230,11 @@ fn what_was_queued_meanwhile_arrives(home: &Home) {
 }
 
 fn the_standby_takes_over(home: &Home) {
-    let active = bridge(home);
+    let mut active = bridge(home);
     // What its session has gathered while Mosquitto was killed comes before anything else, and takes its time in a soak.
     home.ok(&["pub", "geofence/user-1001/exit", r#"{"after":"what waited"}"#, "--qos", "1"]);
     eventually("what waited is delivered", PATIENCE * rounds(), || {
+        assert_eq!(active.child.try_wait().unwrap(), None, "{:?}", active.said());
         records(home, "location.geofence").iter().any(|record| record["value"]["after"] == "what waited")
     });
     let mut standby = Running::start(home, &["bridge", "run"]);

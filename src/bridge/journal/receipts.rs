@@ -52,6 +52,8 @@ pub struct Receipts {
 #[derive(Debug, Default)]
 struct Held {
     packets: HashMap<(Arc<str>, u16), Packet>,
+    /// Bytes of these packets' entries: counted, as thousands may be held while each message is noted.
+    valid: usize,
     /// Bytes of entries since what is valid was last written anew.
     written: usize,
     /// What was written anew, to be kept instead of what is before when it is synced.
@@ -155,11 +157,9 @@ impl Receipts {
             }
             return;
         }
-        let bodies: Vec<Bytes> = if held.written < ENOUGH { return } else { held.encode() };
-        let valid: usize = bodies.iter().map(Bytes::len).sum();
-        if held.written >= 4 * valid {
+        if held.written >= ENOUGH.max(4 * held.valid) {
             held.written = 0;
-            held.renewed = Some(self.log.append(bodies.into_iter().map(|body| (0, body))));
+            held.renewed = Some(self.log.append(held.encode().into_iter().map(|body| (0, body))));
         }
     }
 
@@ -172,12 +172,22 @@ impl Held {
     fn apply(&mut self, change: Change) {
         match change {
             Change::Received { session, packet_id, packet } => {
-                self.packets.insert((session, packet_id), packet);
+                self.valid += size(&session, &packet);
+                let key = (session, packet_id);
+                if let Some(before) = self.packets.insert(key.clone(), packet) {
+                    self.valid -= size(&key.0, &before);
+                }
             }
             Change::Released { session, packet_id } => {
-                self.packets.remove(&(session, packet_id));
+                let key = (session, packet_id);
+                if let Some(packet) = self.packets.remove(&key) {
+                    self.valid -= size(&key.0, &packet);
+                }
             }
-            Change::Begun { session } => self.packets.retain(|(of, _), _| *of == session),
+            Change::Begun { session } => {
+                self.packets.retain(|(of, _), _| *of == session);
+                self.valid = self.packets.iter().map(|((of, _), packet)| size(of, packet)).sum();
+            }
         }
     }
 
@@ -239,6 +249,12 @@ fn encode(change: &Change) -> Bytes {
     out.freeze()
 }
 
+/// Bytes of the entry of a packet that was received.
+fn size(session: &str, packet: &Packet) -> usize {
+    const FIXED: usize = 1 + 8 + 1 + 2 + 4 + 32 + 4;
+    FIXED + session.len() + packet.event_id.len()
+}
+
 fn put_text(out: &mut BytesMut, text: &str) {
     out.put_u32_le(u32::try_from(text.len()).expect("ids are short"));
     out.put_slice(text.as_bytes());
@@ -270,4 +286,34 @@ fn get_text(body: &mut Bytes) -> Option<Arc<str>> {
     let length = body.try_get_u32_le().ok()? as usize;
     let bytes = (length <= body.len()).then(|| body.split_to(length))?;
     Some(std::str::from_utf8(&bytes).ok()?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_valid_is_counted_as_it_would_be_written() {
+        let received = |session: &str, packet_id, event_id: &str| Change::Received {
+            session: session.into(),
+            packet_id,
+            packet: Packet { digest: Digest::of("t", b"p"), event_id: event_id.into(), at: 7 },
+        };
+        let released = |packet_id| Change::Released { session: "s".into(), packet_id };
+        let mut held = Held::default();
+        for change in [
+            received("s", 1, "one"),
+            received("s", 1, "the same again"),
+            received("another", 1, ""),
+            received("s", 2, "two"),
+            released(2),
+            released(2),
+            Change::Begun { session: "s".into() },
+            released(1),
+        ] {
+            held.apply(change);
+            assert_eq!(held.valid, held.encode().iter().map(Bytes::len).sum::<usize>(), "{held:?}");
+        }
+        assert_eq!(held.valid, 0);
+    }
 }
