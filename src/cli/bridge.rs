@@ -73,6 +73,9 @@ pub struct RunArgs {
     /// Serve Prometheus metrics, /healthz and /readyz on this address, such as 127.0.0.1:9101
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
+    /// Publish what services write to emergency.updated and emergency.resolved to emergency/{userId}/status, at QoS 1
+    #[arg(long, conflicts_with = "share")]
+    pub emergency_status: bool,
     /// Share the messages with the other bridges of this name, each with a journal of its own ($share/NAME/…); for
     /// servers that share by a hash of the sender, not for Mosquitto
     #[arg(long, value_name = "NAME", value_parser = share)]

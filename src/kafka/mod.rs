@@ -24,6 +24,7 @@ pub mod plan;
 pub mod probe;
 pub mod produce;
 mod refusal;
+pub mod relay;
 mod reports;
 pub mod sender;
 mod topics;

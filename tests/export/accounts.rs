@@ -100,7 +100,9 @@ fn the_bridge_to_kafka_has_a_secret_and_rights_of_its_own() {
     assert!(pod.read("run/passwd").contains("\nsos_bridge:hashed-of-the-bridge\n"));
     let acl = pod.read("run/acl");
     let of_user = acl.split("\n\n").find(|part| part.starts_with("user sos_bridge\n")).unwrap();
-    assert!(of_user.contains("\ntopic read panic/+/press\n") && !of_user.contains("write"), "{acl}");
+    assert!(of_user.contains("\ntopic read panic/+/press\n"), "{acl}");
+    let written: Vec<&str> = of_user.lines().filter(|line| line.contains("write")).collect();
+    assert_eq!(written, ["topic write emergency/+/status"], "{acl}");
     assert!(acl.contains("\n\nuser bridge\ntopic readwrite #\n"), "the link's user is another one: {acl}");
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::bridge_login;
 use crate::bridge_outages::{self, rounds};
 use crate::bridge_routes::{routes_are_the_users, subscriptions_follow_the_routes};
+use crate::bridge_status;
 use crate::disk::SmallDisk;
 use crate::harness::{Home, On, eventually, send_signal};
 use crate::messages::{PATIENCE, Running, feed, read_all};
@@ -33,6 +34,7 @@ fn the_bridge_loses_nothing_as_processes() {
     // What it sends comes once more: the next bridge has another session.
     bridge_outages::mosquitto_is_killed(&home);
     the_standby_takes_over(&home);
+    bridge_status::what_services_write_gets_to_people(&home);
     another_cluster_does_not_get_what_waits(&home);
     a_full_disk_holds_no_press_back(&home);
     routes_are_the_users(&home);

@@ -11,6 +11,7 @@ mod bridge;
 mod bridge_login;
 mod bridge_outages;
 mod bridge_routes;
+mod bridge_status;
 mod bridged;
 mod changes;
 mod clients;

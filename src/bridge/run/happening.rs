@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::bridge::journal::Finding;
 use crate::bridge::record::Lane;
+use crate::stack::leaf::EMERGENCY_STATUS;
 
 /// One thing that whoever looks after the bridge should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,17 @@ pub enum Happening {
         topic: String,
         reason: String,
     },
+    /// What services write of emergencies does not get to people; it waits in Kafka.
+    StatusHeld {
+        cause: String,
+    },
+    /// It does.
+    StatusFlows,
+    /// A record that is for nobody, by its place.
+    StatusSkipped {
+        record: String,
+        reason: String,
+    },
 }
 
 impl Happening {
@@ -70,6 +82,7 @@ impl Happening {
                 | Self::Resubscribed
                 | Self::CaughtUp { .. }
                 | Self::JournalWorks
+                | Self::StatusFlows
         )
     }
 
@@ -106,6 +119,11 @@ impl fmt::Display for Happening {
             Self::JournalWorks => f.write_str("the journal can be written again"),
             Self::JournalDamaged { finding } => write!(f, "{finding}"),
             Self::DeadLetter { topic, reason } => write!(f, "dead letter from {topic}: {reason}"),
+            Self::StatusHeld { cause } => write!(f, "the status of emergencies waits in Kafka: {cause}"),
+            Self::StatusFlows => write!(f, "the status of emergencies goes to {}", EMERGENCY_STATUS.filter()),
+            Self::StatusSkipped { record, reason } => {
+                write!(f, "the status in {record} goes to nobody: {reason}")
+            }
         }
     }
 }

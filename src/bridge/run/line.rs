@@ -33,6 +33,9 @@ pub struct Line<'a> {
     pub lane: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damaged: Option<&'a Finding>,
+    /// Topic, partition and offset in Kafka.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<&'a str>,
     /// Of MQTT.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<&'a str>,
@@ -57,6 +60,9 @@ pub enum Name {
     JournalWorks,
     JournalDamaged,
     DeadLetter,
+    StatusHeld,
+    StatusFlows,
+    StatusSkipped,
 }
 
 /// Whether somebody has to look after it.
@@ -83,6 +89,7 @@ impl<'a> Line<'a> {
             until: None,
             lane: None,
             damaged: None,
+            record: None,
             topic: None,
             reason: None,
         };
@@ -103,6 +110,11 @@ impl<'a> Line<'a> {
             Happening::JournalDamaged { finding } => Self { damaged: Some(finding), ..with(Name::JournalDamaged) },
             Happening::DeadLetter { topic, reason } => {
                 Self { topic: Some(topic), reason: Some(reason), ..with(Name::DeadLetter) }
+            }
+            Happening::StatusHeld { cause } => Self { cause: Some(cause), ..with(Name::StatusHeld) },
+            Happening::StatusFlows => with(Name::StatusFlows),
+            Happening::StatusSkipped { record, reason } => {
+                Self { record: Some(record), reason: Some(reason), ..with(Name::StatusSkipped) }
             }
         }
     }

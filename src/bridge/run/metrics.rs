@@ -44,6 +44,8 @@ pub struct Metrics {
     pub damaged: Counter,
     pub reconnects: Counter,
     pub sessions_lost: Counter,
+    pub status_delivered: Counter,
+    pub status_skipped: Counter,
     pub in_flight: Family<InLane, Gauge>,
     pub journal_messages: Family<InLane, Gauge>,
     pub journal_age: Family<InLane, Seconds>,
@@ -69,6 +71,8 @@ impl Default for Metrics {
             damaged: Counter::default(),
             reconnects: Counter::default(),
             sessions_lost: Counter::default(),
+            status_delivered: Counter::default(),
+            status_skipped: Counter::default(),
             in_flight: Family::default(),
             journal_messages: Family::default(),
             journal_age: Family::default(),
@@ -95,6 +99,9 @@ impl Metrics {
         all.register("reconnects", "Connections to Mosquitto that had to be made again", self.reconnects.clone());
         let lost = "Sessions that Mosquitto did not have any more, and the messages in them";
         all.register("sessions_lost", lost, self.sessions_lost.clone());
+        let status = "Statuses of emergencies that Mosquitto has acknowledged";
+        all.register("status_delivered", status, self.status_delivered.clone());
+        all.register("status_skipped", "Statuses of emergencies that are for nobody", self.status_skipped.clone());
         all.register("in_flight", "Records that Kafka has not acknowledged yet", self.in_flight.clone());
         all.register("journal_messages", "Records that wait in the journal", self.journal_messages.clone());
         let age = "How long the oldest record has waited";

@@ -11,6 +11,7 @@ use super::happening::Happening;
 use super::health::{Health, Readiness};
 use super::metrics::Metrics;
 use super::parts::Parts;
+use super::status;
 use super::watchdog::{Pulse, Watch};
 use crate::bridge::journal::{Journal, Lock, Options, holder};
 use crate::bridge::map::Mapper;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub share: Option<String>,
     /// Shared with the standby; its lock decides who is active.
     pub journal: PathBuf,
+    /// What services write of emergencies goes back to people.
+    pub emergency_status: bool,
     /// The most that may wait there, in bytes.
     pub journal_max: Option<u64>,
     /// Answers for metrics and health, where that is wanted.
@@ -46,7 +49,19 @@ pub async fn run(
     tell: Arc<dyn Fn(Happening) + Send + Sync>,
     stop: CancellationToken,
 ) -> Result<()> {
-    let Settings { mqtt, kafka, mapper, share, journal, journal_max, health, metrics, owners, give_up } = settings;
+    let Settings {
+        mqtt,
+        kafka,
+        mapper,
+        share,
+        journal,
+        emergency_status,
+        journal_max,
+        health,
+        metrics,
+        owners,
+        give_up,
+    } = settings;
     let readiness = Readiness::default();
     if let Some(health) = health {
         tokio::spawn(health.serve(Arc::clone(&metrics), readiness.clone(), stop.clone()));
@@ -63,7 +78,23 @@ pub async fn run(
     let pulse = Pulse::default();
     pulse.watch(Watch::default(), give_up)?;
     readiness.set(Some("not connected to Mosquitto yet".to_owned()));
-    Engine::new(Parts { mqtt, kafka, mapper, share, journal, metrics, readiness, pulse, owners, tell })?.run(stop).await
+    let ends = status::Ends {
+        mqtt: mqtt.clone(),
+        kafka: kafka.clone(),
+        metrics: Arc::clone(&metrics),
+        tell: Arc::clone(&tell),
+    };
+    let engine = Engine::new(Parts { mqtt, kafka, mapper, share, journal, metrics, readiness, pulse, owners, tell })?;
+    if !emergency_status {
+        return engine.run(stop).await;
+    }
+    let back = stop.child_token();
+    let ((), ended) = tokio::join!(status::run(ends, back.clone()), async {
+        let ended = engine.run(stop).await;
+        back.cancel();
+        ended
+    });
+    ended
 }
 
 /// The lock, as soon as nobody else has it; None when told to stop before.

@@ -50,6 +50,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
         mapper: mappers,
         share: args.share.clone(),
         journal,
+        emergency_status: args.emergency_status,
         journal_max: args.journal_max,
         health,
         metrics: Arc::clone(&metrics),
