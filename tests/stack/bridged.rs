@@ -15,6 +15,7 @@ use crate::healing::found;
 use crate::letters;
 use crate::messages::{PATIENCE, feed, lines, read_all};
 use crate::trace::a_press_is_traced;
+use crate::walkthrough::the_bridges_five_minutes_work_as_written;
 
 /// From the end of the active bridge to the first message that the other one takes: 3 s is what is promised, and a busy
 /// machine is given more.
@@ -33,6 +34,7 @@ fn bridges_come_and_go_with_their_stack_as_processes() {
     a_press_is_one_emergency(&home);
     every_command_knows_them(&home);
     a_press_is_traced(&home);
+    the_bridges_five_minutes_work_as_written(&home);
     the_standby_delivers_when_the_active_one_is_killed(&home);
     other_routes_replace_them(&home);
     letters::a_poisoned_message_is_found_and_replayed(&home);
