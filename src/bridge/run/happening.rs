@@ -1,6 +1,7 @@
 //! What a bridge tells while it runs.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -57,6 +58,14 @@ pub enum Happening {
         topic: String,
         reason: String,
     },
+    /// The bridge's own press did not get to Kafka, nor did any since.
+    ProbeFails {
+        cause: String,
+    },
+    /// It does again, within `took`.
+    ProbeWorks {
+        took: Duration,
+    },
 }
 
 impl Happening {
@@ -70,6 +79,7 @@ impl Happening {
                 | Self::Resubscribed
                 | Self::CaughtUp { .. }
                 | Self::JournalWorks
+                | Self::ProbeWorks { .. }
         )
     }
 
@@ -106,6 +116,8 @@ impl fmt::Display for Happening {
             Self::JournalWorks => f.write_str("the journal can be written again"),
             Self::JournalDamaged { finding } => write!(f, "{finding}"),
             Self::DeadLetter { topic, reason } => write!(f, "dead letter from {topic}: {reason}"),
+            Self::ProbeFails { cause } => write!(f, "the probe fails: {cause}"),
+            Self::ProbeWorks { took } => write!(f, "the probe gets through again, in {} ms", took.as_millis()),
         }
     }
 }

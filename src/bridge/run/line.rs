@@ -57,6 +57,8 @@ pub enum Name {
     JournalWorks,
     JournalDamaged,
     DeadLetter,
+    ProbeFails,
+    ProbeWorks,
 }
 
 /// Whether somebody has to look after it.
@@ -104,6 +106,8 @@ impl<'a> Line<'a> {
             Happening::DeadLetter { topic, reason } => {
                 Self { topic: Some(topic), reason: Some(reason), ..with(Name::DeadLetter) }
             }
+            Happening::ProbeFails { cause } => Self { cause: Some(cause), ..with(Name::ProbeFails) },
+            Happening::ProbeWorks { .. } => with(Name::ProbeWorks),
         }
     }
 }

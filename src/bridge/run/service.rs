@@ -11,6 +11,7 @@ use super::happening::Happening;
 use super::health::{Health, Readiness};
 use super::metrics::Metrics;
 use super::parts::Parts;
+use super::probe::{Probe, Prober, Report};
 use super::watchdog::{Pulse, Watch};
 use crate::bridge::journal::{Journal, Lock, Options, holder};
 use crate::bridge::map::Mapper;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub metrics: Arc<Metrics>,
     /// Reads who owns which device; called now and then.
     pub owners: Box<dyn FnMut(&Mapper) + Send>,
+    /// Where presses of the bridge's own are wanted.
+    pub probe: Option<Probe>,
     /// Ends the process when the loop stands still.
     pub give_up: Box<dyn FnOnce() + Send>,
 }
@@ -46,7 +49,8 @@ pub async fn run(
     tell: Arc<dyn Fn(Happening) + Send + Sync>,
     stop: CancellationToken,
 ) -> Result<()> {
-    let Settings { mqtt, kafka, mapper, share, journal, journal_max, health, metrics, owners, give_up } = settings;
+    let Settings { mqtt, kafka, mapper, share, journal, journal_max, health, metrics, owners, probe, give_up } =
+        settings;
     let readiness = Readiness::default();
     if let Some(health) = health {
         tokio::spawn(health.serve(Arc::clone(&metrics), readiness.clone(), stop.clone()));
@@ -63,7 +67,18 @@ pub async fn run(
     let pulse = Pulse::default();
     pulse.watch(Watch::default(), give_up)?;
     readiness.set(Some("not connected to Mosquitto yet".to_owned()));
-    Engine::new(Parts { mqtt, kafka, mapper, share, journal, metrics, readiness, pulse, owners, tell })?.run(stop).await
+    let report = Report::new(Arc::clone(&metrics), readiness.clone(), Arc::clone(&tell));
+    let (prober, probe) = probe.map(|probe| Prober::new(probe, kafka.clone(), report)).unzip();
+    let over = stop.child_token();
+    let guard = over.clone().drop_guard();
+    let probing = prober.map(|prober| tokio::spawn(prober.run(over)));
+    let parts = Parts { mqtt, kafka, mapper, share, journal, metrics, readiness, pulse, owners, probe, tell };
+    let ended = Engine::new(parts)?.run(stop).await;
+    drop(guard);
+    if let Some(probing) = probing {
+        probing.await.context("ending the probe")?;
+    }
+    ended
 }
 
 /// The lock, as soon as nobody else has it; None when told to stop before.
