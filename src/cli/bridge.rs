@@ -73,8 +73,8 @@ pub struct RunArgs {
     /// Serve Prometheus metrics, /healthz and /readyz on this address, such as 127.0.0.1:9101
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
-    /// Press as the probe's device now and then, and time how long the press takes to Kafka, into a hidden topic: nobody is
-    /// alarmed; from 1s to 1h
+    /// Press as a probe every INTERVAL, from 1s to 1h (30s where none is given), and measure the time to Kafka; the press
+    /// goes into a hidden topic and alarms nobody [default: no probe]
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "30s", value_parser = interval)]
     pub probe: Option<Duration>,
     /// Share the messages with the other bridges of this name, each with a journal of its own ($share/NAME/…); for
