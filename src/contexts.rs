@@ -18,7 +18,9 @@ use crate::kafka::access::{Mechanism, Tls};
 use crate::mqtt::access::{Login, Transport};
 use crate::paths::{Paths, ensure_private_dir, write_atomic};
 use crate::secrets::Secret;
+use crate::stack::device::{PROBE_PRESS, PROBE_USER};
 use crate::stack::ports::PortName;
+use crate::stack::topic::PROBE_TOPIC;
 use crate::{kafka, mqtt};
 
 pub use crate::mqtt::access::MQTT_PASSWORD;
@@ -28,6 +30,8 @@ pub const LOCAL: &str = "local";
 /// Where the password of brokers comes from that arguments name, as [`MQTT_PASSWORD`] for MQTT. A context has variables
 /// of its own, which end in its name: a password must not go to whichever context happens to be in use.
 pub const KAFKA_PASSWORD: &str = "SOSSTACK_KAFKA_PASSWORD";
+/// As [`KAFKA_PASSWORD`], of the bridge's probe.
+const PROBE_PASSWORD: &str = "SOSSTACK_PROBE_PASSWORD";
 
 /// Where a cluster is, and who logs in.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -202,6 +206,26 @@ impl Cluster {
             }
         };
         Ok(Some(mqtt::access::Access { address: server.address, transport, login }))
+    }
+
+    /// As [`Cluster::mqtt`], as the bridge's probe, whose password is in the environment alone.
+    ///
+    /// # Errors
+    /// As for [`Cluster::mqtt`].
+    pub fn mqtt_probe(&self, context: Option<&str>) -> Result<Option<mqtt::access::Access>> {
+        let Some(access) = self.mqtt(context)? else { return Ok(None) };
+        let variable = variable_of(PROBE_PASSWORD, context);
+        let Ok(password) = std::env::var(&variable) else {
+            bail!(Failure::Usage {
+                cause: format!("there is no password for {PROBE_USER}, as which --probe presses"),
+                remedy: Remedy::words(format!(
+                    "put it into {variable}; that login writes {PROBE_PRESS}, the bridge's own reads it, and Kafka has the \
+                     topic {PROBE_TOPIC}"
+                )),
+            })
+        };
+        let login = Some(Login::new(PROBE_USER, Secret::new(password)));
+        Ok(Some(mqtt::access::Access { login, ..access }))
     }
 
     /// Where it is, for people.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::stack::topic::PROBE_TOPIC;
+
 /// A message as Mosquitto delivered it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
@@ -54,4 +56,11 @@ pub struct Record {
     pub value: Option<Bytes>,
     /// Of receipt, in milliseconds since 1970.
     pub time: i64,
+}
+
+impl Record {
+    /// Whether it is the bridge's own, which counts nowhere and becomes nobody's dead letter.
+    pub fn is_probe(&self) -> bool {
+        &*self.topic == PROBE_TOPIC
+    }
 }

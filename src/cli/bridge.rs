@@ -76,6 +76,10 @@ pub struct RunArgs {
     /// Publish what services write to emergency.updated and emergency.resolved to emergency/{userId}/status, at QoS 1
     #[arg(long, conflicts_with = "share")]
     pub emergency_status: bool,
+    /// Press as a probe every INTERVAL, from 1s to 1h (30s where none is given), and measure the time to Kafka; the press
+    /// goes into a hidden topic and alarms nobody [default: no probe]
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "30s", value_parser = interval)]
+    pub probe: Option<Duration>,
     /// Share the messages with the other bridges of this name, each with a journal of its own ($share/NAME/…); for
     /// servers that share by a hash of the sender, not for Mosquitto
     #[arg(long, value_name = "NAME", value_parser = share)]
@@ -85,6 +89,13 @@ pub struct RunArgs {
     pub log_file: Option<PathBuf>,
     #[command(flatten)]
     pub cluster: ClusterArgs,
+}
+
+/// Between two presses of the probe.
+fn interval(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_secs(1)..=Duration::from_secs(60 * 60);
+    let interval = duration(text).ok().filter(|interval| range.contains(interval));
+    interval.ok_or_else(|| format!("{text:?} is not an interval from 1s to 1h: write 30s or 5m"))
 }
 
 /// The name of a shared subscription (MQTT 5, 4.8.2).
@@ -108,6 +119,15 @@ fn size(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_probe_is_neither_a_flood_nor_forgotten() {
+        assert_eq!(interval("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(interval("60m"), Ok(Duration::from_secs(3600)));
+        for wrong in ["0", "999ms", "61m", "often", ""] {
+            assert!(interval(wrong).is_err(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn a_share_name_is_one_level_of_a_filter() {

@@ -28,6 +28,9 @@ pub(super) async fn resolve_as(context: &Context, args: &ClusterArgs, who: Who<'
         return Err(Failure::Usage { cause, remedy: Remedy::words(remedy) }.into());
     }
     let Elsewhere { about, context: name, cluster } = elsewhere;
+    if who == Who::Probe {
+        return Reach::of_probe(&cluster, name.as_deref(), about);
+    }
     for words in cluster.exposed_passwords() {
         context.ui.report(Event::Warning(words));
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::secrets::{Account, Accounts};
-use crate::stack::device::{BRIDGE_USER, PEER_USER, PROBE_USER, SERVICE_USER};
+use crate::stack::device::{BRIDGE_USER, PEER_USER, PROBE_PRESS, PROBE_USER, SERVICE_USER};
 use crate::stack::leaf::{self, Direction, Leaf, Under};
 use crate::stack::ports::PortName;
 use crate::stack::{Mosquitto, Persistence, Stack};
@@ -199,8 +199,8 @@ pub fn acl_file<'a>(devices: impl IntoIterator<Item = (&'a str, Option<&'a str>)
     text
 }
 
-/// What the bridge may do: read what devices write, and tell people of their emergencies. Routes that would need more are
-/// refused, by the same table of topics.
+/// What the bridge may do: read what devices write and its probe's press, and tell people of their emergencies. Routes that
+/// would need more are refused, by the same table of topics.
 ///
 /// Patterns hold for every user, so for this one, too, as if it were a device: what they grant it is denied by name.
 pub fn bridge_acl() -> String {
@@ -212,6 +212,7 @@ pub fn bridge_acl() -> String {
         writeln!(text, "topic read {filter}").expect("as above");
     }
     writeln!(text, "topic write {}", leaf::EMERGENCY_STATUS.filter()).expect("as above");
+    writeln!(text, "topic read {PROBE_PRESS}").expect("as above");
     text
 }
 

@@ -8,6 +8,8 @@ pub const SERVICE_USER: &str = "sos_service";
 pub const BRIDGE_USER: &str = "sos_bridge";
 /// The readiness probe's MQTT user: a device without an owner, hidden from lists.
 pub const PROBE_USER: &str = "sosstack-probe";
+/// The MQTT topic of its press. Not a device's own: whoever listens for presses must not be alarmed by this one.
+pub const PROBE_PRESS: &str = "sosstack/probe/press";
 /// The user as which a cluster's second Mosquitto logs in to the first. Mosquitto calls such a link a bridge, hence the name
 /// that clusters have; with the bridge to Kafka it has nothing to do.
 pub const PEER_USER: &str = "bridge";

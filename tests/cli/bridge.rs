@@ -241,3 +241,18 @@ fn what_is_said_of_dead_letters() {
         insta::assert_snapshot!(format!("help_bridge_dlq_{command}"), finished.stdout);
     }
 }
+
+#[test]
+fn a_probe_that_cannot_be_meant_is_refused() {
+    let machine = Machine::bare();
+    let often = machine.run(&["bridge", "run", "--probe", "10ms"]);
+    assert!(often.code == Some(2) && often.stderr.contains("is not an interval from 1s to 1h"), "{often:?}");
+    let elsewhere = ["--bootstrap", "127.0.0.1:1", "--mqtt", "mqtt://127.0.0.1:1", "--journal", "j"];
+    let nameless = machine.run(&[&["bridge", "run", "--probe"], &elsewhere[..]].concat());
+    assert!(nameless.code == Some(2), "{nameless:?}");
+    for word in
+        ["no password for sosstack-probe", "SOSSTACK_PROBE_PASSWORD", "sosstack/probe/press", "__sosstack_probe"]
+    {
+        assert!(nameless.stderr.contains(word), "{word}: {nameless:?}");
+    }
+}

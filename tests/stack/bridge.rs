@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::bridge_login;
 use crate::bridge_outages::{self, rounds};
+use crate::bridge_probe;
 use crate::bridge_routes::{routes_are_the_users, subscriptions_follow_the_routes};
 use crate::bridge_status;
 use crate::disk::SmallDisk;
@@ -30,6 +31,7 @@ fn the_bridge_loses_nothing_as_processes() {
     a_press_is_one_emergency_whoever_is_killed(&home);
     bridge_outages::brokers_and_bridges_are_killed(&home);
     kafka_away_is_what_the_journal_is_for(&home);
+    bridge_probe::a_probe_alarms_nobody_but_the_operator(&home);
     bridge_outages::an_outage_is_not_the_end_of_a_topic(&home);
     // What it sends comes once more: the next bridge has another session.
     bridge_outages::mosquitto_is_killed(&home);

@@ -10,6 +10,7 @@
 mod bridge;
 mod bridge_login;
 mod bridge_outages;
+mod bridge_probe;
 mod bridge_routes;
 mod bridge_status;
 mod bridged;

@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::stack::device::{PROBE_PRESS, PROBE_USER};
 use crate::stack::load::{Overrides, load_text};
 
 const AT: i64 = 1_795_536_000_000;
@@ -296,4 +297,27 @@ fn an_emergency_needs_no_jq() {
     assert_eq!(json(&mapped.records[0])["latitude"], 1);
     let mapped = mapper.take(&received("device/d/alert", "{}"));
     assert!(matches!(mapped.fate, Fate::DeadLetter(_)), "{mapped:?}");
+}
+
+/// Whatever the user's routes take, on a bridge that does not probe itself, too.
+#[test]
+fn the_probes_press_is_nobodys_emergency() {
+    let stack = load_text("", None, &Overrides::default()).unwrap().stack;
+    let greedy = "routes: [{name: press, filter: '{kind}/{device}/press'}]";
+    let routes = Routes::load_text(greedy, None, &stack).unwrap();
+    let press = received(PROBE_PRESS, "{}");
+    let mapper = |routes| Mapper::new(routes, Owners::default(), Limits::default());
+    assert_eq!(mapper(routes.clone()).take(&press).records[0].topic.as_ref(), "emergency.created", "it would be one");
+    for probes in [false, true] {
+        let routes = routes.clone().with_probe(probes);
+        let subscribed = routes.subscriptions().iter().position(|one| one.filter == PROBE_PRESS && one.qos == 2);
+        assert_eq!(subscribed, probes.then_some(0));
+        let mapper = mapper(routes);
+        let mapped = mapper.take(&press);
+        let [record] = mapped.records.as_slice() else { panic!("{mapped:?}") };
+        assert!(mapped.fate == Fate::Routed && record.is_probe() && record.lane == Lane::Emergencies, "{mapped:?}");
+        assert_eq!((&record.key[..], record.value.as_deref()), (PROBE_USER.as_bytes(), Some(&b"{}"[..])));
+        let real = mapper.take(&received("panic/panic-1/press", "{}"));
+        assert_eq!(real.records[0].topic.as_ref(), "emergency.created");
+    }
 }

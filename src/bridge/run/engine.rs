@@ -26,6 +26,7 @@ use crate::bridge::record::{Lane as Kind, Received};
 use crate::kafka::cluster_id::cluster_id;
 use crate::message::now;
 use crate::mqtt::inbox::{Delivery, Incoming};
+use crate::stack::device::PROBE_PRESS;
 
 /// How often usage, owners and metrics are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -164,7 +165,10 @@ impl Engine {
 
     fn received(&mut self, delivery: Delivery) -> Result<()> {
         let Delivery { topic, payload, qos, retained, duplicate, packet, properties, subscriptions } = delivery;
-        self.parts.metrics.received.get_or_create(&Qos { qos }).inc();
+        let is_probe = topic == PROBE_PRESS;
+        if !is_probe {
+            self.parts.metrics.received.get_or_create(&Qos { qos }).inc();
+        }
         let number = if qos == 0 {
             None
         } else {
@@ -175,6 +179,10 @@ impl Engine {
         };
         if self.session.identity.subscriptions().have_another(&subscriptions, &topic) {
             self.parts.metrics.ignored.inc();
+            self.decided(number);
+            return Ok(());
+        }
+        if is_probe && !self.parts.probe.as_mut().is_some_and(|probe| probe.received(&payload)) {
             self.decided(number);
             return Ok(());
         }
@@ -272,6 +280,17 @@ impl Engine {
                 let took = (now() - received).max(0);
                 self.parts.metrics.latency.observe(Duration::from_millis(took.unsigned_abs()).as_secs_f64());
             }
+            Effect::Probed(value) => {
+                if let Some(probe) = &mut self.parts.probe {
+                    probe.delivered(value.as_ref());
+                }
+            }
+            Effect::Refused { record, reason, place } if record.is_probe() => {
+                if let Some(probe) = &mut self.parts.probe {
+                    probe.refused(record.value.as_ref(), reason);
+                }
+                self.lanes[place.lane as usize].settle(place, &self.parts.journal, &mut self.effects);
+            }
             Effect::Refused { record, reason, place } => {
                 self.parts.metrics.dead_letters.inc();
                 let topic = record.topic.to_string();
@@ -285,6 +304,9 @@ impl Engine {
             }
             Effect::Damaged(finding) => {
                 self.parts.metrics.damaged.inc();
+                if let Some(probe) = &mut self.parts.probe {
+                    probe.may_be_lost();
+                }
                 (self.parts.tell)(Happening::JournalDamaged { finding });
             }
         }

@@ -1,6 +1,7 @@
 //! What a bridge tells while it runs.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -69,6 +70,14 @@ pub enum Happening {
         record: String,
         reason: String,
     },
+    /// The bridge's own press did not get to Kafka, nor did any since.
+    ProbeFails {
+        cause: String,
+    },
+    /// It does again, within `took`.
+    ProbeWorks {
+        took: Duration,
+    },
 }
 
 impl Happening {
@@ -83,6 +92,7 @@ impl Happening {
                 | Self::CaughtUp { .. }
                 | Self::JournalWorks
                 | Self::StatusFlows
+                | Self::ProbeWorks { .. }
         )
     }
 
@@ -124,6 +134,8 @@ impl fmt::Display for Happening {
             Self::StatusSkipped { record, reason } => {
                 write!(f, "the status in {record} goes to nobody: {reason}")
             }
+            Self::ProbeFails { cause } => write!(f, "the probe fails: {cause}"),
+            Self::ProbeWorks { took } => write!(f, "the probe gets through again, in {} ms", took.as_millis()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use http_body_util::Full;
@@ -19,20 +19,36 @@ use super::metrics::Metrics;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
-/// Whether messages are taken just now; why not, otherwise.
+/// Whether messages are taken just now, and the last probe got through; why not, otherwise.
 #[derive(Clone, Default)]
 pub struct Readiness {
-    problem: Arc<Mutex<Option<String>>>,
+    problems: Arc<Mutex<Problems>>,
+}
+
+#[derive(Default)]
+struct Problems {
+    bridge: Option<String>,
+    probe: Option<String>,
 }
 
 impl Readiness {
-    /// None: it is ready.
+    /// None: messages are taken.
     pub fn set(&self, problem: Option<String>) {
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+        self.lock().bridge = problem;
+    }
+
+    /// None: the last probe got through, or there was none yet.
+    pub fn set_probe(&self, problem: Option<String>) {
+        self.lock().probe = problem;
     }
 
     fn get(&self) -> Option<String> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let problems = self.lock();
+        problems.bridge.clone().or_else(|| problems.probe.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Problems> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

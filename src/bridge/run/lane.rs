@@ -322,7 +322,7 @@ impl Lane {
                 Outcome::Delivered => {
                     let lane = self.kind;
                     if let Some(record) = self.flying(number).and_then(|flying| flying.record.as_ref()) {
-                        effects.push(Effect::Delivered { lane, received: record.time });
+                        effects.push(Effect::delivered(lane, record));
                         let topic = Arc::clone(&record.topic);
                         self.doubts.dispel(&topic);
                     }

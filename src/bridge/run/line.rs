@@ -63,6 +63,8 @@ pub enum Name {
     StatusHeld,
     StatusFlows,
     StatusSkipped,
+    ProbeFails,
+    ProbeWorks,
 }
 
 /// Whether somebody has to look after it.
@@ -116,6 +118,8 @@ impl<'a> Line<'a> {
             Happening::StatusSkipped { record, reason } => {
                 Self { record: Some(record), reason: Some(reason), ..with(Name::StatusSkipped) }
             }
+            Happening::ProbeFails { cause } => Self { cause: Some(cause), ..with(Name::ProbeFails) },
+            Happening::ProbeWorks { .. } => with(Name::ProbeWorks),
         }
     }
 }

@@ -25,6 +25,17 @@ pub struct InLane {
     pub lane: &'static str,
 }
 
+/// The label of probes by how they ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Ended {
+    pub result: &'static str,
+}
+
+impl Ended {
+    pub const DELIVERED: Self = Self { result: "delivered" };
+    pub const FAILED: Self = Self { result: "failed" };
+}
+
 impl From<Lane> for InLane {
     fn from(lane: Lane) -> Self {
         Self { lane: lane.as_str() }
@@ -55,6 +66,10 @@ pub struct Metrics {
     pub active: Gauge,
     pub connected: Gauge,
     pub latency: Histogram,
+    pub probes: Family<Ended, Counter>,
+    /// When Kafka last acknowledged one, in seconds since 1970; 0 where it never did.
+    pub last_probe: Seconds,
+    pub probe_latency: Histogram,
 }
 
 impl Default for Metrics {
@@ -81,6 +96,9 @@ impl Default for Metrics {
             active: Gauge::default(),
             connected: Gauge::default(),
             latency: Histogram::new(bounds),
+            probes: Family::default(),
+            last_probe: Seconds::default(),
+            probe_latency: Histogram::new(bounds),
         };
         metrics.register();
         metrics
@@ -121,6 +139,11 @@ impl Metrics {
         all.register("connected", "1: connected to Mosquitto", self.connected.clone());
         let latency = "From receipt to Kafka's acknowledgement";
         all.register_with_unit("delivery", latency, Unit::Seconds, self.latency.clone());
+        all.register("probes", "Presses of the bridge's own, with --probe", self.probes.clone());
+        let last = "When Kafka last acknowledged a probe; 0: never yet";
+        all.register_with_unit("probe_last_delivered_timestamp", last, Unit::Seconds, self.last_probe.clone());
+        let latency = "From the press of a probe to Kafka's acknowledgement";
+        all.register_with_unit("probe", latency, Unit::Seconds, self.probe_latency.clone());
     }
 
     /// In the text format of Prometheus, `OpenMetrics`.
@@ -174,12 +197,18 @@ mod tests {
         metrics.received.get_or_create(&Qos { qos: 2 }).inc();
         metrics.journal_age.get_or_create(&Lane::Alerts.into()).set(1.5);
         metrics.latency.observe(0.002);
+        metrics.probe_latency.observe(0.02);
+        metrics.probes.get_or_create(&Ended::FAILED).inc();
+        metrics.last_probe.set(1.5);
         let text = metrics.text().unwrap();
         for line in [
             "sosstack_bridge_received_total{qos=\"2\"} 1",
             "sosstack_bridge_journal_age_seconds{lane=\"alerts\"} 1.5",
             "sosstack_bridge_delivery_seconds_count 1",
             "sosstack_bridge_journal_bytes 0",
+            "sosstack_bridge_probe_seconds_count 1",
+            "sosstack_bridge_probes_total{result=\"failed\"} 1",
+            "sosstack_bridge_probe_last_delivered_timestamp_seconds 1.5",
         ] {
             assert!(text.contains(line), "{line} in:\n{text}");
         }

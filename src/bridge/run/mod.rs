@@ -16,6 +16,7 @@ pub mod mapping;
 pub mod metrics;
 pub mod notes;
 pub mod parts;
+pub mod probe;
 pub mod service;
 pub mod session;
 pub mod status;

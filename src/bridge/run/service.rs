@@ -11,6 +11,7 @@ use super::happening::Happening;
 use super::health::{Health, Readiness};
 use super::metrics::Metrics;
 use super::parts::Parts;
+use super::probe::{Probe, Prober, Report};
 use super::status;
 use super::watchdog::{Pulse, Watch};
 use crate::bridge::journal::{Journal, Lock, Options, holder};
@@ -36,6 +37,8 @@ pub struct Settings {
     pub metrics: Arc<Metrics>,
     /// Reads who owns which device; called now and then.
     pub owners: Box<dyn FnMut(&Mapper) + Send>,
+    /// Where presses of the bridge's own are wanted.
+    pub probe: Option<Probe>,
     /// Ends the process when the loop stands still.
     pub give_up: Box<dyn FnOnce() + Send>,
 }
@@ -60,6 +63,7 @@ pub async fn run(
         health,
         metrics,
         owners,
+        probe,
         give_up,
     } = settings;
     let readiness = Readiness::default();
@@ -78,22 +82,27 @@ pub async fn run(
     let pulse = Pulse::default();
     pulse.watch(Watch::default(), give_up)?;
     readiness.set(Some("not connected to Mosquitto yet".to_owned()));
+    let over = stop.child_token();
+    let guard = over.clone().drop_guard();
+    let report = Report::new(Arc::clone(&metrics), readiness.clone(), Arc::clone(&tell));
+    let (prober, probe) = probe.map(|probe| Prober::new(probe, kafka.clone(), report)).unzip();
+    let probing = prober.map(|prober| tokio::spawn(prober.run(over.clone())));
     let ends = status::Ends {
         mqtt: mqtt.clone(),
         kafka: kafka.clone(),
         metrics: Arc::clone(&metrics),
         tell: Arc::clone(&tell),
     };
-    let engine = Engine::new(Parts { mqtt, kafka, mapper, share, journal, metrics, readiness, pulse, owners, tell })?;
-    if !emergency_status {
-        return engine.run(stop).await;
+    let publishing = emergency_status.then(|| tokio::spawn(status::run(ends, over)));
+    let parts = Parts { mqtt, kafka, mapper, share, journal, metrics, readiness, pulse, owners, probe, tell };
+    let ended = Engine::new(parts)?.run(stop).await;
+    drop(guard);
+    if let Some(probing) = probing {
+        probing.await.context("ending the probe")?;
     }
-    let back = stop.child_token();
-    let ((), ended) = tokio::join!(status::run(ends, back.clone()), async {
-        let ended = engine.run(stop).await;
-        back.cancel();
-        ended
-    });
+    if let Some(publishing) = publishing {
+        publishing.await.context("ending what goes back to people")?;
+    }
     ended
 }
 

@@ -76,6 +76,9 @@ impl Session {
         self.uplink.up(inbox);
         parts.metrics.connected.set(1);
         (parts.tell)(Happening::Connected { resumed });
+        if let Some(probe) = &parts.probe {
+            probe.subscribed();
+        }
         // Where the routes changed while there was no connection, or it was lost before the server had answered.
         self.changed(parts);
     }

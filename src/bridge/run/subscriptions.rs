@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::bridge::routes::Routes;
 use crate::mqtt::filters::{matches, overlap};
 use crate::mqtt::inbox::{Change, Wanted};
+use crate::stack::device::PROBE_PRESS;
 
 /// See the module. Kept with the session, whose queue may hold messages for each of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,8 @@ impl Subscriptions {
         let mut held: Vec<Held> = Vec::new();
         let mut subscribe: Vec<Wanted> = Vec::new();
         for one in routes.subscriptions() {
+            // Each bridge waits for its own probe.
+            let share = share.filter(|_| one.filter != PROBE_PRESS);
             let filter = share.map_or_else(|| one.filter.clone(), |name| format!("$share/{name}/{}", one.filter));
             let before = held.iter().filter(|other| overlap(&other.filter, &filter)).map(|other| other.id).max();
             let fits = |kept: &&Held| kept.filter == filter && kept.granted && Some(kept.id) > before;
@@ -151,6 +154,19 @@ mod tests {
         // Taken away, it counts no more as soon as the server is told.
         held.change(&routes(""), None);
         assert!(!held.have_another(&[built_in], topic));
+    }
+
+    /// Another bridge of the same name must not get it.
+    #[test]
+    fn a_probe_is_shared_with_nobody() {
+        let mut held = Subscriptions::default();
+        let plain = Subscriptions::default().change(&routes("").with_probe(true), None);
+        assert_eq!(plain.subscribe[0].filter, PROBE_PRESS);
+        let change = held.change(&routes("").with_probe(true), Some("bridges"));
+        let filters = |wanted: fn(&str) -> bool| change.subscribe.iter().filter(|one| wanted(&one.filter)).count();
+        assert_eq!((filters(|filter| filter == PROBE_PRESS), filters(|filter| filter.starts_with("$share/"))), (1, 11));
+        held.granted();
+        assert_eq!(held.change(&routes("").with_probe(false), Some("bridges")).unsubscribe, [PROBE_PRESS]);
     }
 
     #[test]

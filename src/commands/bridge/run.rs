@@ -18,6 +18,7 @@ use crate::bridge::run::happening::Happening;
 use crate::bridge::run::health::Health;
 use crate::bridge::run::line::Line;
 use crate::bridge::run::metrics::Metrics;
+use crate::bridge::run::probe::Probe;
 use crate::bridge::run::service::Settings;
 use crate::cli::bridge::RunArgs;
 use crate::event::Event;
@@ -34,6 +35,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
     let stack = context.load(None, None)?.stack;
     let (mapper, mappers) = watch::channel(Arc::new(mapper(context, args, &stack)?));
     let reach = reach::resolve_as(context, &args.cluster, Who::Bridge).await?;
+    let probe = probe(context, args).await?;
     let mut login = Kept::of(context, &stack, &reach);
     let journal = journal(context, args, &stack, &reach.about)?;
     let health = match args.metrics {
@@ -55,6 +57,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
         health,
         metrics: Arc::clone(&metrics),
         owners: owners_as_they_change(context, &stack),
+        probe,
         give_up: Box::new(give_up),
     };
     let hear = |word| {
@@ -80,8 +83,15 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
     ended
 }
 
+/// What presses of the bridge's own need, where they are wanted.
+async fn probe(context: &Context, args: &RunArgs) -> Result<Option<Probe>> {
+    let Some(every) = args.probe else { return Ok(None) };
+    let reach = reach::resolve_as(context, &args.cluster, Who::Probe).await?;
+    Ok(Some(Probe { every, access: reach.mqtt.ok_or_else(Reach::no_mqtt)? }))
+}
+
 fn mapper(context: &Context, args: &RunArgs, stack: &Stack) -> Result<Mapper> {
-    let routes = Routes::load(args.routes.as_deref(), stack)?;
+    let routes = Routes::load(args.routes.as_deref(), stack)?.with_probe(args.probe.is_some());
     let limits = Limits { mapping: args.jq_timeout, ..Limits::default() };
     Ok(Mapper::new(routes, owners(context, stack)?, limits))
 }
