@@ -7,7 +7,7 @@ use crate::bridged::up;
 use crate::harness::{Finished, Home, eventually};
 use crate::messages::PATIENCE;
 
-const TELEMETRY: &str = "device/device-12345/telemetry";
+const TELEMETRY: &str = "device/device-4711/telemetry";
 const PRESS: &str = "panic/panic-0001/press";
 /// An expression that expects something else than what devices send.
 const BROKEN: &str = "routes: [{name: telemetry, qos: 1, value: '{level: .battery}'}]";
@@ -64,20 +64,23 @@ fn fate(finished: &Finished) -> String {
 }
 
 fn it_is_listed(home: &Home) -> Value {
-    let of_device = || list(home, &["--device", "device-12345"]);
+    let of_device = || list(home, &["--device", "device-4711"]);
     eventually("the poisoned message is a dead letter", PATIENCE, || !of_device().is_empty());
     let rows = of_device();
     let [row] = rows.as_slice() else { panic!("{rows:?}") };
     assert!(row["reason"].as_str().unwrap().starts_with("jq: "), "{row}");
     let told = (&row["topic"], &row["key"], &row["bytes"], &row["attempts"], &row["cut"]);
-    assert_eq!(told, (&TELEMETRY.into(), &"device-12345".into(), &8.into(), &0.into(), &false.into()));
+    assert_eq!(told, (&TELEMETRY.into(), &"device-4711".into(), &8.into(), &0.into(), &false.into()));
 
     let all = || list(home, &[]);
     eventually("the press has left a copy", PATIENCE, || all().iter().any(|row| row["topic"] == PRESS));
     let times: Vec<String> = all().iter().map(|row| row["time"].as_str().unwrap().to_owned()).collect();
     assert!(times.is_sorted(), "{times:?}");
     assert_eq!(list(home, &["-n", "1"]), all()[times.len() - 1..]);
-    assert_eq!(list(home, &["--reason", "JQ", "--topic", "device/+/telemetry", "--from", "1h"]), rows);
+    assert_eq!(
+        list(home, &["--reason", "JQ", "--topic", "device/+/telemetry", "--from", "1h", "--device", "device-4711"]),
+        rows
+    );
     for none in [&["--reason", "no such reason"][..], &["--topic", "device/+/alert"], &["--until", "1h"]] {
         assert_eq!(list(home, none), Vec::<Value>::new(), "{none:?}");
     }
@@ -116,16 +119,16 @@ fn it_is_replayed_once(home: &Home, poisoned: &Value) {
     let plan = replay(home, &[id, "--dry-run"]);
     assert_eq!((plan.code, fate(&plan).as_str()), (Some(0), "planned"), "{plan:?}");
     assert_eq!(result(&plan)["letters"][0]["to"], "device.telemetry");
-    let unasked = replay(home, &["--device", "device-12345"]);
+    let unasked = replay(home, &["--device", "device-4711"]);
     assert!(unasked.code == Some(2) && unasked.stderr.contains("nothing was sent"), "{unasked:?}");
     assert_eq!(replayed(home, "device.telemetry", id), Vec::<Value>::new());
 
-    let sent = replay(home, &["--device", "device-12345", "--yes"]);
+    let sent = replay(home, &["--device", "device-4711", "--yes"]);
     assert_eq!((sent.code, fate(&sent).as_str()), (Some(0), "sent"), "{sent:?}");
     assert_eq!((&result(&sent)["sent"], &result(&sent)["done"]), (&1.into(), &true.into()));
     let records = replayed(home, "device.telemetry", id);
     let [record] = records.as_slice() else { panic!("{records:?}") };
-    assert_eq!((&record["value"], &record["key"]), (&"nonsense".into(), &"device-12345".into()));
+    assert_eq!((&record["value"], &record["key"]), (&"nonsense".into(), &"device-4711".into()));
     assert_eq!(header(record, "event-id").as_deref(), poisoned["event_id"].as_str());
     assert_eq!(header(record, "replay-attempts").as_deref(), Some("1"));
     assert!(record["time"].as_str() > poisoned["time"].as_str(), "as of now: {record} {poisoned}");
@@ -134,7 +137,7 @@ fn it_is_replayed_once(home: &Home, poisoned: &Value) {
     assert_eq!((again.code, fate(&again).as_str()), (Some(1), "refused"), "{again:?}");
     assert!(again.stderr.contains("it was replayed before"), "{again:?}");
     assert_eq!(replayed(home, "device.telemetry", id).len(), 1);
-    assert_eq!(list(home, &["--device", "device-12345"]).len(), 1, "no letter comes of it");
+    assert_eq!(list(home, &["--device", "device-4711"]).len(), 1, "no letter comes of it");
 }
 
 /// As a service may have put it there.
