@@ -44,8 +44,27 @@ impl<'a> Running<'a> {
 
     /// Sends a signal; the command must end at once.
     fn interrupt(mut self, signal: Signal) -> Finished {
+        self.wait_until_heeded(signal);
         self.send(signal);
         self.end()
+    }
+
+    /// What was reached may have been the command's before: until this one has a handler, a signal ends it without a word.
+    fn wait_until_heeded(&mut self, signal: Signal) {
+        let status = format!("/proc/{}/status", self.child().id());
+        if !std::path::Path::new(&status).exists() {
+            return;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        let caught = || {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let mask = text.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim).unwrap_or_default();
+            u64::from_str_radix(mask, 16).unwrap_or_default()
+        };
+        while caught() & (1 << (signal.as_raw() - 1)) == 0 {
+            assert!(Instant::now() < deadline, "no handler: {}", self.words);
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Until stderr holds this text, of which no line need be complete.
