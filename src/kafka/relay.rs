@@ -73,7 +73,7 @@ impl Relay {
         let (ready, settled) = oneshot::channel();
         let (access, topics) = (access.clone(), topics.iter().map(|topic| (*topic).to_owned()).collect());
         let work = move || {
-            let mut reader = Reader { consumer, access, topics, known: BTreeSet::new(), places: BTreeMap::new() };
+            let mut reader = Reader { consumer, access, topics, places: BTreeMap::new() };
             let settled = reader.look_for_partitions();
             if ready.send(settled).is_ok()
                 && let Err(error) = reader.run(&say, &hear, &stop)
@@ -116,8 +116,7 @@ struct Reader {
     consumer: BaseConsumer,
     access: Access,
     topics: Vec<String>,
-    known: BTreeSet<Partition>,
-    /// The first offset that was not taken.
+    /// The first offset that was not taken, of each partition that is read.
     places: BTreeMap<Partition, i64>,
 }
 
@@ -187,22 +186,20 @@ impl Reader {
             let topic = cluster.topic(name).with_context(|| format!("topic {name} does not exist"))?;
             all.extend(topic.partitions.iter().map(|partition| (name.clone(), partition.id)));
         }
-        if all.is_subset(&self.known) {
+        all.retain(|partition| !self.places.contains_key(partition));
+        if all.is_empty() {
             return Ok(());
         }
-        let new: Vec<Partition> = all.difference(&self.known).cloned().collect();
-        let begin = self.settle(&new)?;
+        let begin = self.settle(&all)?;
         self.commit(&begin, CommitMode::Sync)?;
-        let places = begin.keys().map(|partition| (partition.clone(), begin[partition])).collect();
-        self.consumer.incremental_assign(&list(&places)?).context("assigning partitions")?;
+        self.consumer.incremental_assign(&list(&begin)?).context("assigning partitions")?;
         self.places.extend(begin);
-        self.known.extend(new);
         Ok(())
     }
 
     /// Where to begin in these partitions: where the group was. A topic in which it was nowhere is read from now on; where it
     /// was somewhere, the other partitions came since.
-    fn settle(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, i64>> {
+    fn settle(&self, partitions: &BTreeSet<Partition>) -> Result<BTreeMap<Partition, i64>> {
         let mut asked = TopicPartitionList::new();
         for (topic, partition) in partitions {
             asked.add_partition(topic, *partition);
@@ -217,7 +214,7 @@ impl Reader {
                 begin.insert((element.topic().to_owned(), element.partition()), offset);
             }
         }
-        let been: BTreeSet<String> = begin.keys().chain(&self.known).map(|(topic, _)| topic.clone()).collect();
+        let been: BTreeSet<String> = begin.keys().chain(self.places.keys()).map(|(topic, _)| topic.clone()).collect();
         for (topic, partition) in partitions {
             if begin.contains_key(&(topic.clone(), *partition)) {
                 continue;

@@ -75,8 +75,5 @@ async fn until_whole(admin: &Admin, topic: &str, partitions: Option<usize>) -> R
 
 /// Until it holds of what every broker says: whoever comes next may ask any of them.
 async fn until(admin: &Admin, holds: impl Fn(&Cluster) -> Result<(), String>) -> Result<Cluster> {
-    let asked = poll::until(&Step::ProveTopics, Instant::now() + PATIENCE, &|_| {}, async || {
-        poll::of_each_broker(admin, &holds).await.map(|agreed| agreed.cluster)
-    });
-    asked.await.map_err(anyhow::Error::msg)
+    poll::cluster_until(admin, &Step::ProveTopics, Instant::now() + PATIENCE, &|_| {}, holds).await
 }
