@@ -9,10 +9,13 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET_DIR)/release/sosstack
 # Where `make install` puts sosstack; by default the first of these that is writable.
 BIN_DIR ?= $(shell if [ -w /usr/local/bin ]; then echo /usr/local/bin; else echo "$$HOME/.local/bin"; fi)
-# Options for sosstack up, e.g. make up ARGS='--runtime process'
+# Options for sosstack up and docker build, e.g. make up ARGS='--runtime process'
 ARGS ?=
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+# What `make image` makes.
+IMAGE ?= sosstack:$(VERSION)
 
-.PHONY: help up build install test test-compose test-k8s soak fuzz lint bench clean
+.PHONY: help up build install image test test-compose test-k8s soak fuzz lint bench clean
 
 help: ## List what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -28,6 +31,9 @@ build: ## Build the release binary
 
 install: build ## Build, and put sosstack on PATH (BIN_DIR=… to choose where)
 	@scripts/install.sh "$(BINARY)" "$(BIN_DIR)"
+
+image: ## Build sosstack's image, sosstack:VERSION (IMAGE=… for another name), with Docker
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) $(ARGS) --tag $(IMAGE) .
 
 test: ## Install what the tests need and run all of them
 	@scripts/setup.sh test

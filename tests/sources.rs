@@ -174,3 +174,23 @@ fn lines_with(what: &Regex, under: &str) -> Vec<String> {
     }
     found
 }
+
+#[test]
+fn the_image_is_built_with_the_rust_that_is_promised() {
+    let dockerfile = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Dockerfile")).unwrap();
+    let builder = format!("ARG BUILDER=rust:{}-", env!("CARGO_PKG_RUST_VERSION"));
+    assert!(dockerfile.contains(&builder), "{builder}");
+}
+
+/// They are copied and pasted.
+#[test]
+fn documents_name_the_image_that_make_image_makes() {
+    let image = Regex::new(r"\bsosstack:(\d+\.\d+\.\d+)").unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in ["README.md", "docs/bridge.md", "docs/compose.md", "docs/kubernetes.md"] {
+        let text = fs::read_to_string(root.join(document)).unwrap();
+        let others = image.captures_iter(&text).filter(|found| &found[1] != env!("CARGO_PKG_VERSION"));
+        let others: Vec<&str> = others.map(|found| found.get(0).unwrap().as_str()).collect();
+        assert!(others.is_empty(), "{document}: {others:?}");
+    }
+}

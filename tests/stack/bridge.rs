@@ -14,6 +14,7 @@ use crate::bridge_routes::{routes_are_the_users, subscriptions_follow_the_routes
 use crate::bridge_status;
 use crate::disk::SmallDisk;
 use crate::harness::{Home, On, eventually, send_signal};
+use crate::image;
 use crate::messages::{PATIENCE, Running, feed, read_all};
 
 /// How often a bridge is killed under load; `make soak` does it more often.
@@ -62,6 +63,7 @@ fn the_bridge_loses_nothing_in_docker() {
     subscriptions_follow_the_routes(&home);
     bridge_login::the_bridge_has_a_login_of_its_own(&home);
     bridge_outages::mosquitto_is_killed(&home);
+    image::the_image_carries_a_bridge(&home);
 }
 
 /// A bridge that has subscribed.

@@ -29,6 +29,7 @@ mod groups;
 mod guarded;
 mod harness;
 mod healing;
+mod image;
 mod letters;
 mod lifecycle;
 mod messages;
