@@ -68,12 +68,13 @@ impl Reach {
         Ok(Self { about, kafka, mqtt, codec: Codec::None })
     }
 
-    /// How another cluster's MQTT server is reached as the bridge's probe.
+    /// As [`Reach::of_cluster`], its MQTT server as the bridge's probe.
     ///
     /// # Errors
     /// As for [`Reach::of_cluster`].
     pub fn of_probe(cluster: &Cluster, context: Option<&str>, about: About) -> Result<Self> {
-        Ok(Self { about, kafka: None, mqtt: cluster.mqtt_probe(context)?, codec: Codec::None })
+        let (kafka, mqtt) = (cluster.kafka(context, &about)?, cluster.mqtt_probe(context)?);
+        Ok(Self { about, kafka, mqtt, codec: Codec::None })
     }
 
     /// The failure of whoever needs Kafka where none is named.

@@ -24,6 +24,8 @@ pub enum BridgeCommand {
     Check(CheckArgs),
     /// Bring MQTT messages to Kafka until a signal comes; a second one that shares the journal waits as standby
     Run(Box<RunArgs>),
+    /// Press once as a probe, which alarms nobody, and see the press come out of Kafka: would a real one get through?
+    Probe(ProbeArgs),
     /// What the bridge keeps on disk until Kafka has it
     #[command(subcommand)]
     Journal(JournalCommand),
@@ -70,6 +72,10 @@ pub struct RunArgs {
     /// The most that may wait there, such as 500M or 2G [default: 8G or a tenth of the free disk, the smaller]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub journal_max: Option<u64>,
+    /// Owners of devices beside those that the stack knows: a file of lines such as "panic-0001 user-1001", or a directory
+    /// of such files; changes are noticed
+    #[arg(long, value_name = "PATH")]
+    pub owners: Option<PathBuf>,
     /// Serve Prometheus metrics, /healthz and /readyz on this address, such as 127.0.0.1:9101
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
@@ -87,6 +93,15 @@ pub struct RunArgs {
     /// The file that takes stdout and stderr, to be kept small; `up` says it
     #[arg(long, value_name = "FILE", hide = true)]
     pub log_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ProbeArgs {
+    /// How long each broker may take to answer, and then the press to arrive
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub timeout: Duration,
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }
