@@ -91,7 +91,7 @@ async fn probe(context: &Context, args: &RunArgs) -> Result<Option<Probe>> {
 }
 
 fn mapper(context: &Context, args: &RunArgs, stack: &Stack) -> Result<Mapper> {
-    let routes = Routes::load(args.routes.as_deref(), stack)?.with_probe(args.probe.is_some());
+    let routes = Routes::load(args.routes.as_deref(), stack)?.with_probe();
     let limits = Limits { mapping: args.jq_timeout, ..Limits::default() };
     Ok(Mapper::new(routes, owners(context, stack)?, limits))
 }
