@@ -107,7 +107,7 @@ pub struct ProbeArgs {
 }
 
 /// Between two presses of the probe.
-fn interval(text: &str) -> Result<Duration, String> {
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
     let range = Duration::from_secs(1)..=Duration::from_secs(60 * 60);
     let interval = duration(text).ok().filter(|interval| range.contains(interval));
     interval.ok_or_else(|| format!("{text:?} is not an interval from 1s to 1h: write 30s or 5m"))

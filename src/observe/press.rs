@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::address::Address;
 use crate::mqtt::sender::{Answer, Sender};
 use crate::reading::{Reading, Watch};
-use crate::stack::device::PROBE_PRESS;
+use crate::stack::device::{PROBE_PRESS, PROBE_PRESS_EXPIRY};
 use crate::stack::topic::PROBE_TOPIC;
 use crate::stream::{Tell, Told, Wanted};
 use crate::{kafka, mqtt};
@@ -76,7 +76,7 @@ impl Press {
         let watch = Watch { patience, ..Watch::of(&topic, Some(kafka), None) };
         let opened = tokio::try_join!(Reading::open(&watch, &wanted, &tell), Sender::open(mqtt, None, patience));
         let (reading, sender) = opened.context("nothing was pressed")?;
-        Ok(Self { sender, heard, _reading: reading })
+        Ok(Self { sender: sender.expiring(PROBE_PRESS_EXPIRY), heard, _reading: reading })
     }
 
     /// Presses, and waits until the record is read; how long that took.

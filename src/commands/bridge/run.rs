@@ -90,7 +90,7 @@ async fn probe(context: &Context, args: &RunArgs) -> Result<Option<Probe>> {
 }
 
 fn mapper(context: &Context, args: &RunArgs, stack: &Stack) -> Result<Mapper> {
-    let routes = Routes::load(args.routes.as_deref(), stack)?.with_probe(args.probe.is_some());
+    let routes = Routes::load(args.routes.as_deref(), stack)?.with_probe();
     let limits = Limits { mapping: args.jq_timeout, ..Limits::default() };
     let owners = Source::of(context, stack, args.owners.as_deref()).read()?.owners;
     Ok(Mapper::new(routes, owners, limits))
