@@ -3,6 +3,7 @@
 
 bridge_image=${BRIDGE_IMAGE:-$("$SOSSTACK" --version | tr ' ' :)}
 queued=25000
+run=$began-$RANDOM
 
 bridge_ready() { kubectl wait pod bridge-0 --for=condition=Ready --timeout=1s; }
 verified() { verify | grep '^Bridge .* ok '; }
@@ -20,7 +21,8 @@ count_of() { kafka kafka-get-offsets --topic "$1" 2>/dev/null | awk -F : '{ sum 
 # All of them so far: under load, a reader that waits for silence would wait for ever. $1 topic
 records_of() {
     kubectl exec kafka-client -- /opt/kafka/bin/kafka-console-consumer.sh --bootstrap-server kafka-service:9092 --topic "$1" \
-        --from-beginning --max-messages "$(count_of "$1")" --timeout-ms 15000 --property print.timestamp=true 2>/dev/null
+        --from-beginning --max-messages "$(count_of "$1")" --timeout-ms 15000 \
+        --property print.timestamp=true --property print.headers=true 2>/dev/null
 }
 
 # A pod of sosstack's, which has the ledgers' volume. $1 name; the rest are containers, as YAML
@@ -75,7 +77,8 @@ until_true 180 "the bridge does not become ready" bridge_ready
 until_true 120 "no press gets through" verified
 say "applied after $(($(date +%s) - started)) s: $(verified)"
 for pod in mqtt-0 mqtt-1; do
-    kubectl exec $pod -c mqtt -- grep -q '^max_queued_messages 100000$' /etc/sosstack/mosquitto.conf || fail "$pod keeps fewer messages"
+    kubectl exec $pod -c mqtt -- grep -q '^max_queued_messages 100000$' /etc/sosstack/mosquitto.conf ||
+        fail "$pod keeps fewer messages"
 done
 
 # The user to whom a device belongs comes from a Secret: the stack file that the bridge has names no devices.
@@ -111,7 +114,7 @@ kubectl wait pod bridge-0 --for=delete --timeout=60s >/dev/null
 away=$(date +%s)
 empty=$(memory_of mqtt-0)
 bulk() {
-    seq -f '{"eventId":"bulk-'"$1"'-%.0f"}' $queued | kubectl exec -i mqtt-client -- env XDG_CONFIG_HOME=/tmp/device \
+    seq -f '{"eventId":"bulk-'"$run-$1"'-%.0f"}' $queued | kubectl exec -i mqtt-client -- env XDG_CONFIG_HOME=/tmp/device \
         mosquitto_pub -h "$(pod_host "mqtt-$1")" -i "bulk-$1" -q 1 -t device/device-12345/alert -l
 }
 bulk 0 &
@@ -128,20 +131,20 @@ say "the bridge is ready again after $(($(date +%s) - started)) s"
 all_there() { [ $(($(count_of device.alerts) - before)) -ge $((2 * queued)) ]; }
 until_true 300 "not all that was queued comes to Kafka" all_there
 say "all of it is in Kafka after $(($(date +%s) - started)) s"
-records_of device.alerts | grep -o '"eventId":"bulk-[01]-[0-9]*"' | sort >"$work/bulk" || true
+records_of device.alerts | grep -o '"eventId":"bulk-'"$run"'-[01]-[0-9]*"' | sort >"$work/bulk" || true
 different=$(sort -u "$work/bulk" | wc -l)
 say "$different different ones, $(($(wc -l <"$work/bulk") - different)) twice"
 [ "$different" = $((2 * queued)) ] || fail "$((2 * queued - different)) of the queued messages are lost"
 
 # Each pod deleted under load; while the first Mosquitto is away, somebody presses at the second one.
-press_arrived() { records_of emergency.created | grep pressed-meanwhile; }
+press_arrived() { records_of emergency.created | grep "pressed-$run"; }
 for pod in mqtt-0 mqtt-1 bridge-0; do
     uid=$(kubectl get pod $pod -o 'jsonpath={.metadata.uid}')
     started=$(date +%s)
     kubectl delete pod $pod --wait=false >/dev/null
     if [ $pod = mqtt-0 ]; then
         pressed=$(date +%s%3N)
-        as device mosquitto_pub -h "$(pod_host mqtt-1)" -q 2 -t panic/device-12345/press -m '{"eventId":"pressed-meanwhile"}'
+        as device mosquitto_pub -h "$(pod_host mqtt-1)" -q 2 -t panic/device-12345/press -m '{"eventId":"pressed-'"$run"'"}'
     fi
     until_true 180 "$pod does not come back" replaced $pod "$uid"
     back=$(($(date +%s) - started))
@@ -158,7 +161,8 @@ done
 node=$(kubectl get pod bridge-0 -o 'jsonpath={.spec.nodeName}')
 started=$(date +%s)
 command kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout=30s \
-    --pod-selector 'app.kubernetes.io/name in (zookeeper,kafka,mqtt,bridge)' >/dev/null 2>&1 && fail "all pods could be evicted at once"
+    --pod-selector 'app.kubernetes.io/name in (zookeeper,kafka,mqtt,bridge)' >/dev/null 2>&1 &&
+    fail "all pods could be evicted at once"
 [ -z "$(kubectl get pod bridge-0 -o 'jsonpath={.status.containerStatuses}')" ] || fail "the bridge was not evicted"
 command kubectl uncordon "$node" >/dev/null
 until_true 300 "not all pods came back after the drain" all_ready
@@ -179,4 +183,6 @@ for ordinal in 0 1; do
     kubectl logs verdict -c "at-mqtt-$ordinal" >"$work/verdict-$ordinal"
     say "devices at mqtt-$ordinal: $(python3 "$here/verdict.py" "$work/verdict-$ordinal")"
 done
-for ordinal in 0 1; do python3 "$here/verdict.py" --strict "$work/verdict-$ordinal" >/dev/null || fail "acknowledged messages are lost"; done
+for ordinal in 0 1; do
+    python3 "$here/verdict.py" --strict "$work/verdict-$ordinal" >/dev/null || fail "acknowledged messages are lost"
+done
