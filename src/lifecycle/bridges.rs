@@ -190,7 +190,7 @@ async fn prove(name: &StackName, hosted: &Hosted, deadline: Instant, report: Rep
         });
         let (blamed, cause) = match asked.await {
             Ok(Ok((active, standby))) => return Ok(((), Outcome::Bridged { active, standby })),
-            Ok(Err(ended)) => (vec![ended], format!("{ended} ended while starting")),
+            Ok(Err(ended)) => (vec![ended], format!("{ended} exited while starting")),
             Err(words) => (Bridge::ALL.to_vec(), format!("the bridges are not ready: {words}")),
         };
         Err(not_ready(name, hosted, &blamed, cause, began.elapsed()).await.into())
