@@ -1,9 +1,10 @@
 //! Other clusters than the local stack, by name: where they are and who logs in, never a password.
 
+mod password;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use percent_encoding::percent_decode_str;
@@ -17,11 +18,12 @@ use crate::failure::Failure;
 use crate::kafka::access::{Mechanism, Tls};
 use crate::mqtt::access::{Login, Transport};
 use crate::paths::{Paths, ensure_private_dir, write_atomic};
-use crate::secrets::Secret;
 use crate::stack::device::{PROBE_PRESS, PROBE_USER};
 use crate::stack::ports::PortName;
 use crate::stack::topic::PROBE_TOPIC;
 use crate::{kafka, mqtt};
+
+use password::Password;
 
 pub use crate::mqtt::access::MQTT_PASSWORD;
 
@@ -159,7 +161,7 @@ impl Cluster {
             None => None,
             Some(username) => {
                 let Password { password, from } =
-                    password(KAFKA_PASSWORD, context, self.kafka_password_file.as_deref(), username)?;
+                    password::of(KAFKA_PASSWORD, context, self.kafka_password_file.as_deref(), username)?;
                 let (username, mechanism) = (username.clone(), self.kafka_sasl);
                 Some(kafka::access::Login { username, password, password_from: from, mechanism })
             }
@@ -203,7 +205,7 @@ impl Cluster {
             None => None,
             Some(username) => {
                 let password =
-                    password(MQTT_PASSWORD, context, self.mqtt_password_file.as_deref(), &username)?.password;
+                    password::of(MQTT_PASSWORD, context, self.mqtt_password_file.as_deref(), &username)?.password;
                 Some(Login::new(username, password))
             }
         };
@@ -216,17 +218,17 @@ impl Cluster {
     /// As for [`Cluster::mqtt`].
     pub fn mqtt_probe(&self, context: Option<&str>) -> Result<Option<mqtt::access::Access>> {
         let Some(access) = self.mqtt(context)? else { return Ok(None) };
-        let variable = variable_of(PROBE_PASSWORD, context);
-        let Ok(password) = std::env::var(&variable) else {
+        let Some(found) = password::find(PROBE_PASSWORD, context, None, PROBE_USER)? else {
+            let variable = password::variable_of(PROBE_PASSWORD, context);
             bail!(Failure::Usage {
-                cause: format!("there is no password for {PROBE_USER}, as which --probe presses"),
+                cause: format!("there is no password for {PROBE_USER}, as which the probe presses"),
                 remedy: Remedy::words(format!(
                     "put it into {variable}; that login writes {PROBE_PRESS}, the bridge's own reads it, and Kafka has the \
                      topic {PROBE_TOPIC}"
                 )),
             })
         };
-        let login = Some(Login::new(PROBE_USER, Secret::new(password)));
+        let login = Some(Login::new(PROBE_USER, found.password));
         Ok(Some(mqtt::access::Access { login, ..access }))
     }
 
@@ -313,45 +315,6 @@ fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// A password and where it came from, for the message that it is wrong.
-struct Password {
-    password: Secret,
-    from: String,
-}
-
-/// The variable of a context: its name in capitals, with `_` for whatever a variable's name cannot hold.
-fn variable_of(variable: &str, context: Option<&str>) -> String {
-    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    context.map_or_else(
-        || variable.to_owned(),
-        |name| format!("{variable}_{}", name.chars().map(letter).collect::<String>()),
-    )
-}
-
-/// From the environment, else from a file that only its owner may read.
-fn password(variable: &str, context: Option<&str>, file: Option<&Path>, username: &str) -> Result<Password> {
-    let variable = variable_of(variable, context);
-    if let Ok(password) = std::env::var(&variable) {
-        return Ok(Password { password: Secret::new(password), from: variable });
-    }
-    let Some(file) = file else {
-        bail!(Failure::Usage {
-            cause: format!("there is no password for {username}"),
-            remedy: Remedy::words(format!("put it into {variable}, or name a file of mode 0600 in the context")),
-        })
-    };
-    let reading = || format!("reading the password of {username} from {}", file.display());
-    let mode = fs::metadata(file).with_context(reading)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        bail!(Failure::Usage {
-            cause: format!("others can read the password in {}", file.display()),
-            remedy: Remedy::words(format!("chmod 600 {}", file.display())),
-        });
-    }
-    let text = fs::read_to_string(file).with_context(reading)?;
-    Ok(Password { password: Secret::new(text.trim_end_matches(['\r', '\n'])), from: file.display().to_string() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,19 +337,6 @@ mod tests {
     }
 
     #[test]
-    fn a_password_file_that_others_may_read_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("password");
-        fs::write(&path, "secret\n").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let read = |file| password("SOSSTACK_NO_SUCH", None, file, "u");
-        assert!(read(Some(&path)).err().unwrap().to_string().contains("others can read"));
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(read(Some(&path)).unwrap().password, Secret::new("secret"));
-        assert!(read(None).is_err());
-    }
-
-    #[test]
     fn what_is_removed_is_not_used_any_more() {
         let mut contexts = Contexts::default();
         contexts.add("prod", Cluster::default()).unwrap();
@@ -395,12 +345,6 @@ mod tests {
         contexts.remove("prod").unwrap();
         assert_eq!(contexts, Contexts::default());
         assert!(contexts.remove("prod").is_err() && contexts.choose("prod").is_err());
-    }
-
-    #[test]
-    fn a_context_has_a_variable_of_its_own() {
-        assert_eq!(variable_of(KAFKA_PASSWORD, Some("prod-eu.1")), "SOSSTACK_KAFKA_PASSWORD_PROD_EU_1");
-        assert_eq!(variable_of(KAFKA_PASSWORD, None), KAFKA_PASSWORD);
     }
 
     #[test]

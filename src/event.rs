@@ -115,6 +115,8 @@ pub enum Outcome {
     Bridged {
         active: Bridge,
         standby: Bridge,
+        /// From a press of the probe until its record was read.
+        took: Duration,
     },
     /// Whether a Mosquitto runs and acts on them; else it will from its next start on.
     LoginsReloaded {

@@ -58,6 +58,12 @@ pub struct Bridging {
     /// Their routes file, absolute; None for the built-in routes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routes: Option<PathBuf>,
+    /// Between two presses of their own as a probe, in milliseconds; None where they do not press.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_ms: Option<u64>,
+    /// What services write of emergencies goes back to people.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency_status: bool,
 }
 
 impl Memo {

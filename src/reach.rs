@@ -10,7 +10,7 @@ use crate::kafka::produce::Codec;
 use crate::mqtt::access::Login;
 use crate::paths::Paths;
 use crate::secrets::Accounts;
-use crate::stack::device::{BRIDGE_USER, PROBE_USER};
+use crate::stack::device::BRIDGE_USER;
 use crate::stack::{Compression, Stack};
 use crate::{kafka, mqtt};
 
@@ -48,7 +48,7 @@ impl Reach {
                 let password = accounts()?.bridge(&stack.name)?.password.clone();
                 mqtt.login = Some(Login::new(BRIDGE_USER, password));
             }
-            Who::Probe => mqtt.login = Some(Login::new(PROBE_USER, accounts()?.probe.password)),
+            Who::Probe => mqtt = mqtt::access::Access::probe(&endpoints, &accounts()?.probe),
             Who::Device(device) => {
                 let password = accounts()?.find(device, &stack.name)?.account.password.clone();
                 mqtt.login = Some(Login::new(device, password));
@@ -68,12 +68,13 @@ impl Reach {
         Ok(Self { about, kafka, mqtt, codec: Codec::None })
     }
 
-    /// How another cluster's MQTT server is reached as the bridge's probe.
+    /// As [`Reach::of_cluster`], its MQTT server as the bridge's probe.
     ///
     /// # Errors
     /// As for [`Reach::of_cluster`].
     pub fn of_probe(cluster: &Cluster, context: Option<&str>, about: About) -> Result<Self> {
-        Ok(Self { about, kafka: None, mqtt: cluster.mqtt_probe(context)?, codec: Codec::None })
+        let (kafka, mqtt) = (cluster.kafka(context, &about)?, cluster.mqtt_probe(context)?);
+        Ok(Self { about, kafka, mqtt, codec: Codec::None })
     }
 
     /// The failure of whoever needs Kafka where none is named.

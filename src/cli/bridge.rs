@@ -24,6 +24,8 @@ pub enum BridgeCommand {
     Check(CheckArgs),
     /// Bring MQTT messages to Kafka until a signal comes; a second one that shares the journal waits as standby
     Run(Box<RunArgs>),
+    /// Press once as a probe, which alarms nobody, and see the press come out of Kafka: would a real one get through?
+    Probe(ProbeArgs),
     /// What the bridge keeps on disk until Kafka has it
     #[command(subcommand)]
     Journal(JournalCommand),
@@ -70,6 +72,10 @@ pub struct RunArgs {
     /// The most that may wait there, such as 500M or 2G [default: 8G or a tenth of the free disk, the smaller]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub journal_max: Option<u64>,
+    /// Owners of devices beside those that the stack knows: a file of lines such as "panic-0001 user-1001", or a directory
+    /// of such files; changes are noticed
+    #[arg(long, value_name = "PATH")]
+    pub owners: Option<PathBuf>,
     /// Serve Prometheus metrics, /healthz and /readyz on this address, such as 127.0.0.1:9101
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
@@ -91,8 +97,17 @@ pub struct RunArgs {
     pub cluster: ClusterArgs,
 }
 
+#[derive(Debug, Args)]
+pub struct ProbeArgs {
+    /// How long each broker may take to answer, and then the press to arrive
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub timeout: Duration,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
 /// Between two presses of the probe.
-fn interval(text: &str) -> Result<Duration, String> {
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
     let range = Duration::from_secs(1)..=Duration::from_secs(60 * 60);
     let interval = duration(text).ok().filter(|interval| range.contains(interval));
     interval.ok_or_else(|| format!("{text:?} is not an interval from 1s to 1h: write 30s or 5m"))

@@ -11,7 +11,7 @@ use crate::duration::parse as duration;
 #[derive(Debug, Subcommand)]
 pub enum ExportCommand {
     /// Write manifests for a Kubernetes cluster, without any secrets
-    K8s(K8sArgs),
+    K8s(Box<K8sArgs>),
     /// Write a Docker Compose file, for people without sosstack: docker compose up --wait
     Compose(ExportComposeArgs),
     /// Write the Secrets that the manifests refer to: the logins of the backend and the devices
@@ -29,6 +29,8 @@ pub struct ExportComposeArgs {
     /// What to size the services for [default: the stack file's, else laptop]
     #[arg(long, value_enum, env = "SOSSTACK_PROFILE")]
     pub profile: Option<ProfileArg>,
+    #[command(flatten)]
+    pub bridge_as: BridgeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -50,6 +52,14 @@ pub struct K8sArgs {
     /// Volume size of each Mosquitto
     #[arg(long, value_name = "SIZE", default_value = "10Gi")]
     pub mqtt_storage: String,
+    /// Also apply the bridge to Kafka: the component components/bridge, which is always written
+    #[arg(long)]
+    pub bridge: bool,
+    #[command(flatten)]
+    pub bridge_as: BridgeArgs,
+    /// Volume size of the bridge's journal
+    #[arg(long, value_name = "SIZE", default_value = "10Gi")]
+    pub bridge_storage: String,
     /// Write all objects to one file, beside the kustomization
     #[arg(long)]
     pub single_file: bool,
@@ -65,6 +75,20 @@ pub struct K8sArgs {
     /// What to size the services for [default: the stack file's, else full]
     #[arg(long, value_enum)]
     pub profile: Option<ProfileArg>,
+}
+
+/// What the bridge of an export does.
+#[derive(Debug, Args)]
+pub struct BridgeArgs {
+    /// The bridge's image, which make image builds
+    #[arg(long, value_name = "IMAGE", default_value = concat!("sosstack:", env!("CARGO_PKG_VERSION")))]
+    pub bridge_image: String,
+    /// The bridge's routes file, merged over the built-in routes [default: the built-in routes alone]
+    #[arg(long, value_name = "FILE")]
+    pub bridge_routes: Option<PathBuf>,
+    /// The bridge publishes emergency.updated and emergency.resolved to emergency/{userId}/status, at QoS 1
+    #[arg(long)]
+    pub bridge_emergency_status: bool,
 }
 
 /// Where in the cluster the stack is.
@@ -96,7 +120,8 @@ pub struct SecretsArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum VerifyCommand {
-    /// Check the pods of a cluster with kubectl: quorum, brokers, replicas, topics, MQTT access allowed and refused
+    /// Check the pods of a cluster with kubectl: quorum, brokers, replicas, topics, MQTT access allowed and refused, a
+    /// press through the bridge
     K8s(VerifyK8sArgs),
 }
 

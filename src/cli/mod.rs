@@ -11,6 +11,7 @@ mod profile;
 pub mod simulate;
 pub mod trace;
 mod up;
+mod up_bridges;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::stack::StackName;
 
 pub use profile::ProfileArg;
 pub use up::{RuntimeArg, UpArgs};
+pub use up_bridges::UpBridgesArgs;
 
 /// Exit codes, shown at the end of every long help.
 const EXIT_CODES: &str = "\

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::ProfileArg;
+use super::up_bridges::UpBridgesArgs;
 use crate::duration::parse as duration;
 
 /// Which runtime to use.
@@ -47,16 +48,8 @@ pub struct UpArgs {
     /// What to size the services for [default: the stack file's, else as last time, else laptop]
     #[arg(long, value_enum, env = "SOSSTACK_PROFILE")]
     pub profile: Option<ProfileArg>,
-    /// Also run the bridge, which brings the devices' MQTT messages to Kafka: an active one and its standby, from now on
-    /// with each `up` and `start`
-    #[arg(long)]
-    pub bridge: bool,
-    /// The bridge's routes file, merged over the built-in routes [default: as last time, else the built-in routes]
-    #[arg(long, value_name = "FILE", requires = "bridge")]
-    pub bridge_routes: Option<PathBuf>,
-    /// Take the bridges away again; what waits in their journal stays
-    #[arg(long, conflicts_with = "bridge")]
-    pub no_bridge: bool,
+    #[command(flatten)]
+    pub bridges: UpBridgesArgs,
     /// An unpacked Kafka 3.x distribution for plain processes, instead of jars fetched by Maven
     #[arg(long, value_name = "DIR", env = "SOSSTACK_KAFKA_HOME")]
     pub kafka_home: Option<PathBuf>,

@@ -73,6 +73,7 @@ fn results() -> Vec<(&'static str, Form, Schema)> {
         ("seed", Object, schema::<seed::Seeded>()),
         ("bridge check", Lines, schema::<bridge::check::Outcome>()),
         ("bridge run", Lines, schema::<bridge::run::line::Line<'_>>()),
+        ("bridge probe", Object, schema::<super::bridge::probe::Proven>()),
         ("bridge dlq list", List, schema::<bridge::letters::list::Row>()),
         ("bridge dlq show", Object, schema::<bridge::letters::show::Shown>()),
         ("bridge dlq replay", Object, schema::<bridge::letters::replay::Replay>()),

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::{Context, export_compose};
 use crate::about::Remedy;
-use crate::cli::export::{ExportCommand, K8sArgs, SecretsArgs};
+use crate::bridge::routes::Routes;
+use crate::cli::export::{BridgeArgs, ExportCommand, K8sArgs, SecretsArgs};
 use crate::event::Event;
-use crate::export::kubernetes::settings::{Settings, Storage, namespace_problem};
+use crate::export::bridge::Behaviour;
+use crate::export::kubernetes::settings::{Bridge, Settings, Storage, namespace_problem};
 use crate::export::secret_file::{self, Before};
 use crate::export::{directory, kubernetes, secrets};
 use crate::failure::Failure;
@@ -30,7 +32,7 @@ fn manifests(context: &Context, args: &K8sArgs) -> Result<()> {
     let mut stack = context.load_for_cluster(args.profile.map(Into::into))?;
     stack.namespace = args.place.namespace.clone().unwrap_or(stack.namespace);
     stack.domain = args.place.domain.clone().unwrap_or(stack.domain);
-    let settings = settings(args);
+    let settings = settings(args, &stack)?;
     settings.check(&stack)?;
     if args.out == Path::new("-") {
         return Ui::print(&kubernetes::text(&kubernetes::manifests(&stack, &settings)));
@@ -43,8 +45,8 @@ fn manifests(context: &Context, args: &K8sArgs) -> Result<()> {
     })
 }
 
-fn settings(args: &K8sArgs) -> Settings {
-    Settings {
+fn settings(args: &K8sArgs, stack: &Stack) -> Result<Settings> {
+    Ok(Settings {
         storage_class: args.storage_class.clone(),
         storage: Storage {
             zookeeper: args.zookeeper_storage.clone(),
@@ -55,7 +57,29 @@ fn settings(args: &K8sArgs) -> Settings {
         pull_secret: args.pull_secret.clone(),
         own_namespace: args.own_namespace,
         single_file: args.single_file,
-    }
+        bridge: bridge(args, stack)?,
+    })
+}
+
+fn bridge(args: &K8sArgs, stack: &Stack) -> Result<Bridge> {
+    let behaviour = behaviour(&args.bridge_as, stack)?;
+    Ok(Bridge { wanted: args.bridge, storage: args.bridge_storage.clone(), behaviour })
+}
+
+/// A container that ends at once for its routes would be noticed later.
+pub(super) fn behaviour(args: &BridgeArgs, stack: &Stack) -> Result<Behaviour> {
+    let BridgeArgs { bridge_image, bridge_routes, bridge_emergency_status } = args;
+    Ok(Behaviour {
+        image: bridge_image.clone(),
+        routes: bridge_routes.as_deref().map(|file| routes(file, stack)).transpose()?,
+        emergency_status: *bridge_emergency_status,
+    })
+}
+
+/// The text of a routes file that is valid for the stack.
+fn routes(file: &Path, stack: &Stack) -> Result<String> {
+    Routes::load(Some(file), stack)?;
+    std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
 }
 
 async fn write_secrets(context: &Context, args: &SecretsArgs) -> Result<()> {

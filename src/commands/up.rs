@@ -29,6 +29,8 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<()> {
         loaded = context.load(kept_offset, profile)?;
     }
     let choice = args.runtime.map_or(loaded.runtime.unwrap_or(RuntimeChoice::Auto), from_argument);
+    let wanted = bridges::wanted(context, &name, &args.bridges, args.fresh)?;
+    let plan = wanted.map(|wanted| bridges::plan(context, &loaded.stack, &wanted)).transpose()?;
     let found = if args.fresh {
         let waiting = bridges::waiting(context, &name)?;
         if waiting > 0 {
@@ -42,8 +44,6 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<()> {
         found
     };
     let stack = &loaded.stack;
-    let plan =
-        bridges::wanted(context, &name, args)?.map(|wanted| bridges::plan(context, stack, &wanted)).transpose()?;
     let request = Request {
         stack,
         paths: &context.paths,

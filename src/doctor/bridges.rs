@@ -2,15 +2,21 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use super::Finding;
 use crate::about::{About, Remedy};
+use crate::endpoints::Endpoints;
 use crate::lifecycle::bridges::Plan;
 use crate::memo::Memo;
 use crate::observe::Bridges;
 use crate::observe::bridges::{NEARLY_FULL, dead_letters, messages};
+use crate::observe::press::prove;
 use crate::paths::Paths;
 use crate::runtime::bridges::Hosted;
+use crate::secrets::Accounts;
 use crate::stack::Stack;
+use crate::{kafka, mqtt};
 
 const SUBJECT: &str = "bridge";
 /// How long a bridge may take to answer.
@@ -18,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// From here on, in percents, the journal drops what came at QoS 1, too.
 const FULL: u64 = 95;
 
-/// Checks the bridges of a stack that is to have some.
-pub(super) async fn check(stack: &Stack, paths: &Paths) -> Vec<Finding> {
+/// Checks the bridges of a stack that is to have some; with `endpoints`, also that they bring a press to Kafka.
+pub(super) async fn check(stack: &Stack, paths: &Paths, endpoints: Option<&Endpoints>) -> Vec<Finding> {
     let about = stack.name.about();
     let Some(wanted) = Memo::read(&paths.stack(&stack.name)).unwrap_or_default().bridges else { return Vec::new() };
     let hosted = Hosted::of(paths, &stack.name);
@@ -28,6 +34,9 @@ pub(super) async fn check(stack: &Stack, paths: &Paths) -> Vec<Finding> {
         Err(error) => return vec![Finding::of_error(SUBJECT, &error, about.remedy("up"))],
     };
     let mut findings = vec![at_work(&bridges, &about)];
+    if let (Some(endpoints), true) = (endpoints, bridges.active().is_some()) {
+        findings.push(pressed(stack, paths, endpoints, &about).await);
+    }
     findings.extend(room(&bridges, &about));
     findings.extend(lost(&bridges, &about));
     let plan = Plan::new(stack, paths, &wanted);
@@ -61,6 +70,23 @@ fn at_work(bridges: &Bridges, about: &About) -> Finding {
             let remedy = Remedy::either([about.remedy("up"), about.remedy("logs bridge").then(" says why")]);
             Finding::bad(SUBJECT, format!("nothing reaches Kafka: {words}"), remedy)
         }
+    }
+}
+
+/// As the probe's device, so that nobody is alarmed.
+async fn pressed(stack: &Stack, paths: &Paths, endpoints: &Endpoints, about: &About) -> Finding {
+    let prove = async {
+        let accounts = Accounts::read(&paths.stack(&stack.name))?.context("the stack has no accounts")?;
+        let mqtt = mqtt::access::Access::probe(endpoints, &accounts.probe);
+        prove(&mqtt, &kafka::access::Access::of_stack(endpoints), PATIENCE).await
+    };
+    match prove.await {
+        Ok(took) => Finding::good(SUBJECT, format!("a press of the probe got to Kafka in {} ms", took.as_millis())),
+        Err(error) => Finding::of_error(
+            SUBJECT,
+            &error,
+            Remedy::either([about.remedy("up"), about.remedy("logs bridge").then(" says why")]),
+        ),
     }
 }
 

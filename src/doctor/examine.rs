@@ -18,10 +18,11 @@ pub async fn check(of: &Stack, found: Option<&Found>, paths: &Paths) -> Vec<Find
     let mut findings = machine::check(of, paths, running).await;
     let Some(found) = found.filter(|found| !found.inventory.instances.is_empty()) else { return findings };
     let up = Up::of_running(of, &*found.runtime, paths, PATIENCE);
-    match connect::endpoints(of, &found.inventory, paths) {
-        Ok(endpoints) => findings.extend(stack::check(&up, &found.inventory, &endpoints).await),
-        Err(error) => findings.push(Finding::of_error("secrets", &error, of.name.about().remedy("up"))),
+    let endpoints = connect::endpoints(of, &found.inventory, paths);
+    match &endpoints {
+        Ok(endpoints) => findings.extend(stack::check(&up, &found.inventory, endpoints).await),
+        Err(error) => findings.push(Finding::of_error("secrets", error, of.name.about().remedy("up"))),
     }
-    findings.extend(bridges::check(of, paths).await);
+    findings.extend(bridges::check(of, paths, endpoints.ok().as_ref()).await);
     findings
 }

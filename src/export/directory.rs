@@ -56,7 +56,7 @@ pub fn write(dir: &Path, files: &[ExportedFile], mark: &str) -> Result<Written> 
 }
 
 fn converge(dir: &Path, files: &[ExportedFile], mark: &str) -> Result<Written> {
-    let Some(present) = entries(dir)? else { return create(dir, files) };
+    let Some(present) = entries(dir, files)? else { return create(dir, files) };
     let mut own = BTreeSet::new();
     for name in &present {
         if is_own(&dir.join(name), mark)? {
@@ -79,7 +79,7 @@ fn converge(dir: &Path, files: &[ExportedFile], mark: &str) -> Result<Written> {
         if fs::read(&path).is_ok_and(|old| old == file.contents.as_bytes()) {
             written.unchanged.push(file.name.clone());
         } else {
-            write_atomic(&path, file.contents.as_bytes(), 0o644)?;
+            write_one(dir, file)?;
             written.changed.push(file.name.clone());
         }
     }
@@ -107,8 +107,20 @@ fn explained(error: anyhow::Error, dir: &Path) -> anyhow::Error {
     .into()
 }
 
+/// The names in a directory, and those in the directories below it that files of the export are in; None where there is no
+/// directory.
+fn entries(dir: &Path, files: &[ExportedFile]) -> Result<Option<Vec<String>>> {
+    let Some(mut all) = names_in(dir)? else { return Ok(None) };
+    let below: BTreeSet<&str> = files.iter().filter_map(|file| Some(file.name.rsplit_once('/')?.0)).collect();
+    for parent in below {
+        let names = names_in(&dir.join(parent))?.into_iter().flatten();
+        all.extend(names.map(|name| format!("{parent}/{name}")));
+    }
+    Ok(Some(all))
+}
+
 /// The names in a directory; None where there is no directory.
-fn entries(dir: &Path) -> Result<Option<Vec<String>>> {
+fn names_in(dir: &Path) -> Result<Option<Vec<String>>> {
     let reading = || format!("reading {}", dir.display());
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -162,7 +174,14 @@ fn beside(dir: &Path) -> PathBuf {
 fn fill(dir: &Path, files: &[ExportedFile]) -> Result<()> {
     let _ = fs::remove_dir_all(dir);
     fs::create_dir(dir).with_context(|| format!("creating directory {}", dir.display()))?;
-    files.iter().try_for_each(|file| write_atomic(&dir.join(&file.name), file.contents.as_bytes(), 0o644))
+    files.iter().try_for_each(|file| write_one(dir, file))
+}
+
+fn write_one(dir: &Path, file: &ExportedFile) -> Result<()> {
+    let path = dir.join(&file.name);
+    let parent = path.parent().unwrap_or(dir);
+    fs::create_dir_all(parent).with_context(|| format!("creating directory {}", parent.display()))?;
+    write_atomic(&path, file.contents.as_bytes(), 0o644)
 }
 
 #[cfg(test)]
@@ -176,7 +195,7 @@ mod tests {
     }
 
     fn names(dir: &Path) -> Vec<String> {
-        entries(dir).unwrap().unwrap()
+        names_in(dir).unwrap().unwrap()
     }
 
     #[test]
@@ -192,6 +211,23 @@ mod tests {
         );
         assert_eq!(names(&dir), ["mine", "one", "three"]);
         assert_eq!(names(&parent.path().join("a")), ["out"], "nothing temporary is left");
+    }
+
+    #[test]
+    fn files_in_directories_below_are_kept_up_to_date_too() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("out");
+        write(&dir, &[file("one", "1"), file("part/two", "2"), file("part/three", "3")], MARK).unwrap();
+        fs::write(dir.join("part/mine"), "mine").unwrap();
+        let written = write(&dir, &[file("one", "1"), file("part/two", "22")], MARK).unwrap();
+        assert_eq!(
+            (written.unchanged, written.changed, written.removed),
+            (vec!["one".to_owned()], vec!["part/two".to_owned()], vec!["part/three".to_owned()])
+        );
+        assert_eq!(names(&dir.join("part")), ["mine", "two"]);
+        let error = write(&dir, &[file("one", "1"), file("part/mine", "")], MARK).unwrap_err();
+        assert!(error.to_string().contains("holds part/mine"), "{error}");
+        assert_eq!(fs::read_to_string(dir.join("part/mine")).unwrap(), "mine");
     }
 
     #[test]

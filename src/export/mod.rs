@@ -2,6 +2,7 @@
 //!
 //! Pure functions from the stack to typed documents; [`directory`] and [`secret_file`] alone write.
 
+pub mod bridge;
 pub mod compose;
 pub mod directory;
 pub mod kubernetes;

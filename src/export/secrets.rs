@@ -1,4 +1,5 @@
-//! The Secrets of a cluster: the backend's login, the bridge's and the peer link's passwords, the devices' hashes and access rules.
+//! The Secrets of a cluster: the backend's login, the passwords of the bridge, its probe and the peer link, the devices' hashes,
+//! access rules and owners.
 //!
 //! They are never among the manifests. Devices are spread over Secrets that stay below Kubernetes' limit of 1 MiB; all
 //! carry the same generation, and pods act on them when all of one generation are there.
@@ -9,13 +10,14 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::kubernetes::Component;
-use super::kubernetes::mqtt::{BRIDGE, CREDENTIALS, DEVICE_SHARDS, PEER, SHARD_KEYS, shard_name};
+use super::kubernetes::mqtt::{BRIDGE, CREDENTIALS, DEVICE_SHARDS, OWNERS_KEY, PEER, PROBE, SHARD_KEYS, shard_name};
 use crate::about::Remedy;
 use crate::config::mosquitto::owner_acl;
 use crate::failure::Failure;
 use crate::secrets::{self, Accounts, ClusterSecrets};
 use crate::stack::Stack;
 use crate::stack::device::SERVICE_USER;
+use crate::stack::owner_list::OwnerList;
 use crate::workload::short_digest;
 
 /// The first line of the file: it tells an export that the file is its own.
@@ -33,6 +35,7 @@ pub fn secrets(stack: &Stack, accounts: &Accounts, cluster: &ClusterSecrets) -> 
     let password = |name, text: &secrets::Secret| secret(stack, name, [("password", text.reveal().to_owned())]);
     let mut all = vec![password(PEER, &cluster.peer_password)];
     all.extend(accounts.bridge.as_ref().map(|account| password(BRIDGE, &account.password)));
+    all.push(password(PROBE, &accounts.probe.password));
     let shards = shards(accounts, SHARD_BYTES);
     if shards.len() > DEVICE_SHARDS {
         return Err(Failure::Failed {
@@ -47,12 +50,11 @@ pub fn secrets(stack: &Stack, accounts: &Accounts, cluster: &ClusterSecrets) -> 
         });
     }
     let generation = generation(&shards);
-    let count = shards.len().to_string();
+    let count = shards.len();
     all.extend(shards.into_iter().enumerate().map(|(index, shard)| {
-        let values = [shard.passwd, shard.acl, count.clone(), generation.clone()];
-        let [passwd, acl, shards, generation] = SHARD_KEYS;
-        let keys = [passwd, acl, shards, generation];
-        secret(stack, &shard_name(index), keys.into_iter().zip(values))
+        let owners = OwnerList::part(index + 1, count, &generation) + &shard.owners;
+        let values = [shard.passwd, shard.acl, count.to_string(), generation.clone()];
+        secret(stack, &shard_name(index), SHARD_KEYS.into_iter().zip(values).chain([(OWNERS_KEY, owners)]))
     }));
     // The last one: pods wait for it, and then find the others.
     all.push(secret(stack, CREDENTIALS, login.map(|(key, value)| (key, value.to_owned()))));
@@ -70,6 +72,7 @@ pub fn text(secrets: &[Secret]) -> String {
 struct Shard {
     passwd: String,
     acl: String,
+    owners: String,
 }
 
 /// At least one, even without devices: it tells pods that Secrets of an older export count no more.
@@ -78,20 +81,24 @@ fn shards(accounts: &Accounts, most: usize) -> Vec<Shard> {
     for (id, enrolled) in &accounts.devices {
         let line = format!("{id}:{}\n", enrolled.account.hash());
         let acl = owner_acl(id, enrolled.owner.as_deref());
-        let is_full = |shard: &Shard| shard.passwd.len() + shard.acl.len() + line.len() + acl.len() > most;
+        let owner = enrolled.owner.as_ref().map(|owner| format!("{id} {owner}\n")).unwrap_or_default();
+        let length = |shard: &Shard| shard.passwd.len() + shard.acl.len() + shard.owners.len();
+        let is_full = |shard: &Shard| length(shard) + line.len() + acl.len() + owner.len() > most;
         if all.last().is_some_and(is_full) {
             all.push(Shard::default());
         }
         if let Some(last) = all.last_mut() {
             last.passwd.push_str(&line);
             last.acl.push_str(&acl);
+            last.owners.push_str(&owner);
         }
     }
     all
 }
 
 fn generation(shards: &[Shard]) -> String {
-    let text: Vec<&str> = shards.iter().flat_map(|shard| [shard.passwd.as_str(), &shard.acl, "\0"]).collect();
+    let text: Vec<&str> =
+        shards.iter().flat_map(|shard| [shard.passwd.as_str(), &shard.acl, &shard.owners, "\0"]).collect();
     short_digest(text.concat().as_bytes())
 }
 

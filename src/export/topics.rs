@@ -17,10 +17,10 @@ pub(super) fn arguments(stack: &Stack, patience: Duration, name: impl Fn(Service
     numbers.into_iter().chain(addresses).collect()
 }
 
-/// `name partitions setting=value …`, a topic a line.
+/// `name partitions setting=value …`, a topic a line; the probe's among them, by which a bridge is proven.
 pub(super) fn list(stack: &Stack) -> String {
     let mut text = String::new();
-    for Topic { name, partitions, config, .. } in &stack.topics {
+    for Topic { name, partitions, config, .. } in stack.topics.iter().chain([&Topic::probe()]) {
         write!(text, "{name} {partitions}").expect("writing to a string succeeds");
         for (key, value) in config {
             write!(text, " {key}={value}").expect("as above");

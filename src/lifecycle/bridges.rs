@@ -3,12 +3,10 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use futures_util::StreamExt;
 
-use super::poll;
+use super::bridge_proof::{PATIENCE, Proof};
 use crate::contexts::LOCAL;
 use crate::event::{self, Outcome, Report, Step};
 use crate::failure::Failure;
@@ -16,17 +14,12 @@ use crate::memo::{Bridging, Memo};
 use crate::observe::Bridges;
 use crate::observe::bridges::Seen;
 use crate::paths::Paths;
+use crate::runtime::State;
 use crate::runtime::bridges::{Hosted, Instance, Launch};
-use crate::runtime::{LogQuery, State};
 use crate::shutdown::Shutdown;
 use crate::stack::sizes::BRIDGE_GRACE;
 use crate::stack::{Bridge, Stack, StackName, load};
 use crate::workload::short_digest;
-
-/// How long a bridge may take to say how it is.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Log lines that are shown of bridges which did not become ready.
-const LINES: usize = 15;
 
 /// What both bridges of a stack are started from.
 #[derive(Debug, Clone)]
@@ -110,7 +103,9 @@ fn arguments(stack: &Stack, stack_file: &Path, port: u16, wanted: &Bridging) -> 
     let common = ["--stack", stack.name.as_str(), "--file", &file, "--output", "json", "bridge", "run", "--context"];
     let common = common.into_iter().chain([LOCAL, "--metrics", &metrics]).map(str::to_owned);
     let routes = wanted.routes.iter().flat_map(|path| ["--routes".to_owned(), path.display().to_string()]);
-    common.chain(routes).collect()
+    let probe = wanted.probe_ms.iter().flat_map(|millis| ["--probe".to_owned(), format!("{millis}ms")]);
+    let status = wanted.emergency_status.then(|| "--emergency-status".to_owned());
+    common.chain(routes).chain(probe).chain(status).collect()
 }
 
 /// What is to be done with a stack's bridges.
@@ -120,14 +115,14 @@ pub struct Bringing<'a> {
     pub plan: &'a Plan,
     /// The others are left as they are.
     pub which: &'a [Bridge],
-    /// Until then they must be ready. None where the stack is not, so that they cannot be.
-    pub deadline: Option<Instant>,
+    /// By which they are proven ready. None where the stack is not, so that they cannot be.
+    pub proof: Option<Proof>,
     /// Keep what this run started although it is interrupted.
     pub retain: bool,
 }
 
-/// Starts those bridges that do not run as planned, and waits until one is subscribed and the other its standby; whether
-/// any was started.
+/// Starts those bridges that do not run as planned, and waits until one is subscribed, the other its standby, and a press of
+/// the probe has got to Kafka; whether any was started.
 ///
 /// # Errors
 /// [`Failure::NotReady`] when one ends or the deadline passes: what there is stays, as evidence. After any other error,
@@ -144,8 +139,8 @@ pub async fn bring(bringing: &Bringing<'_>, report: Report<'_>, shutdown: &Shutd
         for paused in before.iter().filter(|instance| instance.state == State::Paused) {
             hosted.resume(paused.bridge)?;
         }
-        if let Some(deadline) = bringing.deadline {
-            prove(bringing.name, &hosted, deadline, report).await?;
+        if let Some(proof) = &bringing.proof {
+            proof.prove(bringing.name, &hosted, report).await?;
         }
         anyhow::Ok(!changed.is_empty())
     };
@@ -176,36 +171,6 @@ async fn start(hosted: &Hosted, plan: &Plan, changed: &[Bridge]) -> Result<((), 
         hosted.start(bridge).with_context(|| format!("starting {bridge}"))?;
     }
     Ok(((), Outcome::Started { count: changed.len(), of: plan.launches.len() }))
-}
-
-/// Waits until one is subscribed and active, and the other waits to take over.
-async fn prove(name: &StackName, hosted: &Hosted, deadline: Instant, report: Report<'_>) -> Result<()> {
-    let began = Instant::now();
-    event::step(report, Step::ProveBridges, async {
-        let asked = poll::until(&Step::ProveBridges, deadline, report, async || {
-            let bridges = Bridges::take(hosted, PATIENCE).await.map_err(|error| format!("{error:#}"))?;
-            let ended = bridges.0.iter().find(|seen| !seen.state().is_alive()).map(|seen| seen.bridge);
-            // No use to wait any longer.
-            if let Some(ended) = ended { Ok(Err(ended)) } else { bridges.ready().map(Ok) }
-        });
-        let (blamed, cause) = match asked.await {
-            Ok(Ok((active, standby))) => return Ok(((), Outcome::Bridged { active, standby })),
-            Ok(Err(ended)) => (vec![ended], format!("{ended} exited while starting")),
-            Err(words) => (Bridge::ALL.to_vec(), format!("the bridges are not ready: {words}")),
-        };
-        Err(not_ready(name, hosted, &blamed, cause, began.elapsed()).await.into())
-    })
-    .await
-}
-
-async fn not_ready(name: &StackName, hosted: &Hosted, blamed: &[Bridge], cause: String, waited: Duration) -> Failure {
-    let query = LogQuery { tail: Some(LINES), ..LogQuery::default() };
-    let lines = hosted.logs(blamed, &query);
-    let lines = lines.filter_map(async |line| line.ok().map(|line| format!("{}  {}", line.service, line.text)));
-    let evidence: Vec<String> = lines.collect().await;
-    let words = if let [one] = blamed { format!("logs {one}") } else { "logs bridge".to_owned() };
-    let evidence = evidence[evidence.len().saturating_sub(LINES)..].to_vec();
-    Failure::NotReady { cause, evidence, remedy: name.about().remedy(&words), waited }
 }
 
 /// Ends bridges in order, the standby first: it would take over. Says so where any runs; those that ran.
@@ -261,7 +226,7 @@ mod tests {
     fn plan(offset: u16, routes: Option<&Path>) -> Plan {
         let overrides = Overrides { port_offset: Some(offset), ..Overrides::default() };
         let stack = load(None, &overrides).unwrap().stack;
-        Plan::new(&stack, &paths(), &Bridging { routes: routes.map(Path::to_owned) }).unwrap()
+        Plan::new(&stack, &paths(), &Bridging { routes: routes.map(Path::to_owned), ..Bridging::default() }).unwrap()
     }
 
     fn instance(of: &Plan, bridge: Bridge, state: State) -> Instance {
@@ -288,6 +253,10 @@ mod tests {
             "--stack sos --file /data/stacks/sos/bridges/stack.yaml --output json bridge run --context local --metrics \
              127.0.0.1:9211"
         );
+        let stack = load(None, &Overrides::default()).unwrap().stack;
+        let wanted = Bridging { probe_ms: Some(30_000), emergency_status: true, ..Bridging::default() };
+        let more = Plan::new(&stack, &paths(), &wanted).unwrap();
+        assert!(more.launches[0].1.arguments.join(" ").ends_with(":9111 --probe 30000ms --emergency-status"));
     }
 
     #[test]

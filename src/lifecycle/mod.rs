@@ -2,6 +2,7 @@
 
 mod all;
 mod apply;
+pub mod bridge_proof;
 pub mod bridge_status;
 pub mod bridges;
 pub mod connect;

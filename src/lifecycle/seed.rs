@@ -1,6 +1,5 @@
 //! Makes the topics that the stack names; changes what differs, deletes nothing.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -69,7 +68,7 @@ pub async fn seed(
 
 fn plan(stack: &Stack, cluster: &Cluster) -> TopicPlan {
     let mut plan = TopicPlan::default();
-    for topic in stack.topics.iter().chain([&probe_topic()]) {
+    for topic in stack.topics.iter().chain([&Topic::probe()]) {
         let Some(existing) = cluster.topic(&topic.name) else {
             plan.create.push(TopicRequest {
                 name: topic.name.clone(),
@@ -108,11 +107,4 @@ fn offsets_topic(stack: &Stack) -> Option<TopicRequest> {
         replication_factor: Some(stack.kafka.replication_factor().into()),
         config: config.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
     })
-}
-
-/// One partition that keeps an hour: a few bytes for each `up`.
-fn probe_topic() -> Topic {
-    let config = [("retention.ms", "3600000"), ("segment.bytes", "1048576")];
-    let config: BTreeMap<_, _> = config.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    Topic { name: PROBE_TOPIC.to_owned(), partitions: 1, config, description: String::new() }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::all::all;
+use super::bridge_proof;
 use super::bridges::{self, Bringing, Plan};
 use super::ready::Proof;
 use super::{connect, down, evidence, rescue, up};
@@ -38,11 +39,24 @@ pub async fn start(start: &Start<'_>, report: Report<'_>, shutdown: &Shutdown) -
         services(start, report, shutdown).await?
     };
     if let (Some(plan), false) = (start.plan, start.bridges.is_empty()) {
-        let deadline = all_run.then(|| Instant::now() + start.timeout);
+        let proof = if all_run { Some(proof(start).await?) } else { None };
         let (name, paths, which) = (&start.stack.name, start.paths, start.bridges);
-        bridges::bring(&Bringing { name, paths, plan, which, deadline, retain: true }, report, shutdown).await?;
+        bridges::bring(&Bringing { name, paths, plan, which, proof, retain: true }, report, shutdown).await?;
     }
     Ok(all_run)
+}
+
+async fn proof(start: &Start<'_>) -> Result<bridge_proof::Proof> {
+    let inventory = start.runtime.inventory(&start.stack.name).await?;
+    let endpoints = connect::endpoints(start.stack, &inventory, start.paths)?;
+    let deadline = Instant::now() + start.timeout;
+    Ok(bridge_proof::Proof::new(&endpoints, &accounts(start)?.probe, deadline))
+}
+
+fn accounts(start: &Start<'_>) -> Result<Accounts> {
+    let name = &start.stack.name;
+    Accounts::read(&start.paths.stack(name))?
+        .with_context(|| format!("the stack has no accounts; run: {}", name.about().command("up")))
 }
 
 async fn services(start: &Start<'_>, report: Report<'_>, shutdown: &Shutdown) -> Result<bool> {
@@ -68,8 +82,7 @@ async fn services(start: &Start<'_>, report: Report<'_>, shutdown: &Shutdown) ->
         return Ok(false);
     }
     let endpoints = connect::endpoints(start.stack, &inventory, start.paths)?;
-    let accounts = Accounts::read(&start.paths.stack(name))?
-        .with_context(|| format!("the stack has no accounts; run: {}", name.about().command("up")))?;
+    let accounts = accounts(start)?;
     let deadline = Instant::now() + start.timeout;
     let proof = Proof { stack: start.stack, endpoints: &endpoints, probe: &accounts.probe, deadline };
     let started = Instant::now();

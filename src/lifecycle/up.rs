@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::apply::{self, Made, apply, wake};
+use super::bridge_proof;
 use super::bridges::{self, Bringing, Change};
 use super::credentials::{self, Place};
 use super::evidence;
@@ -203,7 +204,8 @@ async fn converge(
     let ready = services(up, prepared, bridges, made, report, shutdown).await?;
     // Interrupted now, the run takes back what it made, unless nothing is left to be done.
     made.proven = !matches!(bridges, Change::Run(_));
-    let changed = bridge(up, bridges, deadline, report, shutdown).await?;
+    let proof = bridge_proof::Proof::new(&ready.endpoints, &prepared.secrets.accounts.probe, deadline);
+    let changed = bridge(up, bridges, proof, report, shutdown).await?;
     made.proven = true;
     let bridges = if let Change::Run(plan) = bridges { plan.ports() } else { Vec::new() };
     Ok(Ready { bridges, was_up: ready.was_up && !changed, ..ready })
@@ -281,7 +283,7 @@ async fn services(
 async fn bridge(
     up: &Up<'_>,
     change: Change<'_>,
-    deadline: Instant,
+    proof: bridge_proof::Proof,
     report: Report<'_>,
     shutdown: &Shutdown,
 ) -> Result<bool> {
@@ -291,7 +293,7 @@ async fn bridge(
         Change::Remove => bridges::remove(paths, name, report).await.map(|()| false),
         Change::Run(plan) => {
             let which = &Bridge::ALL;
-            let bringing = Bringing { name, paths, plan, which, deadline: Some(deadline), retain: up.retain };
+            let bringing = Bringing { name, paths, plan, which, proof: Some(proof), retain: up.retain };
             bridges::bring(&bringing, report, shutdown).await
         }
     }

@@ -11,7 +11,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::endpoints::{Address, Endpoints};
-use crate::secrets::Secret;
+use crate::secrets::{Account, Secret};
+use crate::stack::device::PROBE_USER;
 
 /// Where the password of a server comes from that arguments name.
 pub const MQTT_PASSWORD: &str = "SOSSTACK_MQTT_PASSWORD";
@@ -30,6 +31,11 @@ impl Access {
     /// The backend's way to a local stack.
     pub fn service(endpoints: &Endpoints) -> Self {
         Self { address: endpoints.mqtt.clone(), transport: Transport::Tcp, login: Some(Login::service(endpoints)) }
+    }
+
+    /// The probe's way there.
+    pub fn probe(endpoints: &Endpoints, probe: &Account) -> Self {
+        Self { login: Some(Login::new(PROBE_USER, probe.password.clone())), ..Self::service(endpoints) }
     }
 
     /// Who logs in, for people.

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::access::Access;
 use super::hello::Session;
 use super::link::Link;
-use super::subscribe::{granted, qos_of};
+use super::subscribe::{granted, is_refused_filter, qos_of};
 
 /// What is subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Wanted {
     pub retained: bool,
     /// By which its messages tell that they are its own, where the server can; 1 to 268,435,455.
     pub id: Option<u32>,
+    /// Whether it may be refused.
+    pub optional: bool,
 }
 
 /// What is to become of a session's subscriptions. Those that it does not name stay.
@@ -66,11 +68,18 @@ pub struct Delivery {
     pub subscriptions: Vec<u32>,
 }
 
+struct Asked {
+    filter: String,
+    optional: bool,
+}
+
 /// A connection of the session, subscribed.
 pub struct Inbox {
     link: Link,
-    /// Filters that the server has not answered for, by the packet id under which it was asked.
-    asked: HashMap<u16, String>,
+    /// What the server has not answered for, by the packet id under which it was asked.
+    asked: HashMap<u16, Asked>,
+    /// The server has refused what it may.
+    declined: bool,
     last_asked: u16,
     /// What came before the answers.
     early: VecDeque<Incoming>,
@@ -84,7 +93,8 @@ impl Inbox {
     pub async fn open(access: &Access, session: &Session, change: &Change, patience: Duration) -> Result<Self> {
         let open = async {
             let link = Link::open(access, session, patience).await?;
-            let mut inbox = Self { link, asked: HashMap::new(), last_asked: 0, early: VecDeque::new() };
+            let mut inbox =
+                Self { link, asked: HashMap::new(), declined: false, last_asked: 0, early: VecDeque::new() };
             inbox.change(change)?;
             let mut early = VecDeque::new();
             while !inbox.asked.is_empty() {
@@ -107,6 +117,7 @@ impl Inbox {
     /// # Errors
     /// As for [`Inbox::acknowledge`].
     pub fn change(&mut self, change: &Change) -> Result<()> {
+        self.declined = false;
         for wanted in &change.subscribe {
             let retain_forward_rule =
                 if wanted.retained { RetainForwardRule::OnNewSubscribe } else { RetainForwardRule::Never };
@@ -114,19 +125,19 @@ impl Inbox {
             let id = wanted.id.filter(|_| self.link.tells_subscriptions).map(|id| id as usize);
             let properties = id.map(|id| SubscribeProperties { id: Some(id), user_properties: Vec::new() });
             // One packet each: an id is for all filters of its packet.
-            let pkid = self.ask(&wanted.filter);
+            let pkid = self.ask(&wanted.filter, wanted.optional);
             self.link.queue(&Packet::Subscribe(Subscribe { pkid, ..Subscribe::new(filter, properties) }))?;
         }
         for filter in &change.unsubscribe {
-            let pkid = self.ask(filter);
+            let pkid = self.ask(filter, true);
             self.link.queue(&Packet::Unsubscribe(Unsubscribe { pkid, ..Unsubscribe::new(filter, None) }))?;
         }
         Ok(())
     }
 
-    fn ask(&mut self, filter: &str) -> u16 {
+    fn ask(&mut self, filter: &str, optional: bool) -> u16 {
         self.last_asked = self.last_asked.checked_add(1).unwrap_or(1);
-        self.asked.insert(self.last_asked, filter.to_owned());
+        self.asked.insert(self.last_asked, Asked { filter: filter.to_owned(), optional });
         self.last_asked
     }
 
@@ -134,6 +145,11 @@ impl Inbox {
     fn answered(&mut self, packet: u16) -> Option<Incoming> {
         let was_asked = self.asked.remove(&packet).is_some();
         (was_asked && self.asked.is_empty()).then_some(Incoming::Changed)
+    }
+
+    /// Whether the server has refused what it may.
+    pub fn has_declined(&self) -> bool {
+        self.declined
     }
 
     /// Whether the server knew the session from before.
@@ -154,8 +170,14 @@ impl Inbox {
                 Packet::Publish(message) => Some(Incoming::Message(delivery(message))),
                 Packet::PubRel(release) => Some(Incoming::Released(release.pkid)),
                 Packet::SubAck(ack) => {
-                    let filter = self.asked.get(&ack.pkid).map_or("", String::as_str);
-                    granted(filter, ack.return_codes.first().copied())?;
+                    let asked = self.asked.get(&ack.pkid);
+                    let filter = asked.map_or("", |asked| asked.filter.as_str());
+                    match granted(filter, ack.return_codes.first().copied()) {
+                        Err(error) if is_refused_filter(&error) && asked.is_some_and(|asked| asked.optional) => {
+                            self.declined = true;
+                        }
+                        granted => granted?,
+                    }
                     self.answered(ack.pkid)
                 }
                 // A subscription that the server does not end brings what no route takes, and that is all.

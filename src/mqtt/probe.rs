@@ -57,8 +57,7 @@ async fn a_wrong_password_is_refused(endpoints: &Endpoints, patience: Duration) 
 
 /// The probe is a device without topics: whatever device it writes for is not its own.
 async fn a_stranger_is_refused(endpoints: &Endpoints, probe: &Account, patience: Duration) -> Result<()> {
-    let login = Login::new(PROBE_USER, probe.password.clone());
-    let access = Access { login: Some(login), ..Access::service(endpoints) };
+    let access = Access::probe(endpoints, probe);
     let mut link = Link::open(&access, &Session::fresh(), patience).await?;
     let foreign = Publish {
         pkid: 1,

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PubAckReason, PubCompReason, PubRecReason, PubRel, Publish};
+use rumqttc::v5::mqttbytes::v5::{
+    LastWill, Packet, PubAckReason, PubCompReason, PubRecReason, PubRel, Publish, PublishProperties,
+};
 
 use super::access::Access;
 use super::hello::Session;
@@ -55,6 +57,8 @@ pub struct Sender<T> {
     /// In the order in which they were sent.
     flight: VecDeque<Entry<T>>,
     last_id: u16,
+    /// In seconds.
+    expiry: Option<u32>,
 }
 
 impl<T> Sender<T> {
@@ -66,7 +70,14 @@ impl<T> Sender<T> {
         // Of sessions that began by forgetting, Mosquitto 2.0.11 keeps none through its restart.
         let session = Session { expiry: SESSION_EXPIRY, clean: false, ..Session::fresh() };
         let link = Link::open_with_will(access, &session, will.map(last_will), patience).await?;
-        Ok(Self { session, link: Some(link), flight: VecDeque::new(), last_id: 0 })
+        Ok(Self { session, link: Some(link), flight: VecDeque::new(), last_id: 0, expiry: None })
+    }
+
+    /// What it publishes from now on is kept for nobody longer than so many seconds.
+    #[must_use]
+    pub fn expiring(mut self, seconds: u32) -> Self {
+        self.expiry = Some(seconds);
+        self
     }
 
     /// Ends the connection without a word, so that the server publishes the will.
@@ -88,7 +99,7 @@ impl<T> Sender<T> {
             if entry.released {
                 link.queue(&Packet::PubRel(PubRel::new(entry.id, None)))?;
             } else {
-                link.queue(&packet(entry, known))?;
+                link.queue(&packet(entry, known, self.expiry))?;
             }
         }
         self.link = Some(link);
@@ -110,7 +121,7 @@ impl<T> Sender<T> {
         let id = if qos == 0 { 0 } else { self.next_id() };
         let entry = Entry { id, released: false, topic, qos, payload, message };
         let link = self.link.as_mut().context("there is no connection")?;
-        link.queue(&packet(&entry, false))?;
+        link.queue(&packet(&entry, false, self.expiry))?;
         if qos == 0 {
             return Ok(Some(entry.message));
         }
@@ -205,9 +216,11 @@ impl<T> Sender<T> {
     }
 }
 
-fn packet<T>(entry: &Entry<T>, again: bool) -> Packet {
+fn packet<T>(entry: &Entry<T>, again: bool, expiry: Option<u32>) -> Packet {
     let qos = quality(entry.qos);
-    let mut publish = Publish::new(&entry.topic, qos, entry.payload.clone(), None);
+    let properties = expiry
+        .map(|seconds| PublishProperties { message_expiry_interval: Some(seconds), ..PublishProperties::default() });
+    let mut publish = Publish::new(&entry.topic, qos, entry.payload.clone(), properties);
     (publish.pkid, publish.dup) = (entry.id, again);
     Packet::Publish(publish)
 }

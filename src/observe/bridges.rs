@@ -82,6 +82,11 @@ impl Bridges {
         self.0.iter().find(|seen| seen.works()).map(|seen| seen.bridge)
     }
 
+    /// Whether the one that works brings presses of the probe to Kafka, too.
+    pub fn is_provable(&self) -> bool {
+        self.0.iter().any(|seen| seen.works() && seen.said().is_some_and(|said| said.provable))
+    }
+
     /// The one that waits to take over, if one does.
     pub fn standby(&self) -> Option<Bridge> {
         self.0.iter().find(|seen| seen.is_standby()).map(|seen| seen.bridge)

@@ -1,11 +1,13 @@
 //! One look at a running stack, and what follows from it: the one place that judges quorum and replicas.
 //!
 //! [`Snapshot`] asks; the judgements are pure functions of the answers, and of services, never of positions in a list.
-//! [`topics`] and [`groups`] ask any cluster; [`bridges`] asks the processes beside a stack.
+//! [`topics`] and [`groups`] ask any cluster; [`bridges`] asks the processes beside a stack; [`press`] has a bridge prove
+//! itself.
 
 pub mod bridges;
 pub mod groups;
 pub mod mqtt_topics;
+pub mod press;
 pub mod quorum;
 pub mod replicas;
 mod said;

@@ -17,6 +17,8 @@ pub struct Said {
     pub active: bool,
     /// Subscribed at Mosquitto.
     pub connected: bool,
+    /// It brings presses of the probe to Kafka.
+    pub provable: bool,
     /// Why it takes no messages; None where it does.
     pub problem: Option<String>,
     pub journal: Journal,
@@ -67,6 +69,7 @@ impl Said {
         Self {
             active: total("active") > 0,
             connected: total("connected") > 0,
+            provable: total("provable") > 0,
             problem: None,
             journal: Journal {
                 messages: total("journal_messages"),

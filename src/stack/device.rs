@@ -10,6 +10,8 @@ pub const BRIDGE_USER: &str = "sos_bridge";
 pub const PROBE_USER: &str = "sosstack-probe";
 /// The MQTT topic of its press. Not a device's own: whoever listens for presses must not be alarmed by this one.
 pub const PROBE_PRESS: &str = "sosstack/probe/press";
+/// How long one is kept for a bridge that is away, in seconds: they must not fill the queue that real ones wait in.
+pub const PROBE_PRESS_EXPIRY: u32 = 60;
 /// The user as which a cluster's second Mosquitto logs in to the first. Mosquitto calls such a link a bridge, hence the name
 /// that clusters have; with the bridge to Kafka it has nothing to do.
 pub const PEER_USER: &str = "bridge";

@@ -24,6 +24,11 @@ pub const KAFKA_LOGS: &str = "kafka-logs";
 pub const MOSQUITTO_CONFIG: &str = "/mosquitto/config";
 pub const MOSQUITTO_DATA: &str = "/mosquitto/data";
 
+/// The user of sosstack's own image, and the group of the same number.
+pub const BRIDGE_USER: u32 = 65532;
+/// All that a bridge writes, in sosstack's own image.
+pub const BRIDGE_DATA: &str = "/var/lib/sosstack";
+
 /// The user, and the group of the same number, that a system's image is made for: `zookeeper`, `appuser`, `mosquitto`.
 pub const fn user(role: Role) -> u32 {
     match role {

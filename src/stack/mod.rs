@@ -19,6 +19,7 @@ mod merge;
 mod mosquitto;
 pub mod name;
 pub mod names;
+pub mod owner_list;
 mod place;
 pub mod ports;
 pub(crate) mod positions;

@@ -13,12 +13,22 @@ pub fn kind(role: Role) -> &'static str {
 
 /// The service that gives each pod a name of its own.
 pub fn headless(role: Role) -> String {
-    format!("{}-headless", kind(role))
+    headless_of(kind(role))
+}
+
+/// As [`headless`], of pods that are called so.
+pub fn headless_of(pods: &str) -> String {
+    format!("{pods}-headless")
 }
 
 /// The service that clients use: whichever pod is ready.
 pub fn clients(role: Role) -> String {
-    format!("{}-service", kind(role))
+    clients_of(kind(role))
+}
+
+/// As [`clients`], of pods that are called so.
+pub fn clients_of(pods: &str) -> String {
+    format!("{pods}-service")
 }
 
 /// Under which a system's pods have their names: `kafka-headless.sos-app.svc.cluster.local`.

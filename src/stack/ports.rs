@@ -13,6 +13,9 @@ pub const KAFKA_EXTERNAL: u16 = 19092;
 /// from 9101, which a stack with the usual offset of 100 has for MQTT over WebSocket.
 pub const BRIDGE: u16 = 9111;
 
+/// Where a bridge in a pod or container of its own serves them.
+pub const BRIDGE_IN_POD: u16 = 9101;
+
 /// Host ports: the first of each kind, before the offset. Services of one role take consecutive ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ports {

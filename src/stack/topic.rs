@@ -17,6 +17,15 @@ pub struct Topic {
     pub description: String,
 }
 
+impl Topic {
+    /// The probe's: one partition that keeps an hour, a few bytes for each probe.
+    pub fn probe() -> Self {
+        let config = [("retention.ms", "3600000"), ("segment.bytes", "1048576")];
+        let config = config.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        Self { name: PROBE_TOPIC.to_owned(), partitions: 1, config, description: String::new() }
+    }
+}
+
 /// Where bridges put what they cannot map, unless their routes say otherwise.
 pub const DEAD_LETTERS: &str = "dlq.failed-messages";
 /// The topic of the readiness probe: created with the others, hidden from lists.

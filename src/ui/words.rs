@@ -42,7 +42,10 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         Outcome::BrokersRegistered => "all brokers registered".to_owned(),
         Outcome::InSync { partitions } => format!("{partitions} partitions in sync, test message round-tripped"),
         Outcome::LoginsProven => "logins accepted, strangers refused".to_owned(),
-        Outcome::Bridged { active, standby } => format!("{active} is subscribed, {standby} is its standby"),
+        Outcome::Bridged { active, standby, took } => {
+            let millis = took.as_millis();
+            format!("{active} is subscribed, {standby} is its standby; a press got to Kafka in {millis} ms")
+        }
         Outcome::LoginsReloaded { live: true } => "updated".to_owned(),
         Outcome::LoginsReloaded { live: false } => "not running; takes effect when it starts".to_owned(),
         Outcome::Sent { messages } => format!("{messages} messages sent"),

@@ -2,7 +2,7 @@
 
 use super::answers::Pod;
 use crate::config::kafka::CHROOT;
-use crate::export::kubernetes::Component;
+use crate::export::kubernetes::{Component, bridge};
 use crate::secrets::Secret;
 use crate::stack::ports::PortName;
 use crate::stack::{Role, Service, Stack, image, names};
@@ -18,6 +18,8 @@ pub enum Question {
     Topics,
     /// Logins and access rules of one Mosquitto, and messages from there to the other.
     Mqtt,
+    /// A press as the probe, through the bridge to Kafka.
+    Bridge,
 }
 
 /// A device whose login is tried; its password travels on stdin only.
@@ -73,7 +75,20 @@ pub fn plan(stack: &Stack, pods: &[Pod], device: Option<&DeviceLogin>) -> Vec<Ch
         let script = mqtt_script(stack, ordinal, device);
         check(Question::Mqtt, pod, "reload", &["sh", "-s"], script)
     }));
+    if has_bridge(pods) {
+        let addresses = bridge::addresses(stack);
+        let press: Vec<&str> = ["sosstack", "bridge", "probe", "--output", "json"]
+            .into_iter()
+            .chain(addresses.iter().map(String::as_str))
+            .collect();
+        all.push(check(Question::Bridge, format!("{}-0", Component::Bridge.name()), "bridge", &press, nothing()));
+    }
     all
+}
+
+/// Whether the bridge's component was applied.
+pub fn has_bridge(pods: &[Pod]) -> bool {
+    pods.iter().any(|pod| pod.name == format!("{}-0", Component::Bridge.name()))
 }
 
 fn mqtt_script(stack: &Stack, ordinal: u16, device: Option<&DeviceLogin>) -> Secret {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answers::{Answer, Pod};
-use super::checks::{Check, Question};
+use super::checks::{Check, Question, has_bridge};
 use super::said;
 use crate::export::kubernetes::Component;
 use crate::kafka::admin::{Cluster, TopicState};
@@ -58,8 +58,10 @@ fn bad(part: &'static str, detail: String, remedy: String) -> Finding {
 
 /// Whether every pod is there and ready.
 pub fn pods(stack: &Stack, pods: &[Pod]) -> Finding {
+    let bridge = has_bridge(pods).then_some(Component::Bridge);
     let wanted: Vec<String> = Component::STATEFUL
         .into_iter()
+        .chain(bridge)
         .flat_map(|component| (0..component.replicas(stack)).map(move |n| format!("{}-{n}", component.name())))
         .collect();
     let mut problems = Vec::new();
@@ -98,7 +100,18 @@ pub fn judge(stack: &Stack, checks: &[Check], answers: &[Answer], with_device: b
     let mut all = vec![quorum(stack, &of(Question::Quorum)), brokers(stack, &of(Question::Brokers))];
     all.extend(topics(stack, &of(Question::Topics)));
     all.extend(mqtt(stack, &of(Question::Mqtt), with_device));
+    all.extend(of(Question::Bridge).first().map(|(pod, answer)| bridge(stack, pod, answer)));
     all
+}
+
+fn bridge(stack: &Stack, pod: &str, answer: &Answer) -> Finding {
+    const PART: &str = "Bridge";
+    let look = format!("kubectl -n {} logs {pod}", stack.namespace);
+    match said::press(answer) {
+        Some(Ok(took)) => good(PART, format!("a press gets through: {took} ms from the button to Kafka")),
+        Some(Err(why)) => bad(PART, why, look),
+        None => bad(PART, words(pod, answer), look),
+    }
 }
 
 fn quorum(stack: &Stack, answers: &[(&str, &Answer)]) -> Finding {

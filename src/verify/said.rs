@@ -17,6 +17,14 @@ pub(super) fn brokers(answer: &Answer) -> Option<Vec<i32>> {
     Some(list.split(',').filter_map(|id| id.trim().parse().ok()).collect())
 }
 
+/// How long a press took, as `sosstack bridge probe` prints it, or why it did not arrive; None where it says neither.
+pub(super) fn press(answer: &Answer) -> Option<Result<f64, String>> {
+    let read = |text: &String| serde_json::from_str::<serde_json::Value>(text).ok();
+    let said = [&answer.stdout, &answer.stderr].into_iter().find_map(read)?;
+    let why = said["error"]["message"].as_str().map(|why| Err(why.to_owned()));
+    why.or_else(|| said["milliseconds"].as_f64().map(Ok))
+}
+
 /// All topics, as `kafka-topics.sh --describe` prints their partitions.
 pub(super) fn topics(answer: &Answer) -> Vec<TopicState> {
     let mut topics: BTreeMap<&str, Vec<PartitionState>> = BTreeMap::new();

@@ -31,12 +31,13 @@ fn done(finished: Finished) -> Finished {
 fn manifests_are_written_once_and_then_kept() {
     let machine = Machine::bare();
     insta::assert_snapshot!(done(machine.run(&["export", "k8s"])).stderr, @"
-    k8s: 14 files: 14 written
+    k8s: 18 files: 18 written
     Next: sosstack export secrets --commands   ·   kubectl apply -k k8s   ·   sosstack verify k8s
     ");
-    assert_eq!(std::fs::read_dir(machine.path().join("k8s")).unwrap().count(), 14);
+    // With the directory of the bridge's component.
+    assert_eq!(std::fs::read_dir(machine.path().join("k8s")).unwrap().count(), 15);
     insta::assert_snapshot!(done(machine.run(&["export", "k8s"])).stderr, @"
-    k8s: 14 files: 14 unchanged
+    k8s: 18 files: 18 unchanged
     Next: sosstack export secrets --commands   ·   kubectl apply -k k8s   ·   sosstack verify k8s
     ");
     let one = done(machine.run(&["export", "k8s", "--single-file", "--output", "json"]));
@@ -126,7 +127,7 @@ fn a_foreign_directory_stays_as_it_is() {
     done(machine.run(&["export", "k8s", "--out", "ours"]));
     let machine = machine.with_file("ours/patch.yaml", "kind: Patch\n");
     done(machine.run(&["export", "k8s", "--out", "ours", "--own-namespace"]));
-    assert_eq!(std::fs::read_dir(machine.path().join("ours")).unwrap().count(), 16);
+    assert_eq!(std::fs::read_dir(machine.path().join("ours")).unwrap().count(), 17);
 }
 
 #[test]
@@ -147,18 +148,18 @@ fn an_unwritable_directory_is_named() {
 fn secrets_are_for_their_owner_only_and_the_same_each_time() {
     let machine = Machine::bare();
     insta::assert_snapshot!(done(machine.run(&["export", "secrets"])).stderr, @"
-    secrets.yaml: 4 Secrets, readable only by you
+    secrets.yaml: 5 Secrets, readable only by you
     Next: kubectl apply --server-side -f secrets.yaml && rm secrets.yaml
     ");
     let file = machine.path().join("secrets.yaml");
     let first = std::fs::read_to_string(&file).unwrap();
     let names: Vec<&str> = first.lines().filter_map(|line| line.strip_prefix("  name: ")).collect();
-    assert_eq!(names, ["mqtt-peer", "mqtt-bridge", "mqtt-devices-0", "mqtt-credentials"]);
+    assert_eq!(names, ["mqtt-peer", "mqtt-bridge", "mqtt-probe", "mqtt-devices-0", "mqtt-credentials"]);
     let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(), 0o600);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     insta::assert_snapshot!(done(machine.run(&["export", "secrets"])).stderr, @"
-    secrets.yaml: 4 Secrets, unchanged
+    secrets.yaml: 5 Secrets, unchanged
     Next: kubectl apply --server-side -f secrets.yaml && rm secrets.yaml
     ");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), first);
@@ -167,7 +168,7 @@ fn secrets_are_for_their_owner_only_and_the_same_each_time() {
     assert_eq!((piped.stdout.as_str(), piped.stderr.as_str()), (first.as_str(), ""));
     let machine = machine.with_file("sosstack.yaml", "devices: [{id: watch-7, owner: user-7}]\n");
     insta::assert_snapshot!(done(machine.run(&["export", "secrets"])).stderr, @"
-    warning: secrets.yaml held other Secrets and was replaced: 4 Secrets
+    warning: secrets.yaml held other Secrets and was replaced: 5 Secrets
     Next: kubectl apply --server-side -f secrets.yaml && rm secrets.yaml
     ");
 }
@@ -191,6 +192,7 @@ fn commands_hold_no_secret() {
     insta::assert_snapshot!(commands, @"
     sosstack export secrets --namespace sos-app --only mqtt-peer --out - --stack prod | kubectl apply --server-side --filename -
     sosstack export secrets --namespace sos-app --only mqtt-bridge --out - --stack prod | kubectl apply --server-side --filename -
+    sosstack export secrets --namespace sos-app --only mqtt-probe --out - --stack prod | kubectl apply --server-side --filename -
     sosstack export secrets --namespace sos-app --only mqtt-devices-0 --out - --stack prod | kubectl apply --server-side --filename -
     sosstack export secrets --namespace sos-app --only mqtt-credentials --out - --stack prod | kubectl apply --server-side --filename -
     ");
@@ -200,7 +202,7 @@ fn commands_hold_no_secret() {
     assert_eq!(unknown.code, Some(2));
     insta::assert_snapshot!(unknown.stderr, @r#"
     error: this stack has no Secret "other"
-    try: name one of mqtt-peer, mqtt-bridge, mqtt-devices-0, mqtt-credentials
+    try: name one of mqtt-peer, mqtt-bridge, mqtt-probe, mqtt-devices-0, mqtt-credentials
     "#);
 }
 

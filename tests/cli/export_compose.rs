@@ -87,7 +87,10 @@ fn what_is_exported_is_reachable_from_this_machine_alone() {
     let text = exported(&Machine::bare(), &[]);
     let mut published = 0;
     for (name, service) in services(&text) {
-        assert!(service.get("environment").is_none(), "{name:?}: environments are seen by whoever may inspect");
+        for variable in service.get("environment").and_then(Value::as_mapping).into_iter().flatten() {
+            let is_file = variable.0.as_str().is_some_and(|name| name.ends_with("_FILE"));
+            assert!(is_file, "{name:?}: {variable:?}: environments are seen by whoever may inspect");
+        }
         assert!(service.get("privileged").is_none() && service.get("pid").is_none(), "{name:?}");
         let network = service.get("network_mode").and_then(Value::as_str);
         assert!(network.is_none_or(|network| network == "none"), "{name:?} is on the network {network:?}");
@@ -100,7 +103,7 @@ fn what_is_exported_is_reachable_from_this_machine_alone() {
             assert!(!volume.starts_with(['.', '/', '~']), "{name:?} mounts this machine's {volume}");
         }
     }
-    assert_eq!(published, 9);
+    assert_eq!(published, 10);
 }
 
 #[test]
@@ -135,6 +138,7 @@ fn somebody_waits_for_every_service_that_ends() {
         .filter(|(_, dependency)| dependency["condition"] == "service_completed_successfully")
         .map(|(name, _)| name.as_str().unwrap())
         .collect();
+    assert_eq!(services["bridge"]["profiles"], Value::from(vec!["bridge"]), "it is asked for");
     let ending: Vec<&str> = services
         .iter()
         .filter(|(_, service)| service.get("restart").is_none())

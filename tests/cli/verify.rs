@@ -57,6 +57,42 @@ fn a_healthy_cluster_is_green() {
     assert!(asked(&machine).lines().all(|line| line.starts_with("--context there --namespace other ")));
 }
 
+/// The bridge, where it was applied, is asked to press; `$1` is what it says.
+fn with_bridge(says: &str) -> Machine {
+    let bridge = format!(
+        r#"case "$*" in
+*" get pods "*) bridge=1 ;;
+*"exec --stdin bridge-0 --container bridge -- sosstack bridge probe --output json --bootstrap kafka-0."*" --mqtt mqtt://sos_bridge@mqtt-0."*)
+    {says}; exit ;;
+esac"#
+    );
+    let pods = HEALTHY.replace("ready mqtt-1\n", "ready mqtt-1; [ -z \"$bridge\" ] || { printf ,; ready bridge-0; }\n");
+    Machine::bare().with_fake("kubectl", &format!("{bridge}\n{pods}"))
+}
+
+#[test]
+fn a_bridge_that_is_there_proves_itself_by_a_press() {
+    let machine = with_bridge(r#"echo '{"milliseconds":12.3}'"#);
+    let finished = machine.run(&["verify", "k8s"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let lines: Vec<&str> =
+        finished.stdout.lines().filter(|line| line.contains("9 of 9") || line.contains("press")).collect();
+    assert_eq!(lines.len(), 2, "{}", finished.stdout);
+    assert!(lines[1].starts_with("Bridge            ok     a press gets through: 12.3 ms"), "{}", finished.stdout);
+
+    for (says, why) in [
+        (
+            r#"echo '{"error":{"code":"failed","message":"no bridge has brought it"}}' >&2; false"#,
+            "no bridge has brought it",
+        ),
+        ("echo 'error: unable to upgrade connection' >&2; false", "unable to upgrade connection"),
+    ] {
+        let finished = with_bridge(says).run(&["verify", "k8s"]);
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stdout.contains(why) && finished.stderr.contains("logs bridge-0"), "{finished:?}");
+    }
+}
+
 #[test]
 fn secrets_go_to_stdin_and_never_into_an_argument() {
     let machine = cluster("");

@@ -7,7 +7,7 @@
 checks=(
     check_up_from_empty check_local_only check_topics check_kafka check_mqtt check_websocket check_no_secret_shown
     check_inside check_sosstack check_up_again check_broker_killed check_all_killed check_down_and_up
-    check_rotate check_tls check_changed_stack check_topics_fail_loudly check_nothing_remains
+    check_rotate check_tls check_changed_stack check_topics_fail_loudly check_bridge check_nothing_remains
 )
 brokers=127.0.0.1:$kafka_port,127.0.0.1:$((kafka_port + 1)),127.0.0.1:$((kafka_port + 2))
 
@@ -232,8 +232,30 @@ check_topics_fail_loudly() {
     up
 }
 
+# The profile: healthy once a press gets through; what devices publish arrives, also what waited while it was away.
+check_bridge() {
+    build_own_image
+    export_stack --bridge-image "$own_image"
+    up --profile bridge
+    [ "$(docker inspect --format '{{.State.Health.Status}}' "$(container bridge)")" = healthy ] || fail bridge "not healthy"
+    curl --silent --fail "http://127.0.0.1:$((9111 + offset))/readyz" >/dev/null || fail bridge "it does not say that it is ready"
+    login watch-7 "$(password_of watch-7)"
+    mqtt mosquitto_pub -q 2 -t panic/watch-7/press -m '{"latitude":1,"longitude":2}'
+    await_record emergency.created '"userId":"user-7"'
+    compose --profile bridge stop bridge 2>/dev/null
+    mqtt mosquitto_pub -q 1 -t device/watch-7/alert -m '{"while":"it was away"}'
+    up --profile bridge
+    await_record device.alerts 'it was away'
+    # Its login is its own, from a file that nobody else reads.
+    ! docker inspect "$(container bridge)" | has -F "$(password_of sos_bridge)" || fail bridge "its password is shown"
+    compose run --rm -T credentials rotate sos_bridge 2>/dev/null
+    compose kill --signal HUP mosquitto
+    compose --profile bridge restart bridge 2>/dev/null
+    up --profile bridge
+}
+
 check_nothing_remains() {
-    compose down --volumes >/dev/null 2>&1
+    compose --profile bridge down --volumes >/dev/null 2>&1
     local label=label=com.docker.compose.project=$project
     remains=$(docker ps --all --quiet --filter "$label" && docker volume ls --quiet --filter "$label" &&
         docker network ls --quiet --filter "$label")

@@ -24,7 +24,8 @@ source tests/compose/lib.sh
 
 clean_up() {
     trap - EXIT
-    compose down --volumes --timeout 1 >/dev/null 2>&1 || true
+    compose --profile bridge down --volumes --timeout 1 >/dev/null 2>&1 || true
+    [ -z "${own_image:-}" ] || docker image rm --force "$own_image" "$own_image-builder" "$own_image-base" >/dev/null 2>&1 || true
     rm -rf "$work"
     stop_own_docker
 }

@@ -107,6 +107,19 @@ fn the_bridge_to_kafka_has_a_secret_and_rights_of_its_own() {
 }
 
 #[test]
+fn the_probe_has_the_secrets_password_else_one_of_the_pods_own() {
+    let pod = Pod::new();
+    assert!(pod.assemble());
+    assert!(pod.read("run/passwd").contains("\nsosstack-probe:hashed-probe\n"));
+    pod.write("secrets/probe/password", "of-the-secret");
+    assert!(pod.assemble());
+    assert!(pod.read("run/passwd").contains("\nsosstack-probe:hashed-of-the-secret\n"));
+    // By which the pod is asked whether it is ready.
+    assert_eq!(pod.read("run/probe/mosquitto_sub"), "-u sosstack-probe\n-P of-the-secret\n");
+    assert_eq!(mode(&pod.path("run/probe/mosquitto_sub")), 0o600);
+}
+
+#[test]
 fn devices_of_several_secrets_count_when_all_are_of_one_export() {
     let pod = Pod::new();
     pod.shard(0, "a", "2", "new");

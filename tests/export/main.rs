@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
 mod accounts;
+mod bridge;
 mod golden;
 mod objects;
 mod placement;

@@ -8,7 +8,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::Value;
-use sosstack::export::kubernetes::{Settings, manifests, text};
+use sosstack::export::kubernetes::{Bridge, Settings, manifests, text};
 use sosstack::stack::Stack;
 use sosstack::stack::load::{Overrides, Place, load_text};
 
@@ -31,6 +31,12 @@ impl Objects {
 
     pub fn default_export() -> Self {
         Self::of(&stack(""), &Settings::default())
+    }
+
+    /// With the bridge, too.
+    pub fn whole_export() -> Self {
+        let bridge = Bridge { wanted: true, ..Bridge::default() };
+        Self::of(&stack(""), &Settings { bridge, ..Settings::default() })
     }
 
     /// All of one kind.

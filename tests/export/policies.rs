@@ -29,7 +29,7 @@ fn is_whole_namespace(peer: &NetworkPolicyPeer) -> bool {
 
 #[test]
 fn every_pod_is_selected_by_one_policy_for_both_directions() {
-    let objects = Objects::default_export();
+    let objects = Objects::whole_export();
     for (name, template) in objects.templates() {
         let selecting: Vec<_> = objects
             .policies()
@@ -44,7 +44,7 @@ fn every_pod_is_selected_by_one_policy_for_both_directions() {
 
 #[test]
 fn what_is_listened_on_may_be_reached_and_nothing_else() {
-    let objects = Objects::default_export();
+    let objects = Objects::whole_export();
     for policy in objects.policies() {
         let name = policy.metadata.name.unwrap();
         let spec = policy.spec.unwrap();
@@ -65,8 +65,8 @@ fn what_is_listened_on_may_be_reached_and_nothing_else() {
 
 #[test]
 fn clients_are_this_namespace_and_labelled_ones_and_peers_are_peers() {
-    let objects = Objects::default_export();
-    let client_ports = [2181, 9092, 1883, 8883, 9001];
+    let objects = Objects::whole_export();
+    let client_ports = [2181, 9092, 1883, 8883, 9001, 9101];
     for policy in objects.policies() {
         let name = policy.metadata.name.unwrap();
         let spec = policy.spec.unwrap();
@@ -89,7 +89,7 @@ fn clients_are_this_namespace_and_labelled_ones_and_peers_are_peers() {
 
 #[test]
 fn what_may_be_sent_may_be_received() {
-    let objects = Objects::default_export();
+    let objects = Objects::whole_export();
     for policy in objects.policies() {
         let name = policy.metadata.name.unwrap();
         let spec = policy.spec.unwrap();

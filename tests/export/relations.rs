@@ -19,8 +19,8 @@ pub fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, St
 
 #[test]
 fn a_stateful_set_selects_its_own_pods_and_names_its_headless_service() {
-    let objects = Objects::default_export();
-    assert_eq!(objects.stateful_sets().len(), 3);
+    let objects = Objects::whole_export();
+    assert_eq!(objects.stateful_sets().len(), 4);
     for set in objects.stateful_sets() {
         let spec = set.spec.unwrap();
         let selector = spec.selector.match_labels.unwrap();
@@ -42,8 +42,8 @@ fn a_stateful_set_selects_its_own_pods_and_names_its_headless_service() {
 
 #[test]
 fn a_service_leads_to_ports_of_one_kind_of_pods() {
-    let objects = Objects::default_export();
-    assert_eq!(objects.services().len(), 6);
+    let objects = Objects::whole_export();
+    assert_eq!(objects.services().len(), 7);
     for service in objects.services() {
         let name = service.metadata.name.unwrap();
         let spec = service.spec.unwrap();
@@ -65,20 +65,21 @@ fn a_service_leads_to_ports_of_one_kind_of_pods() {
 
 #[test]
 fn a_budget_takes_one_pod_of_those_that_must_stay() {
-    let objects = Objects::default_export();
-    assert_eq!(objects.budgets().len(), 3);
+    let objects = Objects::whole_export();
+    assert_eq!(objects.budgets().len(), 4);
     for budget in objects.budgets() {
         let spec = budget.spec.unwrap();
-        let set = objects.stateful_set(&budget.metadata.name.unwrap()).spec.unwrap();
+        let set = objects.stateful_set(&budget.metadata.name.clone().unwrap()).spec.unwrap();
         assert!(selects(&spec.selector.unwrap().match_labels.unwrap(), &labels(&set.template)));
         assert_eq!(spec.max_unavailable, Some(IntOrString::Int(1)));
-        assert!(set.replicas.unwrap() > 1);
+        // A bridge that is moved is away for seconds; Mosquitto queues for it.
+        assert!(set.replicas.unwrap() > 1 || budget.metadata.name.as_deref() == Some("bridge"));
     }
 }
 
 #[test]
 fn pods_have_an_account_of_their_own_without_a_token() {
-    let objects = Objects::default_export();
+    let objects = Objects::whole_export();
     let accounts = objects.accounts();
     assert!(accounts.iter().all(|account| account.automount_service_account_token == Some(false)));
     let names: Vec<String> = accounts.into_iter().map(|account| account.metadata.name.unwrap()).collect();
@@ -92,13 +93,13 @@ fn pods_have_an_account_of_their_own_without_a_token() {
             spec.service_account_name.unwrap()
         })
         .collect();
-    assert_eq!(used.len(), 4);
+    assert_eq!(used.len(), 5);
     assert!(used.iter().all(|account| names.contains(account)), "{used:?} of {names:?}");
 }
 
 #[test]
 fn what_is_mounted_is_there() {
-    let objects = Objects::default_export();
+    let objects = Objects::whole_export();
     let config_maps: Vec<String> = objects.config_maps().into_iter().map(|map| map.metadata.name.unwrap()).collect();
     for (name, template) in objects.templates() {
         let spec = template.spec.clone().unwrap();

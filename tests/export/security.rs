@@ -6,7 +6,7 @@ use crate::objects::{Objects, containers, stack};
 
 #[test]
 fn every_pod_satisfies_pod_security_restricted() {
-    for (name, template) in Objects::default_export().templates() {
+    for (name, template) in Objects::whole_export().templates() {
         let spec = template.spec.clone().unwrap();
         assert_eq!((spec.host_network, spec.host_pid, spec.host_ipc), (None, None, None), "{name}");
         let pod = spec.security_context.unwrap();
@@ -49,7 +49,7 @@ fn the_namespace_enforces_it_where_it_is_ours() {
 
 #[test]
 fn no_object_is_a_secret_or_holds_a_password() {
-    let objects = Objects::default_export();
+    let objects = Objects::whole_export();
     assert!(objects.all.iter().all(|object| object["kind"] != "Secret"));
     let text = text(&manifests(&stack(""), &Settings::default()));
     for trace in ["$7$", "device-12345", "BEGIN "] {
@@ -67,7 +67,7 @@ fn only_the_backends_login_must_exist() {
     let required: Vec<&str> =
         secrets.iter().filter(|secret| secret.optional != Some(true)).map(|secret| secret.name.as_str()).collect();
     assert_eq!(required, ["mqtt-credentials"]);
-    assert_eq!(secrets.len(), 4 + 16);
+    assert_eq!(secrets.len(), 5 + 16);
     let login: Vec<String> = secrets[0].items.clone().unwrap().into_iter().map(|item| item.key).collect();
     assert_eq!(login, ["mqtt-username", "mqtt-password"]);
 }

@@ -151,5 +151,6 @@ fn settings_are_the_published_ones_of_a_cluster() {
             "listener 9001",
         ],
     );
-    assert_eq!(text("kafka-topics", "topics").lines().count(), 13);
+    let topics = text("kafka-topics", "topics");
+    assert_eq!(topics.lines().count(), 14, "13, and the one of the probe: {topics}");
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::bridge::{end, records};
+use crate::bridge::{end, header, records};
 use crate::harness::{Home, eventually};
 use crate::messages::{PATIENCE, Running};
 
@@ -16,8 +16,14 @@ fn get(address: &str, path: &str) -> String {
     answer
 }
 
+/// Where a bridge says that it serves metrics.
+fn address(bridge: &mut Running) -> String {
+    let said = bridge.said();
+    said.iter().find_map(|line| Some(line.split_once("http://")?.1.split_once('/')?.0.to_owned())).unwrap()
+}
+
 /// A metric's value; 0 where there is none.
-fn metric(address: &str, name: &str) -> f64 {
+pub fn metric(address: &str, name: &str) -> f64 {
     let text = get(address, "/metrics");
     let line =
         text.lines().find_map(|line| line.strip_prefix("sosstack_bridge_")?.strip_prefix(name)?.strip_prefix(' '));
@@ -29,8 +35,7 @@ pub fn a_probe_alarms_nobody_but_the_operator(home: &Home) {
     let before = alarms();
     let mut bridge = Running::start(home, &["bridge", "run", "--probe", "1s", "--metrics", "127.0.0.1:0"]);
     bridge.wait_for("subscribed");
-    let said = bridge.said().iter().find_map(|line| Some(line.split_once("http://")?.1.split_once('/')?.0.to_owned()));
-    let address = said.unwrap();
+    let address = address(&mut bridge);
     let is_ready = || get(&address, "/readyz").starts_with("HTTP/1.1 200 ");
     let delivered = || metric(&address, "probe_seconds_count");
     eventually("probes are delivered", PATIENCE, || delivered() >= 2.0);
@@ -50,5 +55,21 @@ pub fn a_probe_alarms_nobody_but_the_operator(home: &Home) {
     assert_eq!(fails, 1, "it is told once");
     assert!(metric(&address, "delivered_total{lane=\"emergencies\"}") == 0.0, "they are counted apart");
     end(bridge);
+    a_bridge_that_does_not_press_is_proven_by_others(home);
     assert_eq!(alarms(), before);
+}
+
+fn a_bridge_that_does_not_press_is_proven_by_others(home: &Home) {
+    let mut bridge = Running::start(home, &["bridge", "run", "--metrics", "127.0.0.1:0"]);
+    bridge.wait_for("subscribed");
+    let address = address(&mut bridge);
+    eventually("it takes presses of the probe", PATIENCE, || metric(&address, "provable") > 0.0);
+    home.ok(&["pub", "sosstack/probe/press", r#"{"eventId":"of another"}"#, "--qos", "2"]);
+    let came = || {
+        let records = records(home, "__sosstack_probe");
+        records.iter().any(|record| header(record, "device-event-id").as_deref() == Some("of another"))
+    };
+    eventually("the press is in Kafka", PATIENCE, came);
+    assert!(metric(&address, "probe_seconds_count") == 0.0 && metric(&address, "delivered_total") == 0.0);
+    end(bridge);
 }

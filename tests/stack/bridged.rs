@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::bridge_probe::metric;
 use crate::disk::SmallDisk;
 use crate::faults::interrupt;
 use crate::harness::{Finished, Home, On, eventually, processes_mentioning, send_signal};
@@ -31,12 +32,14 @@ fn bridges_come_and_go_with_their_stack_as_processes() {
     ctrl_c_takes_them_away_again(&home);
     bridged(&home);
     letters::none_is_said(&home);
+    nobody_is_alarmed(&home);
     a_press_is_one_emergency(&home);
     every_command_knows_them(&home);
     a_press_is_traced(&home);
     the_bridges_five_minutes_work_as_written(&home);
     the_standby_delivers_when_the_active_one_is_killed(&home);
     other_routes_replace_them(&home);
+    what_they_do_besides_is_remembered(&home);
     letters::a_poisoned_message_is_found_and_replayed(&home);
     they_stop_and_start(&home);
     both_killed_is_unhealthy_and_heals(&home);
@@ -53,9 +56,11 @@ fn bridges_come_and_go_with_their_stack_in_docker() {
     let home = Home::new(On::Docker, 18_800);
     bridged(&home);
     letters::none_is_said(&home);
+    nobody_is_alarmed(&home);
     a_press_is_one_emergency(&home);
     every_command_knows_them(&home);
     a_press_is_traced(&home);
+    what_they_do_besides_is_remembered(&home);
     the_standby_delivers_when_the_active_one_is_killed(&home);
     letters::a_poisoned_message_is_found_and_replayed(&home);
     they_end_before_the_brokers(&home);
@@ -69,7 +74,8 @@ pub fn up(home: &Home, more: &[&str]) -> Finished {
 fn bridged(home: &Home) -> Finished {
     let up = up(home, &["--bridge"]);
     assert_eq!(up.code, Some(0), "{up:?}");
-    assert!(up.stderr.contains("is subscribed") && up.stderr.contains("is its standby"), "{up:?}");
+    let said = ["is subscribed", "is its standby", "a press got to Kafka in "];
+    assert!(said.iter().all(|words| up.stderr.contains(words)), "{up:?}");
     up
 }
 
@@ -104,6 +110,8 @@ fn what_cannot_be_is_refused_before_anything_starts(home: &Home) {
     std::fs::write(home.path().join("bad.yaml"), "routes: [{name: mine, filter: a/b, topic: no.such.topic}]").unwrap();
     let invalid = up(home, &["--bridge", "--bridge-routes", "bad.yaml"]);
     assert!(invalid.code == Some(2) && invalid.stderr.contains("no.such.topic"), "{invalid:?}");
+    let lonely = up(home, &["--bridge-probe"]);
+    assert!(lonely.code == Some(2) && lonely.stderr.contains("try: add --bridge\n"), "{lonely:?}");
     let port = 9112 + home.offset;
     let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let refused = up(home, &["--bridge"]);
@@ -115,6 +123,13 @@ fn ctrl_c_takes_them_away_again(home: &Home) {
     let interrupted = interrupt(home, &["--bridge"], Signal::INT, "Starting bridges");
     assert_eq!(interrupted.code, Some(130), "{interrupted:?}");
     home.assert_nothing_left();
+}
+
+/// By the proof that they work.
+fn nobody_is_alarmed(home: &Home) {
+    let presses = lines(&read_all(home, "__sosstack_probe", &["-o", "json"]));
+    assert!(presses.iter().any(|press| press.contains("sosstack/probe/press")), "{presses:?}");
+    assert_eq!(lines(&read_all(home, "emergency.created", &[])), [""; 0]);
 }
 
 fn a_press_is_one_emergency(home: &Home) {
@@ -134,6 +149,8 @@ fn every_command_knows_them(home: &Home) {
     eventually("the journal is empty", PATIENCE, || home.ok(&["status"]).contains(empty));
     let good = found(home, "bridge", "good");
     assert!(good["words"].as_str().unwrap().contains("is its standby"), "{good}");
+    let doctor = home.ok(&["doctor"]);
+    assert!(doctor.contains("a press of the probe got to Kafka in "), "{doctor}");
     let list = home.json(&["list"]);
     let ours = list.as_array().unwrap().iter().find(|entry| entry["stack"] == home.stack.as_str()).unwrap();
     assert_eq!((&ours["bridges"], &ours["state"]), (&2.into(), &"up".into()), "{ours}");
@@ -212,7 +229,7 @@ fn other_routes_replace_them(home: &Home) {
     let routes = home.path().join("routes.yaml");
     std::fs::write(&routes, "routes: [{name: vip, filter: device/device-12345/alert, topic: audit.access, key: vip}]")
         .unwrap();
-    let changed = up(home, &["--bridge", "--bridge-routes", "routes.yaml"]);
+    let changed = up(home, &["--bridge-routes", "routes.yaml"]);
     assert!(changed.code == Some(0), "{changed:?}");
     let after = both(home);
     assert!(before.iter().all(|(_, pid)| after.iter().all(|(_, other)| pid != other)), "{before:?} {after:?}");
@@ -227,6 +244,36 @@ fn other_routes_replace_them(home: &Home) {
     assert_eq!(up(home, &[]).code, Some(0));
     assert!(both(home) != after, "they read it again");
     found(home, "bridge", "good");
+}
+
+/// Until it is taken back, each for itself.
+fn what_they_do_besides_is_remembered(home: &Home) {
+    let options = || {
+        let [one, other] = running(home).try_into().unwrap_or_else(|all| panic!("{all:?}"));
+        let has = |line: &str| ["--probe 1000ms", "--emergency-status"].map(|option| line.contains(option));
+        assert_eq!(has(&one), has(&other));
+        has(&one)
+    };
+    assert_eq!(up(home, &["--bridge-probe", "1s", "--bridge-emergency-status"]).code, Some(0));
+    assert_eq!(options(), [true; 2]);
+    let [(active, _), _] = both(home);
+    eventually("they press", PATIENCE, || probes_delivered(home, &active) > 1.0);
+    let records = lines(&read_all(home, "emergency.created", &[])).len();
+    home.ok(&["stop", "bridge"]);
+    home.ok(&["start", "bridge"]);
+    assert_eq!(options(), [true; 2]);
+    assert_eq!(up(home, &["--no-bridge-probe"]).code, Some(0));
+    assert_eq!(options(), [false, true]);
+    assert_eq!(up(home, &["--no-bridge-emergency-status"]).code, Some(0));
+    assert_eq!(options(), [false; 2]);
+    assert_eq!(lines(&read_all(home, "emergency.created", &[])).len(), records, "nobody is alarmed");
+    both(home);
+}
+
+/// How many presses of its own a bridge has seen in Kafka.
+fn probes_delivered(home: &Home, bridge: &str) -> f64 {
+    let port = 9111 + home.offset + u16::from(bridge == "bridge-1");
+    metric(&format!("127.0.0.1:{port}"), "probe_seconds_count")
 }
 
 fn they_stop_and_start(home: &Home) {

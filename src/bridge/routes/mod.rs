@@ -15,7 +15,6 @@ use filter::{Filter, Parts};
 use template::Template;
 
 use super::record::Lane;
-use crate::stack::device::PROBE_PRESS;
 
 /// All routes, valid, in the order in which they are asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +25,6 @@ pub struct Routes {
     by_first: HashMap<String, Vec<usize>>,
     /// Whose first level is a wildcard.
     any_first: Vec<usize>,
-    /// Whether the probe's press is subscribed to.
-    probes: bool,
 }
 
 /// What becomes of messages whose topic fits a filter.
@@ -75,7 +72,7 @@ impl Routes {
         }
         let wild = |(index, route): (usize, &Route)| route.filter.first().is_none().then_some(index);
         let any_first = routes.iter().enumerate().filter_map(wild).collect();
-        Self { all: routes, dead_letters, by_first, any_first, probes: false }
+        Self { all: routes, dead_letters, by_first, any_first }
     }
 
     /// The first route that a topic fits, its number, and the topic's parts by that route's filter.
@@ -101,7 +98,7 @@ impl Routes {
     /// Every filter once, at the highest QoS that a route asks for.
     pub fn subscriptions(&self) -> Vec<Subscription> {
         let mut wanted: Vec<Subscription> = Vec::new();
-        for route in self.all.iter().filter(|route| self.probes || route.filter.mqtt() != PROBE_PRESS) {
+        for route in &self.all {
             match wanted.iter_mut().find(|other| other.filter == route.filter.mqtt()) {
                 Some(other) => {
                     other.qos = other.qos.max(route.qos);

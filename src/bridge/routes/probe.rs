@@ -10,12 +10,12 @@ use crate::stack::device::{PROBE_PRESS, PROBE_USER};
 use crate::stack::topic::PROBE_TOPIC;
 
 impl Routes {
-    /// With the route of the probe's press, which is asked before all others; subscribed to only where the bridge `probes`.
-    /// It is there in any case: no route of the user's may make an emergency of another bridge's probe.
+    /// With the route of the probe's press, which is asked before all others: no route of the user's may make an emergency of
+    /// it.
     #[must_use]
-    pub fn with_probe(self, probes: bool) -> Self {
+    pub fn with_probe(self) -> Self {
         let routes = [route()].into_iter().chain(self.all).collect();
-        Self { probes, ..Self::new(routes, self.dead_letters) }
+        Self::new(routes, self.dead_letters)
     }
 }
 

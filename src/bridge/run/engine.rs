@@ -47,6 +47,7 @@ enum Turn {
     Noted(Result<Noted>),
     Bound(Result<()>),
     Routes,
+    Provable,
     Other,
 }
 
@@ -120,6 +121,7 @@ impl Engine {
                     self.lanes.iter_mut().try_for_each(Lane::open)?;
                 }
                 Turn::Routes => self.session.follow(&mut self.parts),
+                Turn::Provable => self.session.adjust(&self.parts),
                 Turn::Link(Moved::Exchanged(Ok(())) | Moved::Due) | Turn::Other => {}
             }
         }
@@ -141,6 +143,7 @@ impl Engine {
             moved = rest.moved() => Turn::Lane(moved),
             bound = if_any(binding) => Turn::Bound(bound),
             Ok(()) = parts.mapper.changed() => Turn::Routes,
+            () = parts.provable.found() => Turn::Provable,
             () = sleep_until(due) => Turn::Other,
         }
     }
@@ -182,7 +185,7 @@ impl Engine {
             self.decided(number);
             return Ok(());
         }
-        if is_probe && !self.parts.probe.as_mut().is_some_and(|probe| probe.received(&payload)) {
+        if is_probe && !self.parts.probe.received(&payload, self.parts.provable.is_known()) {
             self.decided(number);
             return Ok(());
         }
@@ -280,15 +283,10 @@ impl Engine {
                 let took = (now() - received).max(0);
                 self.parts.metrics.latency.observe(Duration::from_millis(took.unsigned_abs()).as_secs_f64());
             }
-            Effect::Probed(value) => {
-                if let Some(probe) = &mut self.parts.probe {
-                    probe.delivered(value.as_ref());
-                }
-            }
+            Effect::Probed(value) => self.parts.probe.delivered(value.as_ref()),
             Effect::Refused { record, reason, place } if record.is_probe() => {
-                if let Some(probe) = &mut self.parts.probe {
-                    probe.refused(record.value.as_ref(), reason);
-                }
+                self.parts.probe.refused(record.value.as_ref(), reason);
+                self.parts.provable.doubt();
                 self.lanes[place.lane as usize].settle(place, &self.parts.journal, &mut self.effects);
             }
             Effect::Refused { record, reason, place } => {
@@ -304,9 +302,7 @@ impl Engine {
             }
             Effect::Damaged(finding) => {
                 self.parts.metrics.damaged.inc();
-                if let Some(probe) = &mut self.parts.probe {
-                    probe.may_be_lost();
-                }
+                self.parts.probe.may_be_lost();
                 (self.parts.tell)(Happening::JournalDamaged { finding });
             }
         }

@@ -83,9 +83,9 @@ impl Identity {
         &self.kept.subscriptions
     }
 
-    /// What the server is to be asked, so that the session brings what these routes take; noted before anything is asked.
-    pub fn subscribe(&mut self, routes: &Routes, share: Option<&str>) -> Change {
-        let mut change = self.kept.subscriptions.change(routes, share);
+    /// As [`Subscriptions::change`]; noted before anything is asked.
+    pub fn subscribe(&mut self, routes: &Routes, share: Option<&str>, probes: bool) -> Change {
+        let mut change = self.kept.subscriptions.change(routes, share, probes);
         if self.write().is_err() {
             // After a kill they would be given away a second time. Without them, all copies of a message count.
             change.subscribe.iter_mut().for_each(|wanted| wanted.id = None);

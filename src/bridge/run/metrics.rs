@@ -65,6 +65,8 @@ pub struct Metrics {
     /// 1 while this bridge is the active one, 0 while it waits.
     pub active: Gauge,
     pub connected: Gauge,
+    /// 1 while presses of the probe are brought to Kafka.
+    pub provable: Gauge,
     pub latency: Histogram,
     pub probes: Family<Ended, Counter>,
     /// When Kafka last acknowledged one, in seconds since 1970; 0 where it never did.
@@ -95,6 +97,7 @@ impl Default for Metrics {
             journal_limit: Gauge::default(),
             active: Gauge::default(),
             connected: Gauge::default(),
+            provable: Gauge::default(),
             latency: Histogram::new(bounds),
             probes: Family::default(),
             last_probe: Seconds::default(),
@@ -137,6 +140,7 @@ impl Metrics {
             self.active.clone(),
         );
         all.register("connected", "1: connected to Mosquitto", self.connected.clone());
+        all.register("provable", "1: a press of the probe is brought to Kafka's hidden topic", self.provable.clone());
         let latency = "From receipt to Kafka's acknowledgement";
         all.register_with_unit("delivery", latency, Unit::Seconds, self.latency.clone());
         all.register("probes", "Presses of the bridge's own, with --probe", self.probes.clone());

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod notes;
 pub mod parts;
 pub mod probe;
+pub mod provable;
 pub mod service;
 pub mod session;
 pub mod status;

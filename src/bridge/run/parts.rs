@@ -8,6 +8,7 @@ use super::happening::Happening;
 use super::health::Readiness;
 use super::metrics::Metrics;
 use super::probe::Ear;
+use super::provable::Provable;
 use super::watchdog::Pulse;
 use crate::bridge::journal::Journal;
 use crate::bridge::map::Mapper;
@@ -27,8 +28,9 @@ pub struct Parts {
     pub pulse: Pulse,
     /// Reads who owns which device; called now and then.
     pub owners: Box<dyn FnMut(&Mapper) + Send>,
-    /// Is told of the probe's presses; None where the bridge does not probe.
-    pub probe: Option<Ear>,
+    /// Is told of the probe's presses.
+    pub probe: Ear,
+    pub provable: Provable,
     /// Is told what happens.
     pub tell: Arc<dyn Fn(Happening) + Send + Sync>,
 }

@@ -16,21 +16,23 @@ use tokio_util::sync::CancellationToken;
 use super::happening::Happening;
 use super::health::Readiness;
 use super::metrics::{Ended, Metrics};
-use crate::kafka::admin::Admin;
+use super::provable::has_topic;
 use crate::message::now;
 use crate::mqtt::sender::{Answer, Sender};
-use crate::stack::device::PROBE_PRESS;
+use crate::stack::device::{PROBE_PRESS, PROBE_PRESS_EXPIRY};
 use crate::stack::topic::PROBE_TOPIC;
 use crate::{kafka, mqtt};
 
 /// How long a press may take.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// How long Mosquitto may take to let us in, and Kafka to name its topics.
+/// How long Mosquitto may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two connections, as of a device that presses.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long Mosquitto may take to end the connection when we leave.
 const CLOSING: Duration = Duration::from_millis(500);
+/// Presses of others that may be on their way to Kafka at once.
+const OTHERS: usize = 10;
 
 /// What a bridge needs to probe.
 pub struct Probe {
@@ -56,20 +58,36 @@ pub struct Ear {
     press: watch::Receiver<Bytes>,
     /// Of the one that is on its way to Kafka.
     in_lane: Option<Bytes>,
+    /// Of others' that are.
+    others: Vec<Bytes>,
     say: UnboundedSender<Heard>,
 }
 
 impl Ear {
+    /// Of a bridge that does not press.
+    pub fn alone() -> Self {
+        Self::of(watch::channel(Bytes::new()).1, unbounded_channel().0)
+    }
+
+    fn of(press: watch::Receiver<Bytes>, say: UnboundedSender<Heard>) -> Self {
+        Self { press, in_lane: None, others: Vec::new(), say }
+    }
+
     /// The session brings what is published from now on.
     pub fn subscribed(&self) {
         self.tell(Heard::Subscribed);
     }
 
-    /// Whether a press that has come is to go on its way. Others' are not, nor those of before; and none goes behind
-    /// another that waits for Kafka: through a long outage they would fill the journal.
-    pub fn received(&mut self, payload: &Bytes) -> bool {
+    /// Whether a press that has come is to go on its way. No second one of the bridge's own goes behind another that waits for
+    /// Kafka, and few of others' do: through a long outage they would fill the journal. Others' are left where it is not
+    /// known that Kafka has a topic for them.
+    pub fn received(&mut self, payload: &Bytes, is_topic_known: bool) -> bool {
         if *self.press.borrow() != *payload {
-            return false;
+            let is_taken = is_topic_known && self.others.len() < OTHERS;
+            if is_taken {
+                self.others.push(payload.clone());
+            }
+            return is_taken;
         }
         self.tell(Heard::Received);
         let is_free = self.in_lane.is_none();
@@ -96,11 +114,16 @@ impl Ear {
     /// A part of the journal is lost, and with it perhaps the one that was on its way.
     pub fn may_be_lost(&mut self) {
         self.in_lane = None;
+        self.others.clear();
     }
 
-    /// None where it is another's.
+    /// None where it is of a bridge before this one.
     fn arrived(&mut self, payload: Option<&Bytes>) -> Option<Bytes> {
-        self.in_lane.take_if(|in_lane| Some(&*in_lane) == payload)
+        let own = self.in_lane.take_if(|in_lane| Some(&*in_lane) == payload);
+        own.or_else(|| {
+            let at = self.others.iter().position(|other| Some(other) == payload)?;
+            Some(self.others.swap_remove(at))
+        })
     }
 
     fn tell(&self, heard: Heard) {
@@ -205,8 +228,8 @@ impl Prober {
     pub fn new(probe: Probe, kafka: kafka::access::Access, report: Report) -> (Self, Ear) {
         let (press, pressed) = watch::channel(Bytes::new());
         let (say, heard) = unbounded_channel();
-        let ear = Ear { press: pressed, in_lane: None, say };
-        (Self { probe, kafka, report, press, heard, connection: None, is_topic_known: false }, ear)
+        let prober = Self { probe, kafka, report, press, heard, connection: None, is_topic_known: false };
+        (prober, Ear::of(pressed, say))
     }
 
     /// Until `stop` is cancelled.
@@ -265,11 +288,10 @@ impl Prober {
 
     async fn find_topic(&mut self) -> Result<(), String> {
         if !self.is_topic_known {
-            let wanted = [PROBE_TOPIC.to_owned()];
-            let ask = async { Admin::with(&self.kafka)?.known_cluster(&wanted, PATIENCE).await };
-            let cluster = ask.await.map_err(|error| format!("{error:#}"))?;
-            cluster.topic(PROBE_TOPIC).ok_or_else(|| format!("Kafka has no topic {PROBE_TOPIC}"))?;
-            self.is_topic_known = true;
+            self.is_topic_known = has_topic(&self.kafka).await.map_err(|error| format!("{error:#}"))?;
+        }
+        if !self.is_topic_known {
+            return Err(format!("Kafka has no topic {PROBE_TOPIC}"));
         }
         Ok(())
     }
@@ -277,7 +299,8 @@ impl Prober {
     /// An error is the connection's.
     async fn attempt(&mut self, press: &mut Press) -> Result<Result<Duration, String>> {
         if self.connection.is_none() {
-            self.connection = Some(Sender::open(&self.probe.access, None, PATIENCE).await?);
+            let opened = Sender::open(&self.probe.access, None, PATIENCE).await?;
+            self.connection = Some(opened.expiring(PROBE_PRESS_EXPIRY));
         }
         let connection = self.connection.as_mut().context("it is there")?;
         let text = String::from_utf8_lossy(&press.payload).into_owned();

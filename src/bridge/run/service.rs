@@ -11,7 +11,8 @@ use super::happening::Happening;
 use super::health::{Health, Readiness};
 use super::metrics::Metrics;
 use super::parts::Parts;
-use super::probe::{Probe, Prober, Report};
+use super::probe::{Ear, Probe, Prober, Report};
+use super::provable::Provable;
 use super::status;
 use super::watchdog::{Pulse, Watch};
 use crate::bridge::journal::{Journal, Lock, Options, holder};
@@ -85,7 +86,9 @@ pub async fn run(
     let over = stop.child_token();
     let guard = over.clone().drop_guard();
     let report = Report::new(Arc::clone(&metrics), readiness.clone(), Arc::clone(&tell));
+    let provable = Provable::new(kafka.clone(), probe.is_some());
     let (prober, probe) = probe.map(|probe| Prober::new(probe, kafka.clone(), report)).unzip();
+    let probe = probe.unwrap_or_else(Ear::alone);
     let probing = prober.map(|prober| tokio::spawn(prober.run(over.clone())));
     let ends = status::Ends {
         mqtt: mqtt.clone(),
@@ -94,7 +97,7 @@ pub async fn run(
         tell: Arc::clone(&tell),
     };
     let publishing = emergency_status.then(|| tokio::spawn(status::run(ends, over)));
-    let parts = Parts { mqtt, kafka, mapper, share, journal, metrics, readiness, pulse, owners, probe, tell };
+    let parts = Parts { mqtt, kafka, mapper, share, journal, metrics, readiness, pulse, owners, probe, provable, tell };
     let ended = Engine::new(parts)?.run(stop).await;
     drop(guard);
     if let Some(probing) = probing {

@@ -34,13 +34,17 @@ struct Held {
 
 impl Subscriptions {
     /// What the server is to be asked, so that it sends what these routes take and nothing else. With `share`, the bridges
-    /// of that name share the messages.
-    pub fn change(&mut self, routes: &Routes, share: Option<&str>) -> Change {
+    /// of that name share the messages; with `probes`, presses of the probe are wanted, if the server lets us have them.
+    pub fn change(&mut self, routes: &Routes, share: Option<&str>, probes: bool) -> Change {
         let mut held: Vec<Held> = Vec::new();
         let mut subscribe: Vec<Wanted> = Vec::new();
         for one in routes.subscriptions() {
+            let is_probe = one.filter == PROBE_PRESS;
+            if is_probe && !probes {
+                continue;
+            }
             // Each bridge waits for its own probe.
-            let share = share.filter(|_| one.filter != PROBE_PRESS);
+            let share = share.filter(|_| !is_probe);
             let filter = share.map_or_else(|| one.filter.clone(), |name| format!("$share/{name}/{}", one.filter));
             let before = held.iter().filter(|other| overlap(&other.filter, &filter)).map(|other| other.id).max();
             let fits = |kept: &&Held| kept.filter == filter && kept.granted && Some(kept.id) > before;
@@ -51,7 +55,8 @@ impl Subscriptions {
             });
             // Whichever of the sharing bridges has another copy may go by other routes just now: none is left.
             let id = share.is_none().then_some(now.id);
-            subscribe.push(Wanted { filter, qos: one.qos, retained: one.retained && share.is_none(), id });
+            let retained = one.retained && share.is_none();
+            subscribe.push(Wanted { filter, qos: one.qos, retained, id, optional: is_probe });
             held.push(now);
         }
         subscribe.sort_by_key(|wanted| wanted.id);
@@ -102,17 +107,17 @@ mod tests {
     #[test]
     fn what_no_route_takes_any_more_is_unsubscribed() {
         let mut held = Subscriptions::default();
-        assert_eq!(held.change(&routes(&alert_of("vip-1")), None).unsubscribe, [""; 0]);
+        assert_eq!(held.change(&routes(&alert_of("vip-1")), None, false).unsubscribe, [""; 0]);
         held.granted();
-        let change = held.change(&routes(&alert_of("vip-2")), None);
+        let change = held.change(&routes(&alert_of("vip-2")), None, false);
         assert_eq!(change.unsubscribe, ["device/vip-1/alert"]);
         // As it is not known to be done, whoever comes next does it: also after a restart.
         let mut held: Subscriptions = serde_json::from_str(&serde_json::to_string(&held).unwrap()).unwrap();
-        let change = held.change(&routes(""), None);
+        let change = held.change(&routes(""), None, false);
         assert_eq!(change.unsubscribe, ["device/vip-1/alert", "device/vip-2/alert"]);
-        assert_eq!(held.change(&routes(&alert_of("vip-1")), None).unsubscribe, ["device/vip-2/alert"]);
+        assert_eq!(held.change(&routes(&alert_of("vip-1")), None, false).unsubscribe, ["device/vip-2/alert"]);
         held.granted();
-        let change = held.change(&routes(&alert_of("vip-1")), Some("bridges"));
+        let change = held.change(&routes(&alert_of("vip-1")), Some("bridges"), false);
         assert!(change.unsubscribe.contains(&"panic/+/press".to_owned()), "{change:?}");
         assert!(
             change.subscribe.iter().all(|wanted| wanted.filter.starts_with("$share/bridges/") && wanted.id.is_none())
@@ -122,7 +127,7 @@ mod tests {
     #[test]
     fn of_copies_the_first_routes_counts() {
         let mut held = Subscriptions::default();
-        let change = held.change(&routes(&alert_of("vip-1")), None);
+        let change = held.change(&routes(&alert_of("vip-1")), None, false);
         let (own, built_in) = (id(&change, "device/vip-1/alert"), id(&change, "device/+/alert"));
         assert!(own < built_in, "{change:?}");
         assert!(!held.have_another(&[built_in], "device/vip-1/alert"), "nothing is granted yet");
@@ -138,21 +143,21 @@ mod tests {
     #[test]
     fn a_change_leaves_no_message_without_a_copy() {
         let mut held = Subscriptions::default();
-        let before = id(&held.change(&routes(""), None), "device/+/alert");
+        let before = id(&held.change(&routes(""), None, false), "device/+/alert");
         held.granted();
         let topic = "device/vip-1/alert";
-        let change = held.change(&routes(&alert_of("vip-1")), None);
+        let change = held.change(&routes(&alert_of("vip-1")), None, false);
         let (own, built_in) = (id(&change, topic), id(&change, "device/+/alert"));
         assert!(before < own && own < built_in, "an identifier that is in use says nothing else");
         assert!(!held.have_another(&[before], topic), "sent before the change");
         held.granted();
         assert!(!held.have_another(&[before], topic), "and received after it");
         assert!(held.have_another(&[built_in], topic));
-        let again = held.change(&routes(&alert_of("vip-1")), None);
+        let again = held.change(&routes(&alert_of("vip-1")), None, false);
         assert_eq!((id(&again, topic), id(&again, "device/+/alert")), (own, built_in), "nothing is to be changed");
         assert!(held.have_another(&[built_in], topic));
         // Taken away, it counts no more as soon as the server is told.
-        held.change(&routes(""), None);
+        held.change(&routes(""), None, false);
         assert!(!held.have_another(&[built_in], topic));
     }
 
@@ -160,24 +165,24 @@ mod tests {
     #[test]
     fn a_probe_is_shared_with_nobody() {
         let mut held = Subscriptions::default();
-        let plain = Subscriptions::default().change(&routes("").with_probe(true), None);
+        let plain = Subscriptions::default().change(&routes("").with_probe(), None, true);
         assert_eq!(plain.subscribe[0].filter, PROBE_PRESS);
-        let change = held.change(&routes("").with_probe(true), Some("bridges"));
+        let change = held.change(&routes("").with_probe(), Some("bridges"), true);
         let filters = |wanted: fn(&str) -> bool| change.subscribe.iter().filter(|one| wanted(&one.filter)).count();
         assert_eq!((filters(|filter| filter == PROBE_PRESS), filters(|filter| filter.starts_with("$share/"))), (1, 11));
         held.granted();
-        assert_eq!(held.change(&routes("").with_probe(false), Some("bridges")).unsubscribe, [PROBE_PRESS]);
+        assert_eq!(held.change(&routes("").with_probe(), Some("bridges"), false).unsubscribe, [PROBE_PRESS]);
     }
 
     #[test]
     fn what_was_refused_is_counted_on_by_nobody() {
         let mut held = Subscriptions::default();
-        let change = held.change(&routes(&alert_of("vip-1")), None);
+        let change = held.change(&routes(&alert_of("vip-1")), None, false);
         held.granted();
         held.refused();
         let topic = "device/vip-1/alert";
         assert!(!held.have_another(&[id(&change, "device/+/alert")], topic));
-        let again = held.change(&routes(&alert_of("vip-1")), None);
+        let again = held.change(&routes(&alert_of("vip-1")), None, false);
         held.granted();
         assert!(!held.have_another(&[id(&change, "device/+/alert")], topic), "sent while it was refused");
         assert!(held.have_another(&[id(&again, "device/+/alert")], topic));

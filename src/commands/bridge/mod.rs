@@ -8,6 +8,7 @@ mod dlq_text;
 mod journal;
 mod login;
 mod owners;
+pub(super) mod probe;
 mod run;
 
 use anyhow::Result;
@@ -20,6 +21,7 @@ pub(super) async fn run(context: &Context, command: &BridgeCommand) -> Result<()
     match command {
         BridgeCommand::Check(args) => check::run(context, args).await,
         BridgeCommand::Run(args) => run::run(context, args).await,
+        BridgeCommand::Probe(args) => probe::run(context, args).await,
         BridgeCommand::Journal(command) => journal::run(context, command).await,
         BridgeCommand::Dlq(args) => dlq::run(context, args).await,
         BridgeCommand::Evaluate => {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::super::{Context, reach};
 use super::login::Kept;
-use super::owners::{owners, owners_in};
+use super::owners::Source;
 use crate::about::{About, Remedy};
 use crate::bridge::map::{Limits, Mapper};
 use crate::bridge::routes::Routes;
@@ -26,7 +26,6 @@ use crate::failure::Failure;
 use crate::memory;
 use crate::reach::{Reach, Who};
 use crate::runtime::bridges::bound_log;
-use crate::secrets::Accounts;
 use crate::stack::Stack;
 use crate::ui::Ui;
 
@@ -56,7 +55,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<()> {
         journal_max: args.journal_max,
         health,
         metrics: Arc::clone(&metrics),
-        owners: owners_as_they_change(context, &stack),
+        owners: owners_as_they_change(context, args, &stack),
         probe,
         give_up: Box::new(give_up),
     };
@@ -91,9 +90,10 @@ async fn probe(context: &Context, args: &RunArgs) -> Result<Option<Probe>> {
 }
 
 fn mapper(context: &Context, args: &RunArgs, stack: &Stack) -> Result<Mapper> {
-    let routes = Routes::load(args.routes.as_deref(), stack)?.with_probe(args.probe.is_some());
+    let routes = Routes::load(args.routes.as_deref(), stack)?.with_probe();
     let limits = Limits { mapping: args.jq_timeout, ..Limits::default() };
-    Ok(Mapper::new(routes, owners(context, stack)?, limits))
+    let owners = Source::of(context, stack, args.owners.as_deref()).read()?.owners;
+    Ok(Mapper::new(routes, owners, limits))
 }
 
 /// Invalid routes change nothing.
@@ -110,17 +110,20 @@ fn reload(context: &Context, args: &RunArgs, current: &watch::Sender<Arc<Mapper>
     }
 }
 
-/// Reads the accounts again whenever their file has changed.
-fn owners_as_they_change(context: &Context, stack: &Stack) -> Box<dyn FnMut(&Mapper) + Send> {
-    let (dir, stack) = (context.paths.stack(&stack.name), stack.clone());
-    let mut seen = Accounts::changed(&dir);
+/// Reads owners again whenever what says them has changed.
+fn owners_as_they_change(context: &Context, args: &RunArgs, stack: &Stack) -> Box<dyn FnMut(&Mapper) + Send> {
+    let source = Source::of(context, stack, args.owners.as_deref());
+    // Once more at the first look: what changed since the first reading must not be missed.
+    let mut seen = None;
     Box::new(move |mapper| {
-        let now = Accounts::changed(&dir);
+        let now = Some(source.version());
+        // Parts that are still being replaced would take the owner from some devices for a moment.
         if now != seen
-            && let Ok(owners) = owners_in(&dir, &stack)
+            && let Ok(read) = source.read()
+            && read.is_whole
         {
             seen = now;
-            mapper.set_owners(owners);
+            mapper.set_owners(read.owners);
         }
     })
 }

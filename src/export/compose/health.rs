@@ -32,6 +32,12 @@ pub(super) fn mosquitto() -> HealthCheck {
     check(&["sh", &mosquitto_script().display().to_string()])
 }
 
+/// A press as the probe gets through to Kafka.
+pub(super) fn bridge(addresses: &[String]) -> HealthCheck {
+    let addresses = addresses.iter().map(String::as_str);
+    check(&["sosstack", "bridge", "probe", "--timeout", "4s"].into_iter().chain(addresses).collect::<Vec<_>>())
+}
+
 fn check(command: &[&str]) -> HealthCheck {
     HealthCheck {
         test: std::iter::once("CMD").chain(command.iter().copied()).map(str::to_owned).collect(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use super::bridge;
 use super::configs::{self, Configs, HASH_LABEL};
 use super::model::{ComposeService, Restart};
 use super::parts::{completed, hardened, started};
@@ -57,7 +58,11 @@ pub(super) fn credentials(stack: &Stack, configs: &mut Configs) -> ComposeServic
         // Root, to give Mosquitto's user what it may read.
         user: "0:0".to_owned(),
         network_mode: Some("none".to_owned()),
-        volumes: vec![format!("{PASSWORDS_VOLUME}:/credentials"), format!("{CREDENTIALS_VOLUME}:{SHARED_CREDENTIALS}")],
+        volumes: vec![
+            format!("{PASSWORDS_VOLUME}:/credentials"),
+            format!("{CREDENTIALS_VOLUME}:{SHARED_CREDENTIALS}"),
+            format!("{}:/bridge", bridge::PASSWORDS_VOLUME),
+        ],
         labels: hash_label([CREDENTIALS_SCRIPT, &users, &acl, &tls]),
         configs: vec![
             configs.mount("credentials.sh".to_owned(), &script, CREDENTIALS_SCRIPT),

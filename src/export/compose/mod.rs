@@ -2,8 +2,9 @@
 //!
 //! One file with everything in it, so that it can be piped and nothing is bind-mounted; and a README for whoever is
 //! handed the directory. What `sosstack` itself would do is done by three more services: `credentials`, `topics` and
-//! `ready`.
+//! `ready`. The bridge to Kafka is a profile.
 
+mod bridge;
 mod configs;
 mod health;
 mod helpers;
@@ -15,25 +16,27 @@ mod servers;
 
 use serde_yaml::Value;
 
+use self::bridge::BRIDGE;
 use self::configs::Configs;
 use self::helpers::{CREDENTIALS, CREDENTIALS_VOLUME, PASSWORDS_VOLUME, READY, TOPICS};
 use self::model::{ComposeFile, Empty};
 use super::ExportedFile;
+use super::bridge::Behaviour;
 use crate::stack::Stack;
 
 pub use mark::MARK;
 
 /// The files of the export, `compose.yaml` first.
-pub fn render(stack: &Stack) -> Vec<ExportedFile> {
+pub fn render(stack: &Stack, bridge: &Behaviour) -> Vec<ExportedFile> {
     vec![
-        ExportedFile { name: "compose.yaml".into(), contents: compose_yaml(stack) },
+        ExportedFile { name: "compose.yaml".into(), contents: compose_yaml(stack, bridge) },
         ExportedFile { name: "README.md".into(), contents: readme::readme(stack) },
     ]
 }
 
 /// The whole Compose file.
-pub fn compose_yaml(stack: &Stack) -> String {
-    let mut value = serde_yaml::to_value(compose_file(stack)).expect("a Compose file is plain data");
+pub fn compose_yaml(stack: &Stack, bridge: &Behaviour) -> String {
+    let mut value = serde_yaml::to_value(compose_file(stack, bridge)).expect("a Compose file is plain data");
     escape(&mut value);
     let body = serde_yaml::to_string(&value).expect("a Compose file is YAML");
     format!(
@@ -41,6 +44,7 @@ pub fn compose_yaml(stack: &Stack) -> String {
 # put your own into compose.override.yaml.
 #
 #   docker compose up --wait                                     # everything, with its topics
+#   docker compose --profile bridge up --wait                    # and the bridge from MQTT to Kafka
 #   docker compose run --rm -T credentials show sos_service      # the backend's MQTT password
 #
 # Needs Docker 20.10 and Compose 2.23.1, or later ones. In configs, Compose reads $$ as $. More in README.md.
@@ -48,7 +52,7 @@ pub fn compose_yaml(stack: &Stack) -> String {
     )
 }
 
-fn compose_file(stack: &Stack) -> ComposeFile {
+fn compose_file(stack: &Stack, bridge: &Behaviour) -> ComposeFile {
     let workloads = servers::workloads(stack);
     let mut configs = Configs::default();
     let mut services = Vec::new();
@@ -59,12 +63,13 @@ fn compose_file(stack: &Stack) -> ComposeFile {
     services.push((CREDENTIALS.to_owned(), helpers::credentials(stack, &mut configs)));
     services.push((TOPICS.to_owned(), helpers::topics(stack, &mut configs)));
     services.push((READY.to_owned(), helpers::ready(stack)));
+    services.push((BRIDGE.to_owned(), bridge::bridge(stack, bridge, &mut configs)));
     let data = workloads.iter().flat_map(|workload| workload.volumes.iter().map(|volume| volume.name.clone()));
-    let credentials = [CREDENTIALS_VOLUME, PASSWORDS_VOLUME].map(str::to_owned);
+    let others = [CREDENTIALS_VOLUME, PASSWORDS_VOLUME, bridge::PASSWORDS_VOLUME, bridge::JOURNAL_VOLUME];
     ComposeFile {
         name: stack.name.to_string(),
         services,
-        volumes: data.chain(credentials).map(|name| (name, Empty {})).collect(),
+        volumes: data.chain(others.map(str::to_owned)).map(|name| (name, Empty {})).collect(),
         configs: configs.into_entries(),
     }
 }

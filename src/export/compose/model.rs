@@ -23,11 +23,16 @@ pub struct ComposeService {
     pub image: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub hostname: String,
+    /// It is brought up only where one of these is asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<String>,
     /// Instead of the image's own, which would prepare what is prepared already.
     pub entrypoint: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     pub user: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "in_order")]
     pub depends_on: Vec<(String, Dependency)>,
     /// One-shot services have none.

@@ -1,11 +1,11 @@
-//! The four kinds of pods, with their names, labels and ports.
+//! The kinds of pods, with their names, labels and ports.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::Source;
-use crate::stack::ports::PortName;
+use crate::stack::ports::{self, PortName};
 use crate::stack::{Role, Stack, names};
 
 /// One kind of pods.
@@ -16,6 +16,8 @@ pub enum Component {
     Mqtt,
     /// The Job that makes topics: labelled apart from the brokers, since it is never Ready.
     Topics,
+    /// The bridge from Mosquitto to Kafka, where it is wanted.
+    Bridge,
 }
 
 /// A port that pods listen on.
@@ -36,6 +38,7 @@ const fn peer_port(name: &'static str, port: PortName) -> Port {
 }
 
 impl Component {
+    /// What every export has.
     pub const ALL: [Self; 4] = [Self::Zookeeper, Self::Kafka, Self::Topics, Self::Mqtt];
     pub const STATEFUL: [Self; 3] = [Self::Zookeeper, Self::Kafka, Self::Mqtt];
 
@@ -43,17 +46,16 @@ impl Component {
     pub fn name(self) -> &'static str {
         match self {
             Self::Topics => "kafka-topics",
-            Self::Zookeeper | Self::Kafka | Self::Mqtt => names::kind(self.system()),
+            Self::Bridge => "bridge",
+            Self::Zookeeper => names::kind(Role::Zookeeper),
+            Self::Kafka => names::kind(Role::Kafka),
+            Self::Mqtt => names::kind(Role::Mosquitto),
         }
     }
 
-    /// What runs in its pods.
-    pub(super) fn system(self) -> Role {
-        match self {
-            Self::Zookeeper => Role::Zookeeper,
-            Self::Kafka | Self::Topics => Role::Kafka,
-            Self::Mqtt => Role::Mosquitto,
-        }
+    /// The service that gives each of its pods a name of its own.
+    pub(super) fn headless(self) -> String {
+        names::headless_of(self.name())
     }
 
     /// `app.kubernetes.io/component`
@@ -63,6 +65,7 @@ impl Component {
             Self::Kafka => "messaging",
             Self::Mqtt => "mqtt-broker",
             Self::Topics => "messaging-topics",
+            Self::Bridge => "mqtt-bridge",
         }
     }
 
@@ -76,11 +79,13 @@ impl Component {
         const KAFKA: &[Port] = &[port("kafka", PortName::Kafka)];
         const MQTT: &[Port] =
             &[port("mqtt", PortName::Mqtt), port("mqtts", PortName::Mqtts), port("mqtt-ws", PortName::MqttWs)];
+        const BRIDGE: &[Port] = &[Port { name: "metrics", number: ports::BRIDGE_IN_POD, peers_only: false }];
         match self {
             Self::Zookeeper => ZOOKEEPER,
             Self::Kafka => KAFKA,
             Self::Mqtt => MQTT,
             Self::Topics => &[],
+            Self::Bridge => BRIDGE,
         }
     }
 
@@ -90,7 +95,8 @@ impl Component {
             Self::Kafka => stack.kafka.brokers,
             // More would need a mesh of links, and each message would cross every one of them.
             Self::Mqtt => 2,
-            Self::Topics => 1,
+            // Its session lies on one Mosquitto, and takes one reader.
+            Self::Topics | Self::Bridge => 1,
         }
     }
 
@@ -99,6 +105,7 @@ impl Component {
             Self::Zookeeper => &stack.zookeeper.version,
             Self::Kafka | Self::Topics => &stack.kafka.version,
             Self::Mqtt => &stack.mosquitto.version,
+            Self::Bridge => env!("CARGO_PKG_VERSION"),
         }
     }
 
@@ -108,6 +115,7 @@ impl Component {
             Self::Zookeeper => &source.stack.zookeeper.image,
             Self::Kafka | Self::Topics => &source.stack.kafka.image,
             Self::Mqtt => &source.stack.mosquitto.image,
+            Self::Bridge => &source.settings.bridge.behaviour.image,
         };
         match &source.settings.image_prefix {
             None => image.clone(),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, ExecAction, Probe,
-    ResourceRequirements, SecurityContext, TCPSocketAction, Volume, VolumeMount,
+    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, ExecAction, HTTPGetAction,
+    Probe, ResourceRequirements, SecurityContext, TCPSocketAction, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -114,6 +114,13 @@ impl Rhythm {
     pub(super) fn tcp(self, port: u16) -> Probe {
         let tcp_socket = TCPSocketAction { port: IntOrString::Int(port.into()), host: None };
         Probe { tcp_socket: Some(tcp_socket), ..self.probe() }
+    }
+
+    /// Whether a page is served well.
+    pub(super) fn http(self, port: u16, path: &str) -> Probe {
+        let port = IntOrString::Int(port.into());
+        let http_get = HTTPGetAction { port, path: Some(path.to_owned()), ..HTTPGetAction::default() };
+        Probe { http_get: Some(http_get), ..self.probe() }
     }
 
     /// Whether a command in the container succeeds.

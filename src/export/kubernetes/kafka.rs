@@ -35,7 +35,8 @@ pub(super) fn stateful_set(source: Source<'_>) -> StatefulSet {
         source,
         Pods {
             component: Component::Kafka,
-            workload: &workload,
+            user: workload.user,
+            stop_grace: workload.stop_grace,
             init_containers: Vec::new(),
             containers: vec![broker(source, &workload)],
             volumes: vec![config_volume("config", CONFIG), scratch_volume("tmp", "512Mi", false)],

@@ -2,20 +2,28 @@
 
 use serde::Serialize;
 
-use super::{Component, Settings, Source};
-use crate::stack::Stack;
+use super::{Component, Source};
 
 pub(super) const FILE: &str = "kustomization.yaml";
 
-/// Of `kustomize.config.k8s.io/v1beta1`, what the export uses.
+/// Of `kustomize.config.k8s.io`, what the export uses.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Kustomization {
     api_version: &'static str,
     kind: &'static str,
     resources: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    components: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    patches: Vec<Patch>,
     /// Where an operator writes another tag, or the digest that pins it.
     images: Vec<Image>,
+}
+
+#[derive(Debug, Serialize)]
+struct Patch {
+    path: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -43,13 +51,27 @@ impl Image {
     }
 }
 
-pub(super) fn of(resources: Vec<String>, stack: &Stack, settings: &Settings) -> Kustomization {
-    let source = Source { stack, settings };
+/// Of the whole stack.
+pub(super) fn of(source: Source<'_>, resources: Vec<String>, components: Vec<String>) -> Kustomization {
     Kustomization {
         api_version: "kustomize.config.k8s.io/v1beta1",
         kind: "Kustomization",
         resources,
+        components,
+        patches: Vec::new(),
         images: Component::STATEFUL.map(|component| Image::parse(&component.image(source))).into(),
+    }
+}
+
+/// Of what is added to it: these patches are applied to what is there.
+pub(super) fn component(source: Source<'_>, component: Component, resource: &str, patches: &[&str]) -> Kustomization {
+    Kustomization {
+        api_version: "kustomize.config.k8s.io/v1alpha1",
+        kind: "Component",
+        resources: vec![resource.to_owned()],
+        components: Vec::new(),
+        patches: patches.iter().map(|path| Patch { path: (*path).to_owned() }).collect(),
+        images: vec![Image::parse(&component.image(source))],
     }
 }
 

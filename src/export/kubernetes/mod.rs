@@ -1,8 +1,10 @@
 //! The stack for a Kubernetes cluster: typed objects, written as YAML.
 //!
 //! Every object is a struct of the Kubernetes API, so a misspelt field does not compile; the few relations that no type
-//! sees are tested (`tests/export`). One [`Manifest`] is one file.
+//! sees are tested (`tests/export`). One [`Manifest`] is one file. What not every stack has is a component of the
+//! kustomization, in a directory of its own.
 
+pub mod bridge;
 mod budgets;
 mod component;
 mod container;
@@ -24,7 +26,7 @@ use super::ExportedFile;
 use crate::stack::Stack;
 
 pub use component::Component;
-pub use settings::Settings;
+pub use settings::{Bridge, Settings};
 use source::Source;
 use yaml::{checksum, object, yaml};
 
@@ -41,7 +43,10 @@ pub struct Manifest {
     pub objects: Vec<Value>,
 }
 
-/// All objects by file, in the order in which they are applied.
+/// The directory of the bridge to Kafka.
+const BRIDGE: &str = "components/bridge";
+
+/// All objects by file, in the order in which they are applied; the bridge's where it is wanted.
 pub fn manifests(stack: &Stack, settings: &Settings) -> Vec<Manifest> {
     let source = Source { stack, settings };
     let manifest = |file, objects| Manifest { file, objects };
@@ -55,7 +60,8 @@ pub fn manifests(stack: &Stack, settings: &Settings) -> Vec<Manifest> {
     all.push(manifest("networkpolicies.yaml", policies.into()));
     let budgets = Component::STATEFUL.map(|component| object(&budgets::budget(source, component)));
     all.push(manifest("poddisruptionbudgets.yaml", budgets.into()));
-    let services = |component| services::services(source, component).iter().map(object).collect();
+    let services =
+        |component| vec![object(&services::headless(source, component)), object(&services::clients(source, component))];
     all.extend([
         manifest("zookeeper-configmap.yaml", vec![object(&zookeeper::config_map(source))]),
         manifest("zookeeper-services.yaml", services(Component::Zookeeper)),
@@ -68,29 +74,55 @@ pub fn manifests(stack: &Stack, settings: &Settings) -> Vec<Manifest> {
         manifest("mqtt-services.yaml", services(Component::Mqtt)),
         manifest("mqtt-statefulset.yaml", vec![object(&mqtt::stateful_set(source))]),
     ]);
+    if settings.bridge.wanted {
+        all.push(bridge::manifest(source));
+    }
     all
 }
 
-/// The files of the export's directory, the kustomization among them.
+/// The files of the export's directory: the stack, the kustomization, and the bridge as its component.
 pub fn files(stack: &Stack, settings: &Settings) -> Vec<ExportedFile> {
-    let manifests = manifests(stack, settings);
+    let source = Source { stack, settings };
+    let without = Settings { bridge: Bridge { wanted: false, ..settings.bridge.clone() }, ..settings.clone() };
+    let manifests = manifests(stack, &without);
     let mut files: Vec<ExportedFile> = if settings.single_file {
         vec![ExportedFile { name: SINGLE_FILE.to_owned(), contents: text(&manifests) }]
     } else {
-        let file = |manifest: &Manifest| ExportedFile {
-            name: manifest.file.to_owned(),
-            contents: text(std::slice::from_ref(manifest)),
-        };
         manifests.iter().map(file).collect()
     };
-    let kustomization = kustomization::of(files.iter().map(|file| file.name.clone()).collect(), stack, settings);
-    let contents = format!("{HEADER}{}", yaml(&kustomization));
-    files.push(ExportedFile { name: kustomization::FILE.to_owned(), contents });
+    let components = settings.bridge.wanted.then(|| BRIDGE.to_owned()).into_iter().collect();
+    let kustomization = kustomization::of(source, files.iter().map(|file| file.name.clone()).collect(), components);
+    files.push(ExportedFile { name: kustomization::FILE.to_owned(), contents: headed(&yaml(&kustomization)) });
+    files.extend(bridge_files(stack, settings));
     files
+}
+
+fn bridge_files(stack: &Stack, settings: &Settings) -> Vec<ExportedFile> {
+    let wanted = Settings { bridge: Bridge { wanted: true, ..settings.bridge.clone() }, ..settings.clone() };
+    let source = Source { stack, settings: &wanted };
+    let [config, set] = mqtt::beside_a_bridge(source);
+    let all = [
+        bridge::manifest(source),
+        Manifest { file: "mqtt-configmap-patch.yaml", objects: vec![config] },
+        Manifest { file: "mqtt-statefulset-patch.yaml", objects: vec![set] },
+    ];
+    let [bridge, patches @ ..] = all.each_ref().map(|manifest| manifest.file);
+    let kustomization = kustomization::component(source, Component::Bridge, bridge, &patches);
+    let kustomization = ExportedFile { name: kustomization::FILE.to_owned(), contents: headed(&yaml(&kustomization)) };
+    let within = |file: ExportedFile| ExportedFile { name: format!("{BRIDGE}/{}", file.name), ..file };
+    all.iter().map(file).chain([kustomization]).map(within).collect()
+}
+
+fn file(manifest: &Manifest) -> ExportedFile {
+    ExportedFile { name: manifest.file.to_owned(), contents: text(std::slice::from_ref(manifest)) }
+}
+
+fn headed(text: &str) -> String {
+    format!("{HEADER}{text}")
 }
 
 /// Manifests as one stream of YAML documents.
 pub fn text(manifests: &[Manifest]) -> String {
     let documents: Vec<String> = manifests.iter().flat_map(|manifest| &manifest.objects).map(yaml).collect();
-    format!("{HEADER}{}", documents.join("---\n"))
+    headed(&documents.join("---\n"))
 }

@@ -5,14 +5,17 @@ use k8s_openapi::api::core::v1::{
     ConfigMap, Container, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeProjection,
 };
 
+use serde_json::json;
+use serde_yaml::Value;
+
 use super::container::{
     Rhythm, SECRET_MODE, Size, config_volume, container, files, mount, mount_read_only, ports, scratch_volume, texts,
 };
 use super::pods::{DATA, Pods};
-use super::{Component, Source, checksum, pods};
+use super::{Component, Source, bridge, checksum, object, pods};
 use crate::config::mosquitto;
 use crate::stack::ports::PortName;
-use crate::stack::{image, sizes};
+use crate::stack::{Stack, image, sizes};
 use crate::target::Target;
 use crate::workload::Workload;
 use crate::workload::build::mosquitto_workload;
@@ -23,12 +26,16 @@ pub const CREDENTIALS: &str = "mqtt-credentials";
 pub const PEER: &str = "mqtt-peer";
 /// The Secret with the password of the bridge to Kafka; without it, no such user is let in.
 pub const BRIDGE: &str = "mqtt-bridge";
+/// The Secret with the password of the probe; without it, each pod makes one of its own.
+pub const PROBE: &str = "mqtt-probe";
 /// The Secret with the certificate for 8883.
 pub const TLS: &str = "mqtt-tls";
 /// How many Secrets with devices the pods look for. Their number is part of the pods, so it does not follow the devices.
 pub const DEVICE_SHARDS: usize = 16;
 /// What one Secret of devices holds.
 pub const SHARD_KEYS: [&str; 4] = ["passwd", "acl", "shards", "generation"];
+/// What it holds besides, for the bridge: to whom the devices belong.
+pub const OWNERS_KEY: &str = "owners";
 
 /// The name of one Secret of devices.
 pub fn shard_name(index: usize) -> String {
@@ -36,11 +43,41 @@ pub fn shard_name(index: usize) -> String {
 }
 
 const CONFIG: &str = "mqtt-config";
+const MOSQUITTO_CONF: &str = "mosquitto.conf";
+/// The server's container.
+const SERVER: &str = "mqtt";
 const SCRIPT: &str = include_str!("scripts/accounts.sh");
 
-/// What every pod runs: none of it depends on the ordinal.
+/// What every pod runs: none of it depends on the ordinal. Beside a bridge, it keeps more for those who are away.
 fn workload(source: Source<'_>) -> Workload {
-    mosquitto_workload(source.stack, &Target::Kubernetes)
+    let workload = |stack: &Stack| mosquitto_workload(stack, &Target::Kubernetes);
+    if !source.settings.bridge.wanted {
+        return workload(source.stack);
+    }
+    let mut stack = source.stack.clone();
+    stack.mosquitto.max_queued_messages = stack.mosquitto.max_queued_messages.max(bridge::QUEUED);
+    let alone = workload(&stack);
+    Workload { memory: alone.memory.max(bridge::MOSQUITTO_MEMORY), ..alone }
+}
+
+/// What of the pods is otherwise beside a bridge, as patches of what they are without one.
+pub(super) fn beside_a_bridge(source: Source<'_>) -> [Value; 2] {
+    let configured = files(&workload(source));
+    let pods = object(&stateful_set(source));
+    let template = &pods["spec"]["template"];
+    let limit = &template["spec"]["containers"][0]["resources"]["limits"]["memory"];
+    let named = |kind: &str, version: &str, name: &str| {
+        let metadata = json!({ "name": name, "namespace": source.stack.namespace });
+        json!({ "apiVersion": version, "kind": kind, "metadata": metadata })
+    };
+    let mut config = named("ConfigMap", "v1", CONFIG);
+    config["data"] = json!({ MOSQUITTO_CONF: configured[MOSQUITTO_CONF] });
+    let mut set = named("StatefulSet", "apps/v1", Component::Mqtt.name());
+    set["spec"] = json!({ "template": {
+        "metadata": { "annotations": template["metadata"]["annotations"] },
+        "spec": { "containers": [{ "name": SERVER, "resources": { "limits": { "memory": limit } } }] },
+    } });
+    [object(&config), object(&set)]
 }
 
 pub(super) fn config_map(source: Source<'_>) -> ConfigMap {
@@ -60,7 +97,8 @@ pub(super) fn stateful_set(source: Source<'_>) -> StatefulSet {
         source,
         Pods {
             component: Component::Mqtt,
-            workload: &workload,
+            user: workload.user,
+            stop_grace: workload.stop_grace,
             init_containers: vec![accounts(source, "accounts", "setup")],
             containers: vec![server(source, &workload), accounts(source, "reload", "watch")],
             volumes: vec![
@@ -96,7 +134,7 @@ fn server(source: Source<'_>, workload: &Workload) -> Container {
             mount_read_only("config", image::OWN_CONFIG),
             mount_read_only("run", image::OWN_RUN),
         ]),
-        ..container(source, Component::Mqtt, "mqtt", &size)
+        ..container(source, Component::Mqtt, SERVER, &size)
     }
 }
 
@@ -123,6 +161,7 @@ fn secrets() -> Volume {
         source_of(CREDENTIALS, "credentials", &["mqtt-username", "mqtt-password"], false),
         source_of(PEER, "peer", &["password"], true),
         source_of(BRIDGE, "bridge", &["password"], true),
+        source_of(PROBE, "probe", &["password"], true),
         source_of(TLS, "tls", &["tls.crt", "tls.key"], true),
     ];
     let shard = |index| source_of(&shard_name(index), &format!("devices/{index}"), &SHARD_KEYS, true);

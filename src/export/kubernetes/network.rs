@@ -66,6 +66,9 @@ fn egress(component: Component) -> Vec<NetworkPolicyEgressRule> {
         Component::Kafka => vec![to(Component::Zookeeper, |port| !port.peers_only), to(Component::Kafka, |_| true)],
         Component::Mqtt => vec![to(Component::Mqtt, |port| port.name == "mqtt")],
         Component::Topics => vec![to(Component::Kafka, |_| true)],
+        Component::Bridge => {
+            vec![to(Component::Mqtt, |port| port.name == "mqtt"), to(Component::Kafka, |_| true)]
+        }
     };
     rules.push(names());
     rules

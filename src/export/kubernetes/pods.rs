@@ -1,6 +1,7 @@
 //! Pods that keep data: their StatefulSet, and where they are scheduled.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{
     StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec, StatefulSetUpdateStrategy,
@@ -14,18 +15,19 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{Component, Source};
-use crate::stack::names;
-use crate::workload::Workload;
 
 /// The annotation whose change replaces pods.
 pub(super) const CHECKSUM: &str = "sosstack/config-checksum";
 /// The volume with the pod's data.
 pub(super) const DATA: &str = "data";
 
-/// What differs between the three systems.
+/// What differs between the components.
 pub(super) struct Pods<'a> {
     pub component: Component,
-    pub workload: &'a Workload,
+    /// The image's user, and the group of the same number.
+    pub user: u32,
+    /// How long they may take to end by themselves.
+    pub stop_grace: Duration,
     pub init_containers: Vec<Container>,
     pub containers: Vec<Container>,
     pub volumes: Vec<Volume>,
@@ -37,11 +39,11 @@ pub(super) struct Pods<'a> {
     pub checksum: String,
 }
 
-/// The StatefulSet of a system.
+/// The StatefulSet of a component.
 pub(super) fn stateful_set(source: Source<'_>, pods: Pods<'_>) -> StatefulSet {
     let (component, stack) = (pods.component, source.stack);
     let spec = StatefulSetSpec {
-        service_name: Some(names::headless(component.system())),
+        service_name: Some(component.headless()),
         replicas: Some(component.replicas(stack).into()),
         selector: component.selector(),
         // Peers need each other before any of them is ready.
@@ -71,9 +73,9 @@ fn template(source: Source<'_>, pods: Pods<'_>) -> PodTemplateSpec {
         init_containers: Some(pods.init_containers).filter(|containers| !containers.is_empty()),
         containers: pods.containers,
         volumes: Some(pods.volumes),
-        termination_grace_period_seconds: i64::try_from(pods.workload.stop_grace.as_secs()).ok(),
+        termination_grace_period_seconds: i64::try_from(pods.stop_grace.as_secs()).ok(),
         share_process_namespace: pods.share_processes.then_some(true),
-        ..pod(source, component, pods.workload.user)
+        ..pod(source, component, pods.user)
     };
     PodTemplateSpec { metadata: Some(pod_metadata(source, component, pods.checksum)), spec: Some(spec) }
 }

@@ -7,26 +7,30 @@ use super::component::Port;
 use super::{Component, Source};
 use crate::stack::names;
 
-/// The headless service and the one for clients.
-pub(super) fn services(source: Source<'_>, component: Component) -> [Service; 2] {
-    let headless = ServiceSpec {
+/// Gives each pod a name of its own.
+pub(super) fn headless(source: Source<'_>, component: Component) -> Service {
+    let spec = ServiceSpec {
         cluster_ip: Some("None".to_owned()),
         // Peers look for each other before any of them is ready.
         publish_not_ready_addresses: Some(true),
         ..spec(component, |_| true)
     };
-    let clients = ServiceSpec {
+    service(source, component, component.headless(), spec)
+}
+
+/// Leads to whichever pod is ready.
+pub(super) fn clients(source: Source<'_>, component: Component) -> Service {
+    let spec = ServiceSpec {
         type_: Some("ClusterIP".to_owned()),
         // A client that reconnects should find its session, which lies on one of the two only.
         session_affinity: (component == Component::Mqtt).then(|| "ClientIP".to_owned()),
         ..spec(component, |port| !port.peers_only)
     };
-    let service = |name: String, spec| Service {
-        metadata: component.metadata(source.stack, name),
-        spec: Some(spec),
-        status: None,
-    };
-    [service(names::headless(component.system()), headless), service(names::clients(component.system()), clients)]
+    service(source, component, names::clients_of(component.name()), spec)
+}
+
+fn service(source: Source<'_>, component: Component, name: String, spec: ServiceSpec) -> Service {
+    Service { metadata: component.metadata(source.stack, name), spec: Some(spec), status: None }
 }
 
 fn spec(component: Component, wanted: impl Fn(&Port) -> bool) -> ServiceSpec {

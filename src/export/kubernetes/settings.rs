@@ -1,6 +1,7 @@
 //! What a cluster is told beyond the stack, and whether Kubernetes takes it.
 
 use crate::about::Remedy;
+use crate::export::bridge::Behaviour;
 use crate::failure::Failure;
 use crate::stack::Stack;
 use crate::stack::rules::{is_dns_label, is_dns_name};
@@ -19,6 +20,23 @@ pub struct Settings {
     pub own_namespace: bool,
     /// One file beside the kustomization instead of one a kind.
     pub single_file: bool,
+    pub bridge: Bridge,
+}
+
+/// The bridge to Kafka, which every export holds as a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bridge {
+    /// Whether the component is part of what is applied.
+    pub wanted: bool,
+    /// The size of its volume, as [`Storage`].
+    pub storage: String,
+    pub behaviour: Behaviour,
+}
+
+impl Default for Bridge {
+    fn default() -> Self {
+        Self { wanted: false, storage: "10Gi".to_owned(), behaviour: Behaviour::default() }
+    }
 }
 
 /// The size of each pod's volume, as Kubernetes writes quantities.
@@ -39,6 +57,7 @@ impl Default for Settings {
             pull_secret: None,
             own_namespace: false,
             single_file: false,
+            bridge: Bridge::default(),
         }
     }
 }
@@ -62,6 +81,7 @@ impl Settings {
             ("--zookeeper-storage", &self.storage.zookeeper),
             ("--kafka-storage", &self.storage.kafka),
             ("--mqtt-storage", &self.storage.mqtt),
+            ("--bridge-storage", &self.bridge.storage),
         ];
         let wrong = sizes.into_iter().filter(|(_, size)| !is_size(size));
         problems.extend(wrong.map(|(option, size)| {

@@ -34,7 +34,8 @@ pub(super) fn stateful_set(source: Source<'_>) -> StatefulSet {
         source,
         Pods {
             component: Component::Zookeeper,
-            workload: &workload,
+            user: workload.user,
+            stop_grace: workload.stop_grace,
             init_containers: Vec::new(),
             containers: vec![node(source, &workload)],
             volumes: vec![

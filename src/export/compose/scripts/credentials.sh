@@ -14,6 +14,9 @@ passwords=/credentials/passwords
 probe=sosstack-probe
 shared=/mosquitto/credentials
 owner=1883:1883
+# The bridge's passwords, as files that its user alone may read.
+bridge=/bridge
+bridge_owner=65532:65532
 
 fail() {
     echo "credentials: $1" >&2
@@ -23,10 +26,10 @@ fail() {
 # 144 random bits, 24 characters that need no quoting.
 password() { head -c 18 /dev/urandom | base64 | tr '+/' '-_'; }
 
-# What has been written to FILE.new becomes FILE, for Mosquitto's user alone.
+# What has been written to FILE.new becomes FILE, for OWNER alone; by default, for Mosquitto's user.
 publish() {
     chmod 600 "$1.new"
-    chown "$owner" "$1.new"
+    chown "${2:-$owner}" "$1.new"
     mv -f "$1.new" "$1"
 }
 
@@ -50,6 +53,10 @@ ensure() {
     # The health check's login, as options of mosquitto_pub: a command line could be read by others.
     printf -- '-u %s\n-P %s\n' "$probe" "$(show "$probe")" >"$shared/mosquitto_pub.new"
     publish "$shared/mosquitto_pub"
+    for user in sos_bridge "$probe"; do
+        show "$user" >"$bridge/$user.new"
+        publish "$bridge/$user" "$bridge_owner"
+    done
     echo "credentials: $(grep -c '' "$users") logins are ready" >&2
 }
 

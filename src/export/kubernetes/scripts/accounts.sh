@@ -28,6 +28,24 @@ peer_password() {
     fi
 }
 
+# The password of the probe. Without a Secret of its own this pod has made one.
+probe_password() {
+    if [ -s "$secrets/probe/password" ]; then
+        cat "$secrets/probe/password"
+    else
+        cat "$run/probe-password"
+    fi
+}
+
+# The login of the readiness probe, as options of its tool: a command line could be read by others.
+write_probe_login() {
+    mkdir -p "$run/probe"
+    for tool in mosquitto_sub mosquitto_pub; do
+        printf '%s\n' '-u sosstack-probe' "-P $1" >"$run/probe/$tool.new"
+        mv "$run/probe/$tool.new" "$run/probe/$tool"
+    done
+}
+
 # Whether all Secrets of devices are of one export: while they are being replaced they are not.
 devices_belong_together() {
     [ -f "$secrets/devices/0/shards" ] || return 0
@@ -70,8 +88,8 @@ assemble() {
         say "the Secrets mqtt-devices-N are not of one export (yet): apply all of them"
         return 1
     fi
-    printf '%s:%s\n' "$user" "$password" bridge "$(peer_password "$password")" \
-        sosstack-probe "$(cat "$run/probe-password")" >"$run/passwd.new"
+    probe=$(probe_password) || return 1
+    printf '%s:%s\n' "$user" "$password" bridge "$(peer_password "$password")" sosstack-probe "$probe" >"$run/passwd.new"
     if [ -s "$secrets/bridge/password" ]; then
         printf '%s:%s\n' sos_bridge "$(cat "$secrets/bridge/password")" >>"$run/passwd.new"
     fi
@@ -91,6 +109,7 @@ assemble() {
         mv "$run/tls.key.new" "$run/tls.key"
         mv "$run/tls.crt.new" "$run/tls.crt"
     fi
+    write_probe_login "$probe"
     mv "$run/passwd.new" "$run/passwd"
     mv "$run/acl.new" "$run/acl"
     say "$(grep -c : "$run/passwd") accounts"
@@ -112,13 +131,8 @@ link_changed() {
 version() { readlink "$secrets/..data"; }
 
 setup() {
-    mkdir -p "$run/conf.d" "$run/probe"
-    if [ ! -s "$run/probe-password" ]; then
-        head -c 32 /dev/urandom | digest >"$run/probe-password"
-        for tool in mosquitto_sub mosquitto_pub; do
-            printf '%s\n' '-u sosstack-probe' "-P $(cat "$run/probe-password")" >"$run/probe/$tool"
-        done
-    fi
+    mkdir -p "$run/conf.d"
+    [ -s "$run/probe-password" ] || head -c 32 /dev/urandom | digest >"$run/probe-password"
     until version >"$run/version" && assemble; do sleep 5; done
     rm -f "$run/conf.d/bridge.conf" "$run/conf.d/tls.conf"
     link_changed || true
