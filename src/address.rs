@@ -52,7 +52,7 @@ impl Address {
             Self::Mqtt(topic) => topic.contains(['#', '+']),
         };
         if has_wildcard {
-            return Err(refuse(text, "a message goes to one topic, so it may hold no wildcard"));
+            return Err(refuse(text, "a message goes to exactly one topic, so wildcards are not allowed"));
         }
         Ok(address)
     }
@@ -81,9 +81,9 @@ pub fn filter_problem(filter: &str) -> Option<&'static str> {
     let levels: Vec<&str> = filter.split('/').collect();
     let (last, others) = levels.split_last()?;
     if others.iter().any(|level| level.contains('#')) || (last.contains('#') && *last != "#") {
-        Some("# stands alone, as the last level")
+        Some("# must be the whole last level")
     } else if levels.iter().any(|level| level.contains('+') && *level != "+") {
-        Some("+ stands for one whole level")
+        Some("+ must be a whole level")
     } else {
         None
     }
@@ -114,14 +114,17 @@ mod tests {
     #[test]
     fn names_that_no_broker_has_are_refused_in_words() {
         let words = |text: &str| Address::parse(text).unwrap_err().to_string();
-        assert_eq!(words("a/#/b"), "\"a/#/b\" is not a valid topic: # stands alone, as the last level");
-        assert_eq!(words("a/b+"), r#""a/b+" is not a valid topic: + stands for one whole level"#);
-        assert!(words("a/\n").contains("no control characters"));
+        assert_eq!(words("a/#/b"), "\"a/#/b\" is not a valid topic: # must be the whole last level");
+        assert_eq!(words("a/b+"), r#""a/b+" is not a valid topic: + must be a whole level"#);
+        assert!(words("a/\n").contains("must not contain control characters"));
         let long = words(&format!("a/{}", "b".repeat(65_535)));
-        assert!(long.len() < 200 && long.contains("b\"… is not a valid topic: an MQTT topic has 65,535"), "{long}");
+        assert!(
+            long.len() < 200 && long.contains("b\"… is not a valid topic: an MQTT topic has at most 65,535"),
+            "{long}"
+        );
         assert!(words("emergency created").contains("only letters"));
         assert!(words("kafka:").contains("empty"));
-        assert!(Address::parse_single("device/+/alert").unwrap_err().to_string().contains("no wildcard"));
-        assert!(Address::parse_single("emergency.*").unwrap_err().to_string().contains("no wildcard"));
+        assert!(Address::parse_single("device/+/alert").unwrap_err().to_string().contains("wildcards are not allowed"));
+        assert!(Address::parse_single("emergency.*").unwrap_err().to_string().contains("wildcards are not allowed"));
     }
 }

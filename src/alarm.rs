@@ -16,7 +16,7 @@ pub fn ensure_meant(about: &About, real_emergencies: bool, what: &str, does: &st
     Err(Failure::Usage {
         cause: format!("{what} on {about}, not on a stack of this machine"),
         remedy: Remedy::words(format!(
-            "--context {LOCAL} speaks to the local stack; --real-emergencies {does} there all the same"
+            "--context {LOCAL} selects the local stack; --real-emergencies {does} there anyway"
         )),
     })
 }
@@ -33,7 +33,7 @@ mod tests {
         assert!(ask(&here, false).is_ok() && ask(&here, true).is_ok() && ask(&there, true).is_ok());
         let refused = ask(&there, false).unwrap_err();
         assert_eq!(refused.to_string(), "buttons are pressed on context prod, not on a stack of this machine");
-        assert!(refused.remedy().unwrap().as_str().ends_with("--real-emergencies presses there all the same"));
+        assert!(refused.remedy().unwrap().as_str().ends_with("--real-emergencies presses there anyway"));
         assert_eq!(refused.exit_code(), 2);
     }
 }

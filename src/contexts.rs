@@ -195,8 +195,10 @@ impl Cluster {
             (false, _) => Transport::Tcp,
             (true, Some(ca_file)) => Transport::Tls { ca_file: ca_file.clone() },
             (true, None) => bail!(Failure::Usage {
-                cause: format!("{text} needs the certificate of its authority"),
-                remedy: Remedy::words("--ca FILE, which may be the system's: /etc/ssl/certs/ca-certificates.crt"),
+                cause: format!("{text} needs a CA certificate"),
+                remedy: Remedy::words(
+                    "name one with --ca FILE, such as the system's: /etc/ssl/certs/ca-certificates.crt"
+                ),
             }),
         };
         let login = match server.username {
@@ -289,7 +291,7 @@ impl Server {
         let url = Url::parse(text).map_err(|error| refuse(format!("{text:?} is not a URL: {error}")))?;
         if url.password().is_some() {
             // Not repeated here: it holds the password.
-            let cause = "a password has no place in a URL, which others can see".to_owned();
+            let cause = "a password must not be in a URL, where others can see it".to_owned();
             return Err(Failure::Usage { cause, remedy: Remedy::words(format!("put it into {MQTT_PASSWORD}")) });
         }
         let (tls, port) = match url.scheme() {
@@ -298,7 +300,7 @@ impl Server {
             other => return Err(refuse(format!("{other}:// is not MQTT over TCP or TLS"))),
         };
         let host =
-            url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| refuse(format!("{text:?} names no host")))?;
+            url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| refuse(format!("{text:?} has no host")))?;
         let address = Address { host: host.trim_matches(['[', ']']).to_owned(), port: url.port().unwrap_or(port) };
         let username = percent_decode_str(url.username()).decode_utf8();
         let username = username.map_err(|_| refuse(format!("the user in {text:?} is not UTF-8")))?.into_owned();
@@ -331,7 +333,7 @@ mod tests {
         assert!(words("mqtt://%ff@host").contains("not UTF-8"));
         assert!(words("nonsense").contains("not a URL"));
         let secret = words("mqtt://user:secret@host");
-        assert!(secret.contains("no place") && !secret.contains("secret@"), "{secret}");
+        assert!(secret.contains("must not be in a URL") && !secret.contains("secret@"), "{secret}");
     }
 
     #[test]

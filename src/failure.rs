@@ -61,11 +61,11 @@ pub fn remedy(error: &anyhow::Error) -> Option<Remedy> {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             let prune = About::this_machine().command("prune");
             Some(Remedy::words(format!(
-                "free some space (df -h shows where it is short; {prune} removes what nobody needs)"
+                "free some space (df -h shows where it is short; {prune} removes unused caches)"
             )))
         }
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => Some(Remedy::words(
-            "make it writable for you, or keep sosstack's files elsewhere: XDG_DATA_HOME, XDG_CACHE_HOME",
+            "make it writable by you, or keep sosstack's files elsewhere: XDG_DATA_HOME, XDG_CACHE_HOME",
         )),
         _ => None,
     }

@@ -62,7 +62,7 @@ impl FromStr for Until {
 
 /// What else may be written.
 const WAYS: &str =
-    "how long ago (5m, 7d), a time (2026-11-24T16:00, 16:00, 13 digits of epoch milliseconds) or an offset";
+    "a duration ago (5m, 7d), a time (2026-11-24T16:00, 16:00, 13 digits of epoch milliseconds) or an offset";
 /// So many digits are epoch milliseconds, from 2001 to 2286, as Kafka's tools print them. No partition has as many
 /// messages; `offset:` goes before an offset that looks like a time all the same.
 const EPOCH_DIGITS: usize = 13;

@@ -79,15 +79,15 @@ impl Reach {
 
     /// The failure of whoever needs Kafka where none is named.
     pub fn no_kafka() -> anyhow::Error {
-        nowhere("Kafka cluster", "--bootstrap HOST:PORT names one")
+        nowhere("Kafka cluster", "name one with --bootstrap HOST:PORT")
     }
 
     /// The failure of whoever needs MQTT where none is named.
     pub fn no_mqtt() -> anyhow::Error {
-        nowhere("MQTT server", "--mqtt mqtt://HOST:PORT names one")
+        nowhere("MQTT server", "name one with --mqtt mqtt://HOST:PORT")
     }
 }
 
 fn nowhere(what: &str, remedy: &str) -> anyhow::Error {
-    Failure::Usage { cause: format!("no {what} is named"), remedy: Remedy::words(remedy) }.into()
+    Failure::Usage { cause: format!("no {what} is given"), remedy: Remedy::words(remedy) }.into()
 }

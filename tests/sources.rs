@@ -194,3 +194,59 @@ fn documents_name_the_image_that_make_image_makes() {
         assert!(others.is_empty(), "{document}: {others:?}");
     }
 }
+
+/// What reads like a translation, and what to write instead. A phrase is here when it has come back, and when no idiomatic
+/// sentence has it.
+const TRANSLATED: [(&str, &str); 21] = [
+    (r"(?:[^e]|[^r]e) is no [a-z]+ (?:name|id|filter|version)\b", "is not a valid …"),
+    (r"\bstands? (?:twice|alone|there|still)\b", "appears twice; is on its own; is stuck"),
+    (r"\b(?:whatever|everything|what) stands (?:in|there)\b", "whatever it contains"),
+    (r"(?:^|[.;:,] )who (?:wants|needs|reads|asks)\b", "if you want …"),
+    (r"\b(?:needs?|is|are)(?: \w+)? no more\b", "no longer"),
+    (r"\bfor want of\b", "for lack of"),
+    (r"\b(?:is|are) to be had\b", "is available"),
+    (r"\bsmall (?:and|or) capital letters\b", "ignoring case"),
+    (r"\btakes? \S+ and \S+ (?:letters )?for the same\b", "does not distinguish"),
+    (r"\b(?:go|goes|going|gone|went) round\b", "makes the round trip; loops"),
+    (r"\bsays what(?:,| and)\b", "lists them"),
+    (r"\ball the same\b", "anyway; still"),
+    (r"\b(?:trying on|connecting again|taken up again)\b", "still trying; reconnecting; resumed"),
+    (r"\banew\b", "again; newly"),
+    (r"\b(?:readable|writable) for\b", "readable by"),
+    (r"\bone a line\b|\ba line each\b", "one per line"),
+    (r"\bhalf-way\b", "halfway"),
+    (r"\blet us\b", "the imperative"),
+    (r"\bnobody knows\b", "is unknown"),
+    (r"\b(?:is|are) told from\b", "is distinguished from"),
+    (r"\bat the most\b", "at most"),
+];
+
+/// Help, messages and documents are read by people who are in a hurry.
+#[test]
+fn no_text_reads_like_a_translation() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for path in sources(&root.join("src")) {
+        let name = path.strip_prefix(root).unwrap().display().to_string();
+        // Help texts are comments.
+        let of_help = |line: &&str| name.starts_with("src/cli/") && line.trim_start().starts_with("///");
+        let text = fs::read_to_string(&path).unwrap();
+        let help = text.lines().enumerate().filter(|(_, line)| of_help(line));
+        lines.extend(help.map(|(number, line)| (format!("{name}:{}", number + 1), line.to_owned())));
+        lines.extend(code(&path).into_iter().map(|(number, line)| (format!("{name}:{number}"), line)));
+    }
+    let documents = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let at_the_top = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root.join(name));
+    for path in documents.filter(|path| path.extension().is_some_and(|kind| kind == "md")).chain(at_the_top) {
+        let name = path.strip_prefix(root).unwrap().display().to_string();
+        let text = fs::read_to_string(&path).unwrap();
+        lines.extend(text.lines().enumerate().map(|(at, line)| (format!("{name}:{}", at + 1), line.to_owned())));
+    }
+    let mut found = Vec::new();
+    for (phrase, instead) in TRANSLATED {
+        let phrase = Regex::new(&format!("(?i){phrase}")).unwrap();
+        let such = lines.iter().filter(|(_, line)| phrase.is_match(line));
+        found.extend(such.map(|(place, line)| format!("{place}: {} (write: {instead})", line.trim())));
+    }
+    assert!(found.is_empty(), "write these as an editor would:\n{}", found.join("\n"));
+}

@@ -60,9 +60,9 @@ pub fn sample(line: &[u8], now: i64, mapper: &Mapper) -> Result<Option<Received>
 
 fn of_envelope(line: &[u8], now: i64) -> Result<Received, String> {
     let envelope = Envelope::parse(line).map_err(|error| error.to_string())?;
-    let topic = envelope.topic.ok_or("it names no topic")?;
+    let topic = envelope.topic.ok_or("it has no topic")?;
     if envelope.broker == Some(Broker::Kafka) {
-        return Err(format!("{topic} is Kafka's; the bridge takes MQTT's messages"));
+        return Err(format!("{topic} is a Kafka topic; the bridge takes MQTT messages"));
     }
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let property = |(name, value): (Vec<u8>, Option<Vec<u8>>)| (text(name), text(value.unwrap_or_default()));

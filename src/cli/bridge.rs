@@ -12,7 +12,7 @@ use super::clients::ClusterArgs;
 use crate::duration::parse as duration;
 
 const SAMPLES: &str = "\
-Samples are read from stdin, one a line: an envelope as `sosstack sub -o json` prints it, of which
+Samples are read from stdin, one per line: an envelope as `sosstack sub -o json` prints it, of which
 only topic and value are needed, or a topic and its payload as `mosquitto_sub -v` prints them.
 
 The exit code is 0 whatever becomes of the samples, and 2 where the routes are invalid or a line

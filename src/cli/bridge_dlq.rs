@@ -15,7 +15,8 @@ use crate::place::{From, Until};
 pub struct DlqArgs {
     #[command(subcommand)]
     pub command: DlqCommand,
-    /// A routes file, merged over the built-in routes [default: what up --bridge-routes named, else the built-in routes]
+    /// A routes file, merged over the built-in routes [default: the file given to up --bridge-routes, else the
+    /// built-in routes]
     #[arg(long, value_name = "FILE", global = true)]
     pub routes: Option<PathBuf>,
     #[command(flatten)]
@@ -24,69 +25,69 @@ pub struct DlqArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum DlqCommand {
-    /// List dead letters in the order of their time
+    /// List dead letters, oldest first
     #[command(visible_alias = "ls")]
     List(ChoiceArgs),
     /// Show one dead letter: its headers and the original bytes
     Show {
-        /// Its partition and offset, as list prints them
+        /// Its partition and offset, as printed by list
         #[arg(value_name = "PARTITION:OFFSET")]
         id: LetterId,
-        /// Print the original bytes alone, unchanged
+        /// Print only the original bytes, unchanged
         #[arg(long)]
         raw: bool,
     },
-    /// Run dead letters through today's routes and send what they become; shows the plan first
+    /// Map dead letters by the current routes and send the results; shows the plan first
     Replay(ReplayArgs),
 }
 
 /// Which dead letters.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Which dead letters")]
+#[command(next_help_heading = "Selection")]
 pub struct ChoiceArgs {
-    /// From there on: beginning, how long ago (5m, 7d), a time (2026-11-24T16:00, epoch milliseconds) or an offset
+    /// Start at: beginning, a duration ago (5m, 7d), a time (2026-11-24T16:00, epoch milliseconds) or an offset
     /// [default: beginning]
     #[arg(long, value_name = "PLACE")]
     pub from: Option<From>,
-    /// Only those before a time or an offset
+    /// Stop before this time or offset
     #[arg(long, value_name = "PLACE")]
     pub until: Option<Until>,
-    /// Only those whose reason contains this text, in small or capital letters
+    /// Only those whose reason contains this text, ignoring case
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// Only those of this device or user
+    /// Only those from this device or user
     #[arg(long, value_name = "ID")]
     pub device: Option<String>,
-    /// Only those whose MQTT topic fits this filter, such as 'panic/+/press'
+    /// Only those whose MQTT topic matches this filter, such as 'panic/+/press'
     #[arg(long, value_name = "FILTER", value_parser = filter)]
     pub topic: Option<String>,
-    /// Only the newest N
+    /// Only the last N
     #[arg(long, short = 'n', value_name = "N")]
     pub last: Option<usize>,
 }
 
 const REPLAYING: &str = "\
-A record keeps the event id of its message. What cannot be mapped today either stays where it is.
+Each record keeps the event id of its message. What still cannot be mapped stays a dead letter.
 
-The exit code is 1 where a chosen dead letter cannot be replayed.";
+The exit code is 1 if a selected dead letter cannot be replayed.";
 
 #[derive(Debug, Args)]
 #[command(after_help = REPLAYING)]
 pub struct ReplayArgs {
-    /// Only these, as list prints them [default: all that the options below leave]
+    /// Only these, as printed by list [default: all that match the options below]
     #[arg(value_name = "PARTITION:OFFSET")]
     #[arg(conflicts_with_all = ["from", "until", "reason", "device", "topic", "last"])]
     pub ids: Vec<LetterId>,
-    /// Only show the plan
+    /// Show the plan without sending anything
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short = 'y')]
     pub yes: bool,
-    /// Also send emergencies to another cluster than the local stack, where somebody may act on them
+    /// Send emergencies even to a cluster other than the local stack, where somebody may act on them
     #[arg(long)]
     pub real_emergencies: bool,
-    /// How long jq may take for one message
+    /// How long jq may take per message
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub jq_timeout: Duration,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub enum JournalCommand {
-    /// Show what waits on disk: since when, in which lane, for which topic; also while a bridge runs
+    /// Show what is waiting on disk, for which topic, in which lane and since when; works while a bridge is running
     Inspect(InspectArgs),
 }
 

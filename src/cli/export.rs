@@ -10,23 +10,23 @@ use crate::duration::parse as duration;
 
 #[derive(Debug, Subcommand)]
 pub enum ExportCommand {
-    /// Write manifests for a Kubernetes cluster; no secret is in them
+    /// Write manifests for a Kubernetes cluster, without any secrets
     K8s(Box<K8sArgs>),
-    /// Write a file for Docker Compose, for people without sosstack: docker compose up --wait
+    /// Write a Docker Compose file, for people without sosstack: docker compose up --wait
     Compose(ExportComposeArgs),
-    /// Write the Secrets that the manifests refer to: the backend's login and the devices
+    /// Write the Secrets that the manifests refer to: the logins of the backend and the devices
     Secrets(SecretsArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct ExportComposeArgs {
-    /// The directory to write; an earlier export in it is replaced. - prints the Compose file instead
+    /// Directory to write to, replacing an earlier export; - prints the Compose file instead
     #[arg(long, value_name = "DIR", default_value = "compose")]
     pub out: PathBuf,
     /// Add N to every host port [default: the stack file's, else 0]
     #[arg(long, value_name = "N", env = "SOSSTACK_PORT_OFFSET")]
     pub port_offset: Option<u16>,
-    /// What the services are sized for [default: the stack file's, else laptop]
+    /// What to size the services for [default: the stack file's, else laptop]
     #[arg(long, value_enum, env = "SOSSTACK_PROFILE")]
     pub profile: Option<ProfileArg>,
     #[command(flatten)]
@@ -35,44 +35,44 @@ pub struct ExportComposeArgs {
 
 #[derive(Debug, Args)]
 pub struct K8sArgs {
-    /// The directory, new or of an earlier export; - prints everything as one stream
+    /// Directory to write to, new or from an earlier export; - prints everything as one stream
     #[arg(long, value_name = "DIR", default_value = "k8s")]
     pub out: PathBuf,
     #[command(flatten)]
     pub place: PlaceArgs,
-    /// The volumes' StorageClass [default: the cluster's own]
+    /// StorageClass of the volumes [default: the cluster's default]
     #[arg(long, value_name = "NAME")]
     pub storage_class: Option<String>,
-    /// The volume of each ZooKeeper node
+    /// Volume size of each ZooKeeper node
     #[arg(long, value_name = "SIZE", default_value = "10Gi")]
     pub zookeeper_storage: String,
-    /// The volume of each Kafka broker
+    /// Volume size of each Kafka broker
     #[arg(long, value_name = "SIZE", default_value = "100Gi")]
     pub kafka_storage: String,
-    /// The volume of each Mosquitto
+    /// Volume size of each Mosquitto
     #[arg(long, value_name = "SIZE", default_value = "10Gi")]
     pub mqtt_storage: String,
-    /// Apply the bridge to Kafka, too: the component components/bridge, which is always there
+    /// Also apply the bridge to Kafka: the component components/bridge, which is always written
     #[arg(long)]
     pub bridge: bool,
     #[command(flatten)]
     pub bridge_as: BridgeArgs,
-    /// The volume of the bridge's journal
+    /// Volume size of the bridge's journal
     #[arg(long, value_name = "SIZE", default_value = "10Gi")]
     pub bridge_storage: String,
-    /// One file for all objects, beside the kustomization
+    /// Write all objects to one file, beside the kustomization
     #[arg(long)]
     pub single_file: bool,
-    /// What stands before every image's name, such as registry.example.org/mirror
+    /// Prefix for every image name, such as registry.example.org/mirror
     #[arg(long, value_name = "PREFIX")]
     pub image_prefix: Option<String>,
-    /// The Secret by which images are pulled
+    /// Secret to pull the images with
     #[arg(long, value_name = "NAME")]
     pub pull_secret: Option<String>,
-    /// Also make the namespace, and enforce Pod Security "restricted" on everything in it
+    /// Also create the namespace, and enforce Pod Security "restricted" on everything in it
     #[arg(long)]
     pub own_namespace: bool,
-    /// What the services are sized for [default: the stack file's, else full]
+    /// What to size the services for [default: the stack file's, else full]
     #[arg(long, value_enum)]
     pub profile: Option<ProfileArg>,
 }
@@ -104,35 +104,36 @@ pub struct PlaceArgs {
 
 #[derive(Debug, Args)]
 pub struct SecretsArgs {
-    /// The file, readable for you only; - prints the Secrets
+    /// File to write to, readable only by you; - prints the Secrets
     #[arg(long, value_name = "FILE", default_value = "secrets.yaml")]
     pub out: PathBuf,
     /// The namespace [default: the stack file's, else sos-app]
     #[arg(long, short = 'n', value_name = "NAME")]
     pub namespace: Option<String>,
-    /// Only the Secret of this name; may be repeated
+    /// Only the Secret with this name; may be repeated
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
-    /// Print kubectl commands that make the Secrets, instead; no secret is in them
+    /// Print kubectl commands that create the Secrets instead; they contain no secrets
     #[arg(long, conflicts_with_all = ["out", "only"])]
     pub commands: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum VerifyCommand {
-    /// Ask a cluster's pods, by kubectl: quorum, brokers, replicas, topics, MQTT allowed and refused, a press through the bridge
+    /// Check the pods of a cluster with kubectl: quorum, brokers, replicas, topics, MQTT access allowed and refused, a
+    /// press through the bridge
     K8s(VerifyK8sArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct VerifyK8sArgs {
-    /// The context of kubectl [default: its current one]
+    /// kubectl context [default: the current one]
     #[arg(long, value_name = "NAME")]
     pub kube_context: Option<String>,
     /// The namespace [default: the stack file's, else sos-app]
     #[arg(long, short = 'n', value_name = "NAME")]
     pub namespace: Option<String>,
-    /// How long one check may take
+    /// How long each check may take
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
 }

@@ -30,13 +30,13 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0          done
   1          the operation failed
-  2          usage, or an invalid stack file or routes file
+  2          usage error, or an invalid stack file or routes file
   3          no runtime can run the stack here
   4          not ready by the deadline
   130, 143   interrupted by Ctrl-C or SIGTERM";
 
-/// The messaging layer of a personal-safety platform on this machine: ZooKeeper ×3, Kafka ×3 and
-/// Mosquitto, real ones, seeded and proven ready.
+/// Run the messaging layer of a personal-safety platform on this machine: real ZooKeeper ×3, Kafka ×3 and Mosquitto,
+/// seeded and proven ready.
 #[derive(Debug, Parser)]
 #[command(name = "sosstack", version, after_long_help = EXIT_CODES, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
@@ -60,13 +60,13 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub stack: Option<StackName>,
-    /// The stack file [default: sosstack.yaml here or in a folder above, if there is one]
+    /// The stack file [default: sosstack.yaml in this or a parent directory, if there is one]
     #[arg(long, global = true, value_name = "FILE", env = "SOSSTACK_FILE", help_heading = "Global options")]
     pub file: Option<PathBuf>,
-    /// Say nothing on stderr but errors
+    /// Print only errors on stderr
     #[arg(long, short = 'q', global = true, help_heading = "Global options")]
     pub quiet: bool,
-    /// How results are printed on stdout
+    /// How to print results on stdout
     #[arg(
         long,
         global = true,
@@ -83,7 +83,7 @@ pub struct Global {
 pub enum Output {
     /// For people
     Text,
-    /// One documented JSON document, or one a line
+    /// Documented JSON: one document, or one per line
     Json,
 }
 
@@ -95,65 +95,65 @@ pub enum Command {
     Status(StatusArgs),
     /// Check this machine and every layer of the stack; each finding comes with its remedy
     Doctor,
-    /// Show what the services wrote, merged by time
+    /// Show the services' logs, merged by time
     Logs(LogsArgs),
     /// Print addresses and credentials for programs
     Env(EnvArgs),
-    /// Send messages to a Kafka topic or an MQTT topic, each acknowledged
+    /// Send messages to a Kafka or MQTT topic and wait for each acknowledgement
     Pub(messages::PubArgs),
-    /// Receive messages for a program: exact, one a line
+    /// Read messages for a program: unaltered, one per line
     Sub(messages::SubArgs),
-    /// Watch topics of both brokers in one stream, for people
+    /// Watch Kafka and MQTT topics in one stream, for people
     Tail(messages::TailArgs),
-    /// Kafka topics
+    /// Manage Kafka topics; show MQTT topics as a tree
     Topic(TopicArgs),
-    /// Kafka consumer groups
+    /// Inspect and reset Kafka consumer groups
     Group(clients::GroupArgs),
-    /// Other clusters that pub, sub, tail, topic and group may speak to
+    /// Manage other clusters that pub, sub, tail, topic and group can use
     #[command(subcommand)]
     Context(clients::ContextCommand),
-    /// MQTT devices and their credentials
+    /// Manage MQTT devices and their credentials
     #[command(subcommand)]
     Device(DeviceCommand),
-    /// Simulate devices: each connects, walks, sends its pulse, falls, presses; afterwards they are gone
+    /// Simulate devices that connect, walk, send heart rates, fall and press; they are removed afterwards
     Simulate(simulate::SimulateArgs),
-    /// What simulated devices sent, and whether Kafka has it
+    /// Check whether Kafka has what simulated devices sent
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
-    /// Follow a press hop by hop: device, Mosquitto, bridge, Kafka, and the groups that have committed it
+    /// Follow a press hop by hop: device, Mosquitto, bridge, Kafka, and the groups that committed it
     Trace(trace::TraceArgs),
-    /// Make the topics and devices that the stack names; changes nothing that is right already
+    /// Create the stack's topics and devices; leaves what is already right unchanged
     Seed(SeedArgs),
     /// Print the effective stack as YAML
     Config(ConfigArgs),
-    /// Write the stack as files for those who run it elsewhere
+    /// Write the stack as files, to run it elsewhere
     #[command(subcommand)]
     Export(export::ExportCommand),
     /// Prove that an exported stack works where it runs
     #[command(subcommand)]
     Verify(export::VerifyCommand),
-    /// The bridge, which brings the devices' MQTT messages to Kafka
+    /// Run and inspect the bridge, which brings the devices' MQTT messages to Kafka
     #[command(subcommand)]
     Bridge(bridge::BridgeCommand),
-    /// Stop services, keeping everything
+    /// Stop services without removing anything
     Stop(ServicesArgs),
     /// Start stopped services
     Start(StartArgs),
-    /// Stop services and start them again, proven ready
+    /// Restart services and wait until they are proven ready
     Restart(StartArgs),
-    /// Remove the stack's services; its data stays unless --volumes
+    /// Remove the stack's services; its data is kept unless --volumes is given
     Down(DownArgs),
     /// List all stacks on this machine
     List,
-    /// The stack's container images, also as a file for machines that reach no registry
+    /// List, save and load the stack's container images, for machines without a registry
     #[command(subcommand)]
     Images(ImagesCommand),
-    /// Remove what nobody needs, such as caches of unused versions; never logins or data. Says what, and asks
+    /// Remove leftovers, such as caches of unused versions, but never logins or data; lists them and asks first
     Prune(PruneArgs),
     /// Make archives of classes, by which the next start is faster; `up` runs it in the background
     #[command(hide = true)]
     MakeArchives,
-    /// Print completions for a shell
+    /// Print shell completions
     Completions {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
@@ -162,7 +162,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Go on showing it, every second
+    /// Keep showing it, refreshed every second
     #[arg(long, short = 'w')]
     pub watch: bool,
 }
@@ -172,13 +172,13 @@ pub struct LogsArgs {
     /// kafka, kafka-1, zookeeper, mosquitto, bridge, … [default: all]
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,
-    /// Go on with new lines
+    /// Keep printing new lines
     #[arg(long, short = 'f')]
     pub follow: bool,
-    /// Only lines of the last 5m, 90s, 2h, 7d, …
+    /// Only lines from the last 5m, 90s, 2h, 7d, …
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub since: Option<Duration>,
-    /// Only the newest N lines of each service
+    /// Only the last N lines of each service
     #[arg(long, short = 'n', value_name = "N")]
     pub tail: Option<usize>,
 }
@@ -198,7 +198,7 @@ pub enum EnvFormat {
 pub struct EnvArgs {
     #[arg(long, value_enum)]
     pub format: Option<EnvFormat>,
-    /// For a container on the stack's Docker network: the cluster's own names
+    /// For a container on the stack's Docker network: the cluster's host names
     #[arg(long)]
     pub inside: bool,
 }
@@ -221,15 +221,15 @@ pub enum TopicCommand {
         #[arg(value_name = "TOPIC")]
         name: String,
     },
-    /// Show the MQTT topics in use as a tree: messages while it listens, what is retained, the last payload
+    /// Show the MQTT topics in use as a tree, with message counts, retained messages and last payloads
     Tree(TreeArgs),
-    /// Make a topic; all its replicas are in sync when this returns
+    /// Create a topic; returns once all its replicas are in sync
     Create(TopicSettings),
     /// Add partitions to a topic or change its settings
     Alter {
         #[command(flatten)]
         settings: TopicSettings,
-        /// Take a setting back to its default; may be repeated
+        /// Reset a setting to its default; may be repeated
         #[arg(long, value_name = "KEY")]
         reset: Vec<String>,
     },
@@ -238,7 +238,7 @@ pub enum TopicCommand {
     Delete {
         #[arg(value_name = "TOPIC", required = true)]
         names: Vec<String>,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long, short = 'y')]
         yes: bool,
     },
@@ -246,19 +246,19 @@ pub enum TopicCommand {
 
 #[derive(Debug, Args)]
 pub struct TreeArgs {
-    /// Only this topic and all below it, or what an MQTT topic filter matches [default: all]
+    /// Only this topic and all topics below it, or those that match an MQTT topic filter [default: all]
     #[arg(value_name = "PREFIX")]
     pub prefix: Option<String>,
-    /// How long to listen; Ctrl-C ends sooner and shows what came
+    /// How long to listen; Ctrl-C stops early and shows what has arrived
     #[arg(long = "for", value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub listen: Duration,
-    /// End after N messages
+    /// Stop after N messages
     #[arg(long, short = 'n', value_name = "N")]
     pub count: Option<u64>,
-    /// Only so many levels; what is below is summed up
+    /// Show only this many levels; deeper ones are summed up
     #[arg(long, short = 'L', value_name = "LEVELS", value_parser = clap::value_parser!(u16).range(1..))]
     pub depth: Option<u16>,
-    /// All topics of a level, also where it has more than 10
+    /// Show all topics of a level, even if there are more than 10
     #[arg(long, short = 'a')]
     pub all: bool,
 }
@@ -267,10 +267,10 @@ pub struct TreeArgs {
 pub struct TopicSettings {
     #[arg(value_name = "TOPIC")]
     pub name: String,
-    /// How many partitions it has in all [default for a new topic: 3; elsewhere what the brokers say]
+    /// Total number of partitions [default for a new topic: 3; on another cluster, the brokers' default]
     #[arg(long, short = 'p', value_name = "N")]
     pub partitions: Option<u16>,
-    /// A setting by Kafka's own name, such as retention.ms=3600000; may be repeated
+    /// A Kafka topic setting, such as retention.ms=3600000; may be repeated
     #[arg(long, short = 'c', value_name = "KEY=VALUE", value_parser = setting)]
     pub config: Vec<(String, String)>,
 }
@@ -280,27 +280,27 @@ pub enum DeviceCommand {
     /// List devices and their owners
     #[command(visible_alias = "ls")]
     List {
-        /// Also their passwords, for provisioning: as CSV (id,owner,password)
+        /// Include passwords, for provisioning: as CSV (id,owner,password)
         #[arg(long)]
         passwords: bool,
     },
-    /// Show one device: owner and the topics it reaches
+    /// Show a device's owner and the topics it can reach
     Show {
         #[arg(value_name = "ID")]
         id: String,
-        /// Print its password, alone
+        /// Print only its password
         #[arg(long)]
         password: bool,
     },
-    /// Enrol devices in the running broker; nobody else is disconnected
+    /// Enrol devices in the running Mosquitto, without disconnecting anybody
     Add(DeviceAddArgs),
-    /// End devices' logins, connections included
+    /// Remove devices: revoke their logins and close their connections
     #[command(visible_alias = "rm")]
     Remove {
         #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,
     },
-    /// Give devices, the backend's user sos_service or the bridge's sos_bridge new passwords
+    /// Give devices, the backend (sos_service) or the bridge (sos_bridge) new passwords
     Rotate {
         #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,
@@ -312,10 +312,10 @@ pub struct DeviceAddArgs {
     /// The device's id, which is also its MQTT user name
     #[arg(value_name = "ID", required_unless_present = "from")]
     pub id: Option<String>,
-    /// The user to whom it belongs
+    /// The user who owns it
     #[arg(long, value_name = "USER", requires = "id")]
     pub owner: Option<String>,
-    /// Many devices: a CSV file (id,owner) or a YAML list of {id, owner}; - reads CSV from stdin
+    /// Add many devices from a CSV file (id,owner) or a YAML list of {id, owner}; - reads CSV from stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "owner"])]
     pub from: Option<PathBuf>,
 }
@@ -345,22 +345,22 @@ pub struct ServicesArgs {
 pub struct StartArgs {
     #[command(flatten)]
     pub services: ServicesArgs,
-    /// How long to wait until they are proven ready
+    /// How long to wait for them to be proven ready
     #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = duration)]
     pub timeout: Duration,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum ImagesCommand {
-    /// List the stack's images: whether they are here, size, id and digest
+    /// List the stack's images: whether they are on this machine, size, id and digest
     #[command(visible_alias = "ls")]
     List,
-    /// Write the stack's images into one file; those that are missing are pulled first
+    /// Save the stack's images to one file, pulling missing ones first
     Save {
         #[arg(value_name = "FILE")]
         archive: PathBuf,
     },
-    /// Give Docker the images of such a file
+    /// Load the images in such a file into Docker
     Load {
         #[arg(value_name = "FILE")]
         archive: PathBuf,
@@ -369,10 +369,10 @@ pub enum ImagesCommand {
 
 #[derive(Debug, Args)]
 pub struct PruneArgs {
-    /// Only say what would be removed
+    /// Only show what would be removed
     #[arg(long, short = 'n')]
     pub dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short = 'y')]
     pub yes: bool,
 }
@@ -382,10 +382,10 @@ pub struct DownArgs {
     /// Also remove the stack's data and credentials; asks first
     #[arg(long, short = 'v')]
     pub volumes: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short = 'y', requires = "volumes")]
     pub yes: bool,
-    /// Also a stack that another user of the same Docker made
+    /// Also remove a stack that another user of the same Docker made
     #[arg(long)]
     pub not_mine: bool,
 }

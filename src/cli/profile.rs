@@ -7,9 +7,9 @@ use crate::stack::Profile;
 /// What the services are sized for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProfileArg {
-    /// Small heaps, and code that starts fast
+    /// Small heaps, fast start
     Laptop,
-    /// Large heaps, and code that runs fast once it is warm
+    /// Large heaps, fast once warm
     Full,
 }
 

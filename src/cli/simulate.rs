@@ -12,11 +12,11 @@ use crate::publish::Rate;
 /// What devices do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ScenarioName {
-    /// A steady mix: positions, telemetry, heart rates, now and then a fall or a press
+    /// A steady mix: positions, telemetry, heart rates, and an occasional fall or press
     City,
-    /// The same; every 10 s three in ten devices press within a second
+    /// Like city; every 10 s, three in ten devices press within a second
     Burst,
-    /// The same; every 20 s all devices lose their connection, reconnect and press
+    /// Like city; every 20 s, all devices lose their connection, reconnect and press
     Storm,
     /// Telemetry and status only
     Quiet,
@@ -36,25 +36,25 @@ impl ScenarioName {
 
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
-    /// How many, each with a login and a connection of its own
+    /// Number of devices, each with its own login and connection
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub devices: u32,
-    /// Messages of all devices together, such as 2000/s or 30/m
+    /// Message rate of all devices together, such as 2000/s or 30/m
     #[arg(long, value_name = "RATE", default_value = "200/s")]
     pub rate: Rate,
-    /// What they do
+    /// What the devices do
     #[arg(long, value_enum, default_value = "city")]
     pub scenario: ScenarioName,
-    /// Decides on who sends what when; also part of the devices' ids
+    /// Determines who sends what and when; also part of the device ids
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// How long they send
+    /// How long the devices send
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub duration: Duration,
-    /// Write here what was acknowledged when, for "sosstack ledger verify"; the file must not exist
+    /// Record what was acknowledged and when, for "sosstack ledger verify"; the file must not exist yet
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,
-    /// Simulate on another cluster than the local stack, where somebody may act on what is pressed
+    /// Simulate even on a cluster other than the local stack, where somebody may act on the presses
     #[arg(long)]
     pub real_emergencies: bool,
     #[command(flatten)]

@@ -12,11 +12,11 @@ use crate::duration::parse as duration;
 /// Which runtime to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RuntimeArg {
-    /// Docker where a daemon answers and has or gets the images, else processes
+    /// Docker if a daemon answers and has, or can pull, the images; otherwise processes
     Auto,
     /// Containers
     Docker,
-    /// Plain processes, with Java and Mosquitto of this machine
+    /// Plain processes, with this machine's Java and Mosquitto
     Process,
 }
 
@@ -26,26 +26,26 @@ pub struct UpArgs {
     /// What runs the services [default: the stack file's, else auto]
     #[arg(long, value_enum, env = "SOSSTACK_RUNTIME")]
     pub runtime: Option<RuntimeArg>,
-    /// Add N to every host port, so that stacks stand side by side [default: as the stack was made, else 0]
+    /// Add N to every host port, to run stacks side by side [default: as the stack was created, else 0]
     #[arg(long, value_name = "N", env = "SOSSTACK_PORT_OFFSET")]
     pub port_offset: Option<u16>,
-    /// How long to wait until everything is proven ready
+    /// How long to wait for everything to be proven ready
     #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = duration)]
     pub timeout: Duration,
-    /// Keep what this run made although it is interrupted
+    /// Keep what this run created even if it is interrupted
     #[arg(long)]
     pub retain: bool,
     /// Remove the stack and all its data first, without asking
     #[arg(long)]
     pub fresh: bool,
-    /// Go on without data that was removed by hand, or that another mosquitto.persistence does not read
+    /// Continue without data that was removed by hand, or that another mosquitto.persistence cannot read
     #[arg(long)]
     pub accept_data_loss: bool,
-    /// Give a stack that exists new credentials where its own are not in this data directory; whoever has the
-    /// old ones is locked out
+    /// Give an existing stack new credentials if its own are not in this data directory; anybody using the old ones
+    /// is locked out
     #[arg(long)]
     pub replace_credentials: bool,
-    /// What the services are sized for [default: the stack file's, else as last time, else laptop]
+    /// What to size the services for [default: the stack file's, else as last time, else laptop]
     #[arg(long, value_enum, env = "SOSSTACK_PROFILE")]
     pub profile: Option<ProfileArg>,
     #[command(flatten)]

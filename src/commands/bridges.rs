@@ -85,8 +85,8 @@ pub(super) fn waiting(context: &Context, name: &StackName) -> Result<u64> {
 /// What is lost with a journal.
 pub(super) fn waiting_words(waiting: u64) -> String {
     match waiting {
-        1 => "1 message that waits in the bridge's journal for Kafka".to_owned(),
-        waiting => format!("{waiting} messages that wait in the bridge's journal for Kafka"),
+        1 => "1 message waiting in the bridge's journal for Kafka".to_owned(),
+        waiting => format!("{waiting} messages waiting in the bridge's journal for Kafka"),
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context, command: &ContextCommand) -> Result<()> {
                 context.ui.report(Event::Warning(words));
             }
             let command = About::this_machine().command(&format!("context use {}", args.name));
-            context.ui.say(&format!("{command} makes it the one that client commands speak to"));
+            context.ui.say(&format!("{command} makes client commands use it"));
         }
         ContextCommand::Use { name } => {
             contexts.choose(name)?;

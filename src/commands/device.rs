@@ -37,14 +37,14 @@ pub(super) async fn run(context: &Context, command: &DeviceCommand) -> Result<()
             if ids.iter().any(|id| id == SERVICE_USER) {
                 let env = context.load(None, None)?.stack.name.about().command("env");
                 context.ui.report(Event::Warning(format!(
-                    "backends that were logged in as sos_service are disconnected; they reconnect with the new password, \
+                    "backends logged in as sos_service are disconnected; they can reconnect with the new password, \
                      which {env} prints"
                 )));
             }
             if ids.iter().any(|id| id == BRIDGE_USER) {
                 context.ui.report(Event::Warning(format!(
-                    "bridges that were logged in as {BRIDGE_USER} are disconnected; those of this machine reconnect with \
-                     the new password by themselves, and Mosquitto before 2.1 keeps nothing for them meanwhile"
+                    "bridges logged in as {BRIDGE_USER} are disconnected; those on this machine reconnect with the new \
+                     password by themselves, but Mosquitto before 2.1 queues nothing for them meanwhile"
                 )));
             }
             Ok(())

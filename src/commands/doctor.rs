@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context) -> Result<()> {
     }
     Err(Failure::Failed {
         cause: format!("{bad} of {} checks failed", findings.len()),
-        remedy: Remedy::words("do what stands behind → above, then run it again"),
+        remedy: Remedy::words("follow the remedies after → above, then run it again"),
     }
     .into())
 }

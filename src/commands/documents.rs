@@ -40,7 +40,7 @@ impl Form {
         match self {
             Self::Object => "An object",
             Self::List => "A list",
-            Self::Lines => "A line each",
+            Self::Lines => "JSON Lines",
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, args: &DownArgs) -> Result<()> {
         let waiting = bridges::waiting(context, &name)?;
         let journaled = bridges::waiting_words(waiting);
         if args.yes && waiting > 0 {
-            context.ui.report(Event::Warning(format!("with stack {name} go {journaled}")));
+            context.ui.report(Event::Warning(format!("removing stack {name} also removes {journaled}")));
         } else if !args.yes {
             let and = if waiting > 0 { format!(", and {journaled}") } else { String::new() };
             let question = format!(
@@ -64,7 +64,7 @@ async fn nothing_there(context: &Context, args: &DownArgs, name: &StackName, loc
         remove_journal(context, name)?;
         down::forget(&context.paths, name, &|event| context.ui.report(event));
     } else if hosted.is_empty() {
-        context.ui.say(&format!("Stack {name} is not there; nothing to do."));
+        context.ui.say(&format!("Stack {name} does not exist; nothing to do."));
     }
     lock.remove();
     finish(context, name, &Inventory::default(), &hosted, false)

@@ -111,7 +111,7 @@ async fn write_secrets(context: &Context, args: &SecretsArgs) -> Result<()> {
     context.ui.conclude(&written, |written| {
         let next = format!("Next: kubectl apply --server-side -f {out} && rm {out}");
         match written.before {
-            Before::Nothing => format!("{out}: {count} Secrets, readable for you only\n{next}"),
+            Before::Nothing => format!("{out}: {count} Secrets, readable only by you\n{next}"),
             Before::Same => format!("{out}: {count} Secrets, unchanged\n{next}"),
             Before::Other => next,
         }

@@ -83,19 +83,19 @@ async fn reset(
     if !context.ui.is_json() {
         Ui::print(&planned(&plan))?;
     }
-    let question = format!("Move group {} of {}?", plan.group, groups.about());
+    let question = format!("Reset group {} of {}?", plan.group, groups.about());
     if !args.yes && Ui::confirm(&question, &context.shutdown).await? != Some(true) {
         if context.ui.is_json() {
             Ui::print_json(&plan)?;
         }
         return Err(Failure::Usage {
             cause: "nothing was changed".to_owned(),
-            remedy: Remedy::words("--yes carries the plan out"),
+            remedy: Remedy::words("--yes carries out the plan"),
         }
         .into());
     }
     let done = group_reset::carry_out(groups, plan).await?;
-    context.ui.conclude(&done, |done| format!("group {} was moved", done.group))
+    context.ui.conclude(&done, |done| format!("group {} was reset", done.group))
 }
 
 fn planned(plan: &Reset) -> String {

@@ -32,7 +32,9 @@ async fn verify(context: &Context, args: &LedgerVerifyArgs) -> Result<()> {
     let file = args.ledger.clone();
     let (header, torn, case) = context.shutdown.guard_blocking(move || open(&file)).await?;
     if torn {
-        context.ui.report(Event::Note("the last line is torn: whatever wrote the ledger was killed".to_owned()));
+        context.ui.report(Event::Note(
+            "the last line is incomplete: the process that wrote the ledger was killed".to_owned(),
+        ));
     }
     let reach = reach::resolve(context, &args.cluster, None).await?;
     let access = reach.kafka.as_ref().ok_or_else(Reach::no_kafka)?;
@@ -150,7 +152,6 @@ fn broken(verdict: &Verdict, about: &About) -> Failure {
     let cause = format!(
         "{lost} of the messages that were acknowledged at QoS 1 and 2 are not in Kafka, {reordered} came out of order"
     );
-    let remedy =
-        about.remedy("tail --all").then(" shows whether any arrive; docs/simulate.md says what each count means");
+    let remedy = about.remedy("tail --all").then(" shows whether any arrive; docs/simulate.md explains each count");
     Failure::Failed { cause, remedy }
 }

@@ -10,7 +10,7 @@ use crate::ui::Table;
 pub(super) async fn run(context: &Context) -> Result<()> {
     let entries = stacks::list(&context.paths, &|event| context.ui.report(event)).await?;
     if entries.is_empty() && !context.ui.is_json() {
-        context.ui.say(&format!("No stacks on this machine. To make one: {}", About::this_machine().command("up")));
+        context.ui.say(&format!("No stacks on this machine. To create one: {}", About::this_machine().command("up")));
         return Ok(());
     }
     context.ui.show(entries.as_slice(), table)

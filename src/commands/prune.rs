@@ -45,7 +45,7 @@ fn bytes(waste: &[Waste]) -> u64 {
 }
 
 fn shown(waste: &[Waste]) -> String {
-    let mut rows = Table::new(&["WHAT", "HOW MUCH", "WHY"]);
+    let mut rows = Table::new(&["WHAT", "SIZE", "WHY"]);
     for item in waste {
         rows.row(match item {
             Waste::Path { path, bytes, why, .. } => {

@@ -89,8 +89,8 @@ fn conclude(context: &Context, args: &PubArgs, target: Option<&Address>, sent: &
         };
         let remedy = match args.device.as_deref() {
             Some(device) => about.remedy(&format!("device show {device}")).then(" lists the topics that it reaches"),
-            None if about.is_elsewhere() => Remedy::words("what was acknowledged need not be sent again"),
-            None => about.remedy("status").then("; what was acknowledged need not be sent again"),
+            None if about.is_elsewhere() => Remedy::words("acknowledged messages need not be sent again"),
+            None => about.remedy("status").then("; acknowledged messages need not be sent again"),
         };
         return Err(Failure::Failed { cause, remedy }.into());
     }
@@ -150,11 +150,8 @@ fn refuse_foreign_options(args: &PubArgs, address: &Address) -> Result<()> {
     let other = if whose == "MQTT" { "Kafka" } else { "MQTT" };
     let target = args.target.as_deref().unwrap_or_default();
     Err(Failure::Usage {
-        cause: format!("{option} is {whose}'s, but {target:?} is a {other} topic"),
-        remedy: Remedy::words(format!(
-            "leave {option} out, or say which broker is meant: {}:TOPIC",
-            whose.to_lowercase()
-        )),
+        cause: format!("{option} is for {whose}, but {target:?} is a {other} topic"),
+        remedy: Remedy::words(format!("leave out {option}, or name the broker: {}:TOPIC", whose.to_lowercase())),
     }
     .into())
 }
@@ -166,6 +163,6 @@ fn refuse_headers(args: &PubArgs, address: &Address) -> Result<()> {
     }
     let headers = args.headers.iter().map(|(name, value)| (name.as_bytes().into(), Some(value.as_bytes()))).collect();
     let Some(cause) = mqtt::message_problem(&headers, None) else { return Ok(()) };
-    let remedy = Remedy::words("put it into the message itself: what the payload of MQTT holds is free");
+    let remedy = Remedy::words("put it into the message itself: an MQTT payload may hold anything");
     Err(Failure::Usage { cause, remedy }.into())
 }

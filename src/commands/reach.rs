@@ -24,7 +24,7 @@ pub(super) async fn resolve_as(context: &Context, args: &ClusterArgs, who: Who<'
     let Some(elsewhere) = elsewhere(context, args)? else { return of_stack(context, args, who).await };
     if let Who::Device(device) = who {
         let cause = format!("--as {device} is for devices of the local stack");
-        let remedy = format!("log in by --mqtt mqtt://{device}@HOST, with its password in {MQTT_PASSWORD}");
+        let remedy = format!("log in with --mqtt mqtt://{device}@HOST, and its password in {MQTT_PASSWORD}");
         return Err(Failure::Usage { cause, remedy: Remedy::words(remedy) }.into());
     }
     let Elsewhere { about, context: name, cluster } = elsewhere;

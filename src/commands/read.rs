@@ -111,12 +111,12 @@ fn refuse_foreign_options(args: &SubArgs, addresses: &[Address]) -> Result<()> {
     match options.into_iter().find(|(_, given)| *given) {
         None => Ok(()),
         Some(("--until", _)) => Err(usage(
-            "--until is Kafka's: MQTT keeps no past that could end",
+            "--until is for Kafka: MQTT keeps no history",
             "end an MQTT subscription with --count or --timeout",
         )),
         Some((option, _)) => Err(usage(
-            &format!("{option} is Kafka's, but {:?} is an MQTT topic filter", filter.name()),
-            &format!("leave {option} out, or read each broker by itself"),
+            &format!("{option} is for Kafka, but {:?} is an MQTT topic filter", filter.name()),
+            &format!("leave out {option}, or read from each broker separately"),
         )),
     }
 }
@@ -185,8 +185,8 @@ async fn count(context: &Context, watch: &Watch<'_>, filter: Filter, limits: Lim
 
 fn too_few(came: u64, wanted: u64) -> anyhow::Error {
     Failure::Failed {
-        cause: format!("{came} of {wanted} messages came in time"),
-        remedy: Remedy::words("a larger --timeout waits longer; --from beginning reads what is there already"),
+        cause: format!("{came} of {wanted} messages arrived in time"),
+        remedy: Remedy::words("wait longer with --timeout, or read existing messages with --from beginning"),
     }
     .into()
 }

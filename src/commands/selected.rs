@@ -43,7 +43,7 @@ impl Selected {
             let names = self.members().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let kinds = if self.bridges.is_empty() { "" } else { ", bridge" };
             return Err(Failure::Usage {
-                cause: format!("no service of this stack is called {word:?}"),
+                cause: format!("this stack has no service {word:?}"),
                 remedy: Remedy::words(format!("name one of {names}, or a kind: zookeeper, kafka, mosquitto{kinds}")),
             });
         }

@@ -81,9 +81,10 @@ async fn with_devices(context: &Context, access: &Access, mut request: Request) 
     };
     if let Err(error) = dismissed.await {
         let up = stack.name.about().command("up");
-        context
-            .ui
-            .report(Event::Warning(format!("the simulated devices are still there ({error:#}); {up} removes them, as does every command that changes devices")));
+        context.ui.report(Event::Warning(format!(
+            "the simulated devices are still there ({error:#}); {up} removes them, as does every command that changes \
+             devices"
+        )));
     }
     played
 }
@@ -121,7 +122,7 @@ fn show(context: &Context, outcome: &Outcome) -> Result<()> {
     let delay = outcome.send_delay_p99_ms.unwrap_or_default();
     let _ = writeln!(
         text,
-        "backlog {} at most, 99 % sent within {delay:.1} ms of when they were due; {} reconnects, {} never sent",
+        "backlog at most {}, 99 % sent within {delay:.1} ms of when they were due; {} reconnects, {} never sent",
         outcome.backlog, outcome.reconnects, outcome.unsent
     );
     Ui::print(&text)
@@ -147,7 +148,7 @@ fn verdict(context: &Context, outcome: &Outcome, about: &About) -> Result<()> {
     let remedy = if about.is_elsewhere() {
         Remedy::words("check that the login may publish to the devices' topics, and that the server keeps up")
     } else {
-        about.remedy("status").then(" shows whether Mosquitto runs; a smaller --rate may be what it keeps up with")
+        about.remedy("status").then(" shows whether Mosquitto is running; it may keep up with a lower --rate")
     };
     Err(Failure::Failed { cause, remedy }.into())
 }

@@ -31,7 +31,7 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<()> {
     Err(Failure::Failed {
         cause: format!("stack {} is not healthy", status.stack),
         remedy: Remedy::words(format!(
-            "{} heals what ended, stands still or is missing; {} says why",
+            "{} repairs what has exited, is stuck or is missing; {} says why",
             about.command("up"),
             about.command("logs")
         )),
@@ -84,7 +84,7 @@ fn show(context: &Context, status: &Status) -> Result<()> {
     let clients = status.mqtt_clients.map_or("unknown".to_owned(), |count| count.to_string());
     let replication = match (kafka.under_replicated, kafka.offline) {
         // ZooKeeper keeps the session of a broker that was killed for up to 18 s.
-        (0, 0) if has_ended_broker(status) => "the end of a broker not noticed yet".to_owned(),
+        (0, 0) if has_ended_broker(status) => "a broker's exit not noticed yet".to_owned(),
         (0, 0) => "all replicas in sync".to_owned(),
         (under, offline) => format!("{under} under-replicated, {offline} offline"),
     };
@@ -115,7 +115,7 @@ fn bridge_words(bridge: &BridgeStatus) -> String {
         format!("{} in the journal{since} ({} of {limit})", messages(journal.messages), table::bytes(journal.bytes))
     });
     let state = match (bridge.healthy, bridge.degraded.is_empty()) {
-        (false, _) => "nothing is brought to Kafka".to_owned(),
+        (false, _) => "nothing reaches Kafka".to_owned(),
         (true, true) => "active, with a standby".to_owned(),
         (true, false) => format!("degraded: {}", bridge.degraded.join("; ")),
     };

@@ -72,7 +72,7 @@ fn wish(settings: &TopicSettings) -> Wish<'_> {
 }
 
 fn list(topics: &[Summary], stack: &Stack) -> String {
-    let mut table = Table::new(&["TOPIC", "PARTITIONS", "REPLICAS", "IN SYNC", "WHAT FOR"]);
+    let mut table = Table::new(&["TOPIC", "PARTITIONS", "REPLICAS", "IN SYNC", "PURPOSE"]);
     for topic in topics {
         let description = stack.topics.iter().find(|known| known.name == topic.topic).map(|known| &known.description);
         table.row(vec![

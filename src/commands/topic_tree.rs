@@ -39,11 +39,11 @@ pub(super) async fn run(context: &Context, cluster: &ClusterArgs, args: &TreeArg
     let found = census.end(address.name(), begun.elapsed().as_secs_f64());
     context.ui.show(&found, |found| text(found, args))?;
     if found.beyond > 0 {
-        let words = format!("{} messages of further topics are counted, and not listed", found.beyond);
+        let words = format!("{} messages on further topics are counted but not listed", found.beyond);
         report(Event::Warning(words));
     }
     if found.topics.is_empty() {
-        report(Event::Note("no message came, and none is retained".to_owned()));
+        report(Event::Note("no message arrived, and none is retained".to_owned()));
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) async fn run(context: &Context, args: &TraceArgs) -> Result<()> {
     match (&args.command, &args.id) {
         (Some(TraceCommand::Panic(_)), id) if id.is_some() || args.from.is_some() => {
-            let cause = "an ID and --from are for what happened: trace panic presses now".to_owned();
+            let cause = "an ID and --from are for past events: trace panic presses now".to_owned();
             Err(Failure::Usage { cause, remedy: Remedy::words("leave them out") }.into())
         }
         (Some(TraceCommand::Panic(panic)), _) => press(context, args, panic).await,
@@ -103,7 +103,7 @@ fn verdict(trace: &Trace) -> Option<Failure> {
     let cause = if got_there {
         format!("the press is in Kafka, but {}", causes.join("; "))
     } else {
-        format!("the press did not get to Kafka: {}", causes.join("; "))
+        format!("the press did not reach Kafka: {}", causes.join("; "))
     };
     Some(Failure::Failed { cause, remedy: first.remedy.clone() })
 }
@@ -126,13 +126,13 @@ async fn happened(context: &Context, args: &TraceArgs, id: &str) -> Result<()> {
 fn not_found(id: &str, past: &Past, from: From, about: &About) -> Failure {
     let noun = if past.read == 1 { "message" } else { "messages" };
     let topics = past.topics.join(" and ");
-    let cause = format!("no record is about {id}; looked through: {} {noun} of {topics}", past.read);
-    let further = if from == From::Beginning { "" } else { "--from beginning looks at all that there is; " };
+    let cause = format!("no record matches {id}; searched {} {noun} in {topics}", past.read);
+    let further = if from == From::Beginning { "" } else { "--from beginning searches everything; " };
     let describe = about.command(&format!("topic describe {}", past.topics.first().map_or("", String::as_str)));
-    let mut words = format!("{further}retention deletes what is old ({describe} shows what is left)");
+    let mut words = format!("{further}retention deletes old records ({describe} shows what is left)");
     if !about.is_elsewhere() {
         let inspect = about.command("bridge journal inspect");
-        let _ = write!(words, "; {inspect} shows what waits for Kafka");
+        let _ = write!(words, "; {inspect} shows what is waiting for Kafka");
     }
     Failure::Failed { cause, remedy: Remedy::words(words) }
 }
@@ -149,7 +149,7 @@ mod tests {
         let failure = not_found("e-1", &past, From::Now, &about);
         assert_eq!(
             failure.to_string(),
-            "no record is about e-1; looked through: 12 messages of emergency.created and dlq.failed-messages"
+            "no record matches e-1; searched 12 messages in emergency.created and dlq.failed-messages"
         );
         let remedy = failure.remedy().unwrap().as_str();
         assert!(

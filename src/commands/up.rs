@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<()> {
         let waiting = bridges::waiting(context, &name)?;
         if waiting > 0 {
             let journaled = bridges::waiting_words(waiting);
-            report(Event::Warning(format!("with stack {name} go {journaled}")));
+            report(Event::Warning(format!("removing stack {name} also removes {journaled}")));
         }
         placed::clear(&context.paths, &name, found, report, &context.shutdown).await?;
         journal::remove(&context.paths.bridge(&name))?;
@@ -79,7 +79,7 @@ fn from_argument(argument: RuntimeArg) -> RuntimeChoice {
 
 fn words(placed: &Placed, stack: &Stack, took: Duration) -> String {
     let about = stack.name.about();
-    let state = if placed.was_up { "was up already; proven ready" } else { "is ready" };
+    let state = if placed.was_up { "was already up; proven ready" } else { "is ready" };
     let bridges = match placed.bridges.as_slice() {
         [] => String::new(),
         metrics => format!("\n  Bridge     active, with a standby; metrics on {}", metrics.join(", ")),

@@ -66,7 +66,7 @@ fn read(file: &Path, username: &str) -> Result<Password> {
     let mode = fs::metadata(file).with_context(reading)?.permissions().mode();
     if mode & 0o077 != 0 {
         bail!(Failure::Usage {
-            cause: format!("others may read the password in {}", file.display()),
+            cause: format!("others can read the password in {}", file.display()),
             remedy: Remedy::words(format!("chmod 600 {}", file.display())),
         });
     }
@@ -85,7 +85,7 @@ mod tests {
         fs::write(&path, "secret\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let read = |file| of("SOSSTACK_NO_SUCH", None, file, "u");
-        assert!(read(Some(&path)).err().unwrap().to_string().contains("others may read"));
+        assert!(read(Some(&path)).err().unwrap().to_string().contains("others can read"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(read(Some(&path)).unwrap().password, Secret::new("secret"));
         assert!(read(None).is_err());

@@ -46,7 +46,7 @@ pub(super) async fn check(stack: &Stack, paths: &Paths, endpoints: Option<&Endpo
         Ok(false) => {}
         Ok(true) => findings.push(Finding::warning(
             SUBJECT,
-            "what runs is of another version, or its routes or the stack file have changed since",
+            "the running bridge is another version, or its routes or the stack file have changed since",
             about.remedy("up"),
         )),
         Err(error) => {
@@ -62,13 +62,13 @@ fn at_work(bridges: &Bridges, about: &About) -> Finding {
             Finding::good(SUBJECT, format!("{active} is subscribed and active, {standby} is its standby"))
         }
         (Some(active), None) => {
-            let words = format!("{active} is active, but has no standby: should it end, nothing is brought to Kafka");
+            let words = format!("{active} is active, but has no standby: if it exits, nothing reaches Kafka");
             Finding::warning(SUBJECT, words, about.remedy("up"))
         }
         (None, _) => {
             let words = bridges.ready().err().unwrap_or_default();
             let remedy = Remedy::either([about.remedy("up"), about.remedy("logs bridge").then(" says why")]);
-            Finding::bad(SUBJECT, format!("nothing is brought to Kafka: {words}"), remedy)
+            Finding::bad(SUBJECT, format!("nothing reaches Kafka: {words}"), remedy)
         }
     }
 }
@@ -93,14 +93,15 @@ async fn pressed(stack: &Stack, paths: &Paths, endpoints: &Endpoints, about: &Ab
 fn room(bridges: &Bridges, about: &About) -> Option<Finding> {
     let journal = bridges.journal()?;
     let percent = journal.percent();
-    let inspect = about.remedy("bridge journal inspect").then(" says what waits for which topic; bring Kafka back");
+    let inspect =
+        about.remedy("bridge journal inspect").then(" shows what is waiting for which topic; bring Kafka back");
     let words = |dropped: &str| {
         format!("the journal is {percent} % full ({} wait for Kafka): {dropped}", messages(journal.messages))
     };
     match percent {
         ..NEARLY_FULL => None,
         NEARLY_FULL..FULL => Some(Finding::warning(SUBJECT, words("the rest at QoS 0 is dropped"), inspect)),
-        _ => Some(Finding::bad(SUBJECT, words("only emergencies and alerts are taken"), inspect)),
+        _ => Some(Finding::bad(SUBJECT, words("only emergencies and alerts are accepted"), inspect)),
     }
 }
 
@@ -113,11 +114,11 @@ fn lost(bridges: &Bridges, about: &About) -> Vec<Finding> {
     let logs = || about.remedy("logs bridge").then(" says when");
     let dead = || about.remedy("bridge dlq list").then(" says why; bridge dlq replay sends them again after a fix");
     let findings = [
-        (dropped, format!("{} dropped for want of room in the journal", messages(dropped)), logs()),
+        (dropped, format!("{} dropped because the journal was nearly full", messages(dropped)), logs()),
         (letters, dead_letters(letters), dead()),
         (
             sessions,
-            format!("Mosquitto had lost the bridge's session, {sessions} ×: what it had queued is gone"),
+            format!("Mosquitto lost the bridge's session {sessions} ×: the messages queued for it are gone"),
             logs(),
         ),
         (damaged, format!("{damaged} parts of the journal could not be read"), logs()),

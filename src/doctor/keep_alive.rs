@@ -50,11 +50,12 @@ fn finding(about: &About, limit: u16, clients: &[TurnedAway]) -> Option<Finding>
     Some(Finding::warning(
         "Mosquitto",
         format!(
-            "clients of MQTT 3 were refused as \"identifier rejected\" within the last hour, since {limit} s of keep alive is the most: {}{more}",
+            "MQTT 3 clients were refused with \"identifier rejected\" within the last hour, because the maximum keep \
+             alive is {limit} s: {}{more}",
             named.join(", ")
         ),
         Remedy::words(format!(
-            "give them a keep alive of 1 to {limit} s, or set mosquitto.max_keepalive in the stack file, then {}",
+            "set their keep alive to 1 to {limit} s, or change mosquitto.max_keepalive in the stack file, then {}",
             about.command("up")
         )),
     ))

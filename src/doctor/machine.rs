@@ -109,7 +109,7 @@ fn directory(paths: &Paths) -> Finding {
             subject,
             format!("{error:#}"),
             Remedy::words(format!(
-                "make it yours: sudo chown -R $USER {}; or name another: XDG_DATA_HOME",
+                "make it yours: sudo chown -R $USER {}; or choose another: XDG_DATA_HOME",
                 dir.display()
             )),
         ),
@@ -126,7 +126,7 @@ fn secrets(dir: &Path) -> Vec<Finding> {
         return Vec::new();
     }
     let files = open.join(" ");
-    vec![Finding::bad("secrets", format!("others may read {files}"), Remedy::words(format!("chmod 600 {files}")))]
+    vec![Finding::bad("secrets", format!("others can read {files}"), Remedy::words(format!("chmod 600 {files}")))]
 }
 
 fn disk(paths: &Paths) -> Finding {
@@ -135,7 +135,7 @@ fn disk(paths: &Paths) -> Finding {
     let Ok(stat) = rustix::fs::statvfs(nearest) else {
         return Finding::warning(
             subject,
-            format!("{} does not tell its free space", nearest.display()),
+            format!("{}: its free space is unknown", nearest.display()),
             Remedy::words("df -h"),
         );
     };
@@ -146,8 +146,8 @@ fn disk(paths: &Paths) -> Finding {
     } else {
         Finding::bad(
             subject,
-            format!("{words}; a broker ends when its disk is full"),
-            Remedy::words(format!("free some: {}; docker system df shows what Docker keeps", this_machine("prune"))),
+            format!("{words}; a broker exits when its disk is full"),
+            Remedy::words(format!("free some: {}; docker system df shows what Docker uses", this_machine("prune"))),
         )
     }
 }
@@ -163,7 +163,7 @@ fn memory() -> Finding {
         Finding::warning(
             "memory",
             format!("{words}; a stack takes {}", gibibytes(MEMORY)),
-            Remedy::words("end something large, or run fewer brokers: kafka: {brokers: 1} in the stack file"),
+            Remedy::words("close something large, or run fewer brokers: kafka: {brokers: 1} in the stack file"),
         )
     }
 }
@@ -192,7 +192,7 @@ fn files() -> Finding {
     match limit {
         Some(limit) if limit < FILES => Finding::warning(
             "open files",
-            format!("at most {limit} for a process; Mosquitto and the brokers may want {FILES}"),
+            format!("at most {limit} per process; Mosquitto and the brokers may need {FILES}"),
             Remedy::words("raise the hard limit: LimitNOFILE of your session, or /etc/security/limits.conf"),
         ),
         _ => Finding::good("open files", limit.map_or("no limit".to_owned(), |limit| format!("at most {limit}"))),

@@ -42,7 +42,7 @@ fn services(snapshot: &Snapshot, about: &About) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (words, services) in [
         ("not running", snapshot.in_state(ended)),
-        ("paused, so that nobody is answered", snapshot.in_state(|state| state == State::Paused)),
+        ("paused, so it answers nobody", snapshot.in_state(|state| state == State::Paused)),
         ("removed by hand", snapshot.in_state(|state| state == State::Missing)),
     ] {
         if !services.is_empty() {
@@ -57,7 +57,7 @@ fn services(snapshot: &Snapshot, about: &About) -> Vec<Finding> {
     if let Some(first) = restarted.first() {
         findings.push(Finding::warning(
             subject,
-            format!("died and were started again: {}", names(&restarted)),
+            format!("crashed and were restarted: {}", names(&restarted)),
             about.remedy(&format!("logs {first}")).then(" says why"),
         ));
     }
@@ -69,7 +69,7 @@ fn quorum(quorum: &Quorum, about: &About) -> Finding {
     if quorum.is_full() {
         Finding::good(subject, format!("quorum of {}, one leader", quorum.total))
     } else if quorum.holds() {
-        let words = format!("{}; the quorum holds, but not without another one", quorum.words());
+        let words = format!("{}; the quorum holds, but not if another one fails", quorum.words());
         Finding::warning(subject, words, about.remedy("up"))
     } else {
         Finding::bad(subject, format!("no quorum: {}", quorum.words()), about.remedy("up"))
@@ -91,7 +91,7 @@ async fn kafka(stack: &Stack, snapshot: &Snapshot, endpoints: &Endpoints, about:
     };
     findings.push(topics(stack, cluster, about));
     findings.push(match kafka_probe::round_trip(&endpoints.kafka, Instant::now() + 3 * PATIENCE).await {
-        Ok(()) => Finding::good(subject, "a message went round through a consumer group"),
+        Ok(()) => Finding::good(subject, "a test message made the round trip through a consumer group"),
         Err(error) => Finding::of_error(subject, &error, about.remedy("logs kafka").then(" says why")),
     });
     findings
@@ -100,7 +100,7 @@ async fn kafka(stack: &Stack, snapshot: &Snapshot, endpoints: &Endpoints, about:
 /// What Kafka says of brokers and replicas is of the time before one ended.
 fn unnoticed(cluster: &Cluster, running: usize, about: &About) -> Finding {
     let there = cluster.brokers.len();
-    let words = format!("{there} brokers are registered, but {running} run: ZooKeeper notices an end within 18 s");
+    let words = format!("{there} brokers are registered, but {running} run: ZooKeeper notices an exit within 18 s");
     Finding::warning("Kafka", words, about.remedy("up"))
 }
 
@@ -111,7 +111,7 @@ fn brokers(stack: &Stack, cluster: &Cluster, about: &About) -> Finding {
     }
     let there = usize::from(wanted) - missing.len();
     let names = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let words = format!("{there} of {wanted} brokers are registered, {names} not");
+    let words = format!("{there} of {wanted} brokers are registered; missing: {names}");
     Finding::bad("Kafka", words, about.remedy("up"))
 }
 
@@ -121,11 +121,9 @@ fn replicas(stack: &Stack, cluster: &Cluster, about: &About) -> Finding {
         Replicas { partitions, offline: 0, unwritable: 0, under_replicated: 0 } => {
             Finding::good("Kafka", format!("all replicas of {partitions} partitions are in sync"))
         }
-        Replicas { offline: 0, unwritable: 0, under_replicated, .. } => Finding::warning(
-            "Kafka",
-            format!("{under_replicated} partitions lack a replica in sync"),
-            about.remedy("up"),
-        ),
+        Replicas { offline: 0, unwritable: 0, under_replicated, .. } => {
+            Finding::warning("Kafka", format!("{under_replicated} partitions are under-replicated"), about.remedy("up"))
+        }
         Replicas { offline: 0, unwritable, .. } => Finding::bad(
             "Kafka",
             format!("{unwritable} partitions have fewer than {least} replicas in sync: acks=all is refused there"),
@@ -142,7 +140,7 @@ fn replicas(stack: &Stack, cluster: &Cluster, about: &About) -> Finding {
 fn topics(stack: &Stack, cluster: &Cluster, about: &About) -> Finding {
     let missing = replicas::short_topics(stack, cluster);
     if missing.is_empty() {
-        return Finding::good("topics", format!("all {} of the stack are there", stack.topics.len()));
+        return Finding::good("topics", format!("all {} of the stack exist", stack.topics.len()));
     }
     Finding::bad("topics", format!("missing, or with too few partitions: {}", missing.join(", ")), about.remedy("seed"))
 }
@@ -175,7 +173,7 @@ async fn mosquitto(up: &Up<'_>, endpoints: &Endpoints, about: &About) -> Vec<Fin
 async fn configuration(up: &Up<'_>, about: &About) -> Finding {
     let subject = "configuration";
     match up::differing(up).await {
-        Ok(services) if services.is_empty() => Finding::good(subject, "what runs is what the stack file says"),
+        Ok(services) if services.is_empty() => Finding::good(subject, "the running stack matches the stack file"),
         Ok(services) => {
             let names = services.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             Finding::warning(subject, format!("differs from the stack file: {names}"), about.remedy("up"))

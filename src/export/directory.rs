@@ -95,7 +95,7 @@ fn converge(dir: &Path, files: &[ExportedFile], mark: &str) -> Result<Written> {
 fn explained(error: anyhow::Error, dir: &Path) -> anyhow::Error {
     let kind = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
     let remedy = match kind {
-        Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => "make it writable for you, or name",
+        Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => "make it writable by you, or name",
         Some(ErrorKind::NotADirectory | ErrorKind::NotFound | ErrorKind::AlreadyExists) => "name",
         // A full disk, for example, has a remedy of its own.
         _ => return error,

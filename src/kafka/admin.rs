@@ -173,7 +173,7 @@ impl Admin {
             }
             if began.elapsed() >= deadline {
                 bail!(Failure::Failed {
-                    cause: format!("{} still being deleted, and cannot be made anew", being(&on_its_way_out)),
+                    cause: format!("{} still being deleted, and cannot be created again yet", being(&on_its_way_out)),
                     remedy: Remedy::words("start the brokers that are down: one of them may hold a replica"),
                 });
             }

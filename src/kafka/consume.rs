@@ -81,7 +81,8 @@ fn run(
     let consumer = Arc::new(prepare(access, plan)?);
     let (cluster, topics) = look(&consumer, access, plan)?;
     for name in unknown_names(&cluster, access)? {
-        let _ = ears.notice(format!("Kafka: this machine cannot resolve {name}; what that broker leads is not shown"));
+        let _ =
+            ears.notice(format!("Kafka: this machine cannot resolve {name}; the partitions it leads are not shown"));
     }
     // Before anything is read: a topic that is made again later has another id.
     let ids = if plan.until == Until::Now { Ids::new() } else { topic_ids(&consumer, &topics, plan.patience) };

@@ -200,8 +200,8 @@ impl<'a> Follower<'a> {
         let waiting = self.ends.waiting().into_iter().flatten();
         let names: Vec<String> = waiting.map(|end| format!("{}[{}]", end.topic, end.partition)).collect();
         bail!(Failure::Failed {
-            cause: format!("nothing came of {} for {STALL:?}, though it is not read to its end", names.join(", ")),
-            remedy: Remedy::words("see whether a broker is away, or stands still"),
+            cause: format!("nothing arrived from {} for {STALL:?}, although its end was not reached", names.join(", ")),
+            remedy: Remedy::words("check whether a broker is down or stuck"),
         })
     }
 
@@ -244,18 +244,18 @@ impl<'a> Follower<'a> {
                     return self.give_up(&topic, None);
                 }
                 self.say(format!(
-                    "Kafka: topic {topic} was deleted; if it is made again, it is read from its beginning"
+                    "Kafka: topic {topic} was deleted; if it is created again, it is read from its beginning"
                 ));
                 Ok(())
             }
             Change::Recreated { topic, partitions } => {
                 self.leave(&topic)?;
                 if is_closed {
-                    let words = format!("topic {topic} was deleted and made again while it was read");
+                    let words = format!("topic {topic} was deleted and created again while it was read");
                     self.troubles.hold(words, self.ears);
                     return self.give_up(&topic, None);
                 }
-                self.say(format!("Kafka: topic {topic} was deleted and made again; it is read from its beginning"));
+                self.say(format!("Kafka: topic {topic} was deleted and created again; it is read from its beginning"));
                 match &mut self.member {
                     Some(member) => member.begin_again(&topic, None),
                     None => self.begin(&topic, &partitions),
@@ -304,7 +304,7 @@ impl<'a> Follower<'a> {
         let words = if low > *offset {
             format!("{topic}[{partition}]: offsets {offset} to {} were deleted before they could be read", low - 1)
         } else {
-            format!("{topic}[{partition}]: what came behind offset {offset} is not there any more")
+            format!("{topic}[{partition}]: the records after offset {offset} no longer exist")
         };
         self.troubles.hold(words, self.ears);
         if let Some(member) = &mut self.member {

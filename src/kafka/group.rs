@@ -99,8 +99,6 @@ fn refuse_to_disturb(consumer: &Consumer, membership: &Membership, patience: Dur
     let noun = if members == 1 { "member" } else { "members" };
     bail!(Failure::Failed {
         cause: format!("group {name} has {members} live {noun}, who would lose partitions to this reader"),
-        remedy: Remedy::words(
-            "read without --group, with a group of your own, or with --join to take part all the same"
-        ),
+        remedy: Remedy::words("read without --group, with a group of your own, or with --join to join anyway"),
     })
 }

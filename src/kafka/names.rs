@@ -50,8 +50,8 @@ pub(super) fn unknown(access: &Access, names: &[&str], reason: &str) -> Failure 
             access.servers.join(",")
         ),
         remedy: Remedy::words(
-            "make the names known here, in /etc/hosts for example, or run where they are known; forwarding a port alone \
-             is not enough",
+            "make the names resolvable here, for example in /etc/hosts, or run where they resolve; forwarding a port \
+             alone is not enough",
         ),
     }
 }

@@ -120,7 +120,7 @@ fn failure(access: &Access, obstacle: Obstacle, reason: &str) -> Failure {
                 (login.username.as_str(), login.mechanism.as_str(), login.password_from.as_str())
             });
             Failure::Failed {
-                cause: format!("Kafka at {servers} does not let {user} in by {mechanism}: {reason}"),
+                cause: format!("Kafka at {servers} refuses the login of {user} ({mechanism}): {reason}"),
                 remedy: Remedy::words(format!("check the password in {from}, and --kafka-sasl")),
             }
         }
@@ -130,22 +130,26 @@ fn failure(access: &Access, obstacle: Obstacle, reason: &str) -> Failure {
             remedy: Remedy::words("check the address in --bootstrap, or in the context"),
         },
         Obstacle::Certificate => Failure::Failed {
-            cause: format!("Kafka at {servers} shows a certificate that is not trusted: {reason}"),
-            remedy: Remedy::words("--ca FILE names the authority that signed it; a broker's name must be in it"),
+            cause: format!("Kafka at {servers} presents an untrusted certificate: {reason}"),
+            remedy: Remedy::words(
+                "name the CA that signed it with --ca FILE; the certificate must contain the broker's name",
+            ),
         },
         Obstacle::Identity => Failure::Failed {
-            cause: format!("Kafka at {servers} asks who we are and does not accept our certificate: {reason}"),
-            remedy: Remedy::words("--kafka-cert FILE and --kafka-key FILE, of an authority that the brokers trust"),
+            cause: format!("Kafka at {servers} requires a client certificate that it trusts: {reason}"),
+            remedy: Remedy::words(
+                "give one with --kafka-cert FILE and --kafka-key FILE, signed by a CA that the brokers trust",
+            ),
         },
         Obstacle::Language => Failure::Failed {
-            cause: format!("Kafka at {servers} hangs up on {}: {reason}", access.protocol()),
+            cause: format!("Kafka at {servers} closes the connection over {}: {reason}", access.protocol()),
             remedy: match (&access.tls, access.about.is_elsewhere()) {
                 (None, true) => {
-                    Remedy::words("does it speak TLS? --kafka-tls; does it ask for a login? --kafka-user USER")
+                    Remedy::words("if it uses TLS, add --kafka-tls; if it requires a login, add --kafka-user USER")
                 }
                 (None, false) => access.about.remedy("status").then(" shows whether it is starting"),
                 (Some(_), _) => {
-                    Remedy::words("does it speak without TLS there? Leave --kafka-tls away, or name its TLS port")
+                    Remedy::words("if that port does not use TLS, leave out --kafka-tls or name the TLS port")
                 }
             },
         },

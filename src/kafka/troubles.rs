@@ -49,7 +49,7 @@ impl Troubles {
         match (trouble.code, trouble.place) {
             (Code::Fatal, _) => Err(failed(format!("Kafka: {}", trouble.reason)).into()),
             (Code::AllBrokersDown, _) => {
-                let _ = ears.away.begin(|| ears.notice("Kafka: all brokers are away; trying on".to_owned()));
+                let _ = ears.away.begin(|| ears.notice("Kafka: all brokers are down; still trying".to_owned()));
                 Ok(Follows::Nothing)
             }
             (Code::Authentication | Code::SaslAuthenticationFailed, _) => {
@@ -76,7 +76,7 @@ impl Troubles {
                 // Which of its addresses and states it was in changes with each attempt.
                 let words = match code {
                     Code::Resolve => format!("Kafka: {}", innermost(&trouble.reason)),
-                    _ => format!("Kafka: {code}; trying on"),
+                    _ => format!("Kafka: {code}; still trying"),
                 };
                 self.say(words, ears);
                 Ok(Follows::Nothing)
@@ -123,7 +123,7 @@ impl Troubles {
 }
 
 fn failed(cause: String) -> Failure {
-    Failure::Failed { cause, remedy: Remedy::words("what else came was printed; the brokers' logs say more") }
+    Failure::Failed { cause, remedy: Remedy::words("everything else was printed; the brokers' logs say more") }
 }
 
 fn unreadable(code: Code, place: &Place, reason: &str) -> String {
@@ -131,7 +131,7 @@ fn unreadable(code: Code, place: &Place, reason: &str) -> String {
     match code {
         Code::TopicAuthorizationFailed => format!("{topic}: this login may not read it"),
         _ if *offset >= 0 => {
-            format!("{topic}[{partition}]@{offset} cannot be read, nor what is behind it: {reason}")
+            format!("{topic}[{partition}]@{offset} cannot be read, nor anything after it: {reason}")
         }
         _ => format!("{topic}[{partition}] cannot be read: {reason}"),
     }
@@ -181,7 +181,7 @@ mod tests {
             }
             assert_eq!(troubles.verdict().is_err(), strict);
         }
-        let words = "Kafka: a.b[2]@7 cannot be read, nor what is behind it: codec 0x7";
+        let words = "Kafka: a.b[2]@7 cannot be read, nor anything after it: codec 0x7";
         assert_eq!(*said.lock().unwrap(), [words, words]);
     }
 

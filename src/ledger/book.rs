@@ -36,8 +36,8 @@ pub fn ensure_new(path: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Usage {
-        cause: format!("{} exists already", path.display()),
-        remedy: Remedy::words("name another file, or remove this one: a ledger is of one run"),
+        cause: format!("{} already exists", path.display()),
+        remedy: Remedy::words("name another file, or remove this one: a ledger covers one run"),
     })
 }
 

@@ -21,7 +21,7 @@ pub fn read(path: &Path, mut each: impl FnMut(Entry, u64) -> Result<()>) -> Resu
     next_line(&mut input, &mut line, path)?;
     let header = header(&line).ok_or_else(|| Failure::Usage {
         cause: format!("{} is not a ledger of version {VERSION}", path.display()),
-        remedy: Remedy::words("name a file that simulate --ledger has written"),
+        remedy: Remedy::words("name a file written by simulate --ledger"),
     })?;
     let (mut at, mut number) = (line.len() as u64, 1_u64);
     loop {
@@ -57,7 +57,7 @@ pub fn entry_at(path: &Path, at: u64) -> Result<Entry> {
 fn open(path: &Path) -> Result<BufReader<File>> {
     let file = File::open(path).map_err(|error| Failure::Usage {
         cause: format!("{} cannot be read: {error}", path.display()),
-        remedy: Remedy::words("name a file that simulate --ledger has written"),
+        remedy: Remedy::words("name a file written by simulate --ledger"),
     })?;
     Ok(BufReader::with_capacity(256 * 1024, file))
 }
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!((all.iter().map(|(entry, _)| entry.sequence).collect::<Vec<_>>(), torn), (vec![1, 2, 3], false));
         assert_eq!(entry_at(&path, all[1].1).unwrap(), entry(2));
         let taken = Book::create(&path, &some_header()).err().unwrap().to_string();
-        assert!(taken.contains("exists already"), "{taken}");
+        assert!(taken.contains("already exists"), "{taken}");
 
         let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(br#"{"topic":"device/d/al"#).unwrap();

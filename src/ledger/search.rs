@@ -81,7 +81,7 @@ pub async fn search(search: &Search<'_>, case: Case, report: Report<'_>) -> Resu
     if let (Some(written), Some(here)) = (search.cluster, admin.cluster_id(PATIENCE).await)
         && written != here
     {
-        bail!("the ledger is of another Kafka cluster ({written}) than this one ({here})");
+        bail!("the ledger is from Kafka cluster {written}, but this is {here}");
     }
     let names = case.topics();
     let topics: Vec<TopicState> = names.iter().filter_map(|name| known.topic(name)).cloned().collect();

@@ -122,7 +122,7 @@ impl Case {
     pub fn add(&mut self, entry: Entry, at: u64) -> Result<()> {
         let index = u32::try_from(self.messages.len())?;
         if self.by_id.insert(self.hasher.hash_one(entry.event_id.as_bytes()), index).is_some() {
-            bail!("the event id {} stands in it twice", entry.event_id);
+            bail!("the event id {} appears in it twice", entry.event_id);
         }
         let group = self.group(entry.device, entry.topic, entry.qos);
         let promised = if entry.qos == 0 { entry.sent } else { entry.acknowledged };

@@ -56,7 +56,7 @@ impl Proof {
         event::step(report, Step::ProveBridges, async {
             let (blamed, cause) = match self.seen(hosted, report).await {
                 Ok(Ok(Seen { active, standby, took })) => return Ok(((), Outcome::Bridged { active, standby, took })),
-                Ok(Err(ended)) => (vec![ended], format!("{ended} ended while starting")),
+                Ok(Err(ended)) => (vec![ended], format!("{ended} exited while starting")),
                 Err(words) => (Bridge::ALL.to_vec(), format!("the bridges are not ready: {words}")),
             };
             Err(not_ready(name, hosted, &blamed, cause, began.elapsed()).await.into())

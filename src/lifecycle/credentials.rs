@@ -67,7 +67,7 @@ pub async fn ensure_made_here(runtime: &dyn Runtime, paths: &Paths, name: &Stack
     );
     let remedy = Remedy::either([
         Remedy::words("run sosstack as the user that made it"),
-        Remedy::words(format!("if nobody needs it any more: {}", name.about().command("down --not-mine"))),
+        Remedy::words(format!("if nobody needs it, remove it: {}", name.about().command("down --not-mine"))),
     ]);
     Err(Failure::Failed { cause, remedy }.into())
 }
@@ -140,7 +140,7 @@ fn remedy(name: &StackName) -> Remedy {
     Remedy::either([
         Remedy::words("run sosstack as the user that made it, or bring its credentials back"),
         Remedy::words(format!("make a stack of your own beside it: {another}")),
-        Remedy::words(format!("give it new credentials, which locks out all that have the old ones: {replaced}")),
+        Remedy::words(format!("give it new credentials, which locks out everybody who has the old ones: {replaced}")),
     ])
 }
 

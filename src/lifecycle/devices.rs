@@ -112,7 +112,7 @@ fn owned_by_another(accounts: &Accounts, device: &Device) -> Option<String> {
     let enrolled = accounts.devices.get(&device.id)?;
     let words = |owner: &Option<String>| owner.clone().unwrap_or_else(|| "nobody".to_owned());
     (enrolled.owner != device.owner)
-        .then(|| format!("{} is enrolled already and belongs to {}", device.id, words(&enrolled.owner)))
+        .then(|| format!("{} is already enrolled and belongs to {}", device.id, words(&enrolled.owner)))
 }
 
 /// Accounts before and after.
@@ -181,7 +181,7 @@ async fn until(up: &Up<'_>, login: &Login, wanted: Wanted) -> Result<()> {
     let asked = poll::until(&Step::ReloadLogins, deadline, &|_| {}, async || {
         match (probe::login(&access, LOGIN).await, wanted) {
             (Ok(()), Wanted::Accepted) => Ok(()),
-            (Ok(()), Wanted::Refused) => Err(format!("{} is still let in", login.username)),
+            (Ok(()), Wanted::Refused) => Err(format!("{} can still log in", login.username)),
             (Err(error), Wanted::Refused) if is_refused_login(&error) => Ok(()),
             (Err(error), _) => Err(format!("{error:#}")),
         }
@@ -191,7 +191,7 @@ async fn until(up: &Up<'_>, login: &Login, wanted: Wanted) -> Result<()> {
         Err(words) => {
             let about = up.stack.name.about();
             Err(Failure::Failed {
-                cause: format!("Mosquitto does not act on the change, so it was taken back: {words}"),
+                cause: format!("Mosquitto did not apply the change, so it was undone: {words}"),
                 remedy: Remedy::either([about.remedy("doctor"), about.remedy("logs mosquitto")]),
             }
             .into())

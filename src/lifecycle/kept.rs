@@ -27,17 +27,17 @@ pub(super) fn refusal(
         return None;
     }
     let (named, reader) = match kept {
-        Persistence::File => ("a file", "SQLite persistence does not read"),
-        Persistence::Sqlite => ("SQLite", "this Mosquitto, or mosquitto.persistence: file, does not read"),
+        Persistence::File => ("a file", "SQLite persistence cannot read"),
+        Persistence::Sqlite => ("SQLite", "this Mosquitto, or mosquitto.persistence: file, cannot read"),
     };
-    let needs = if kept == Persistence::Sqlite { ", which takes Mosquitto 2.1 or later" } else { "" };
+    let needs = if kept == Persistence::Sqlite { ", which needs Mosquitto 2.1 or later" } else { "" };
     let name = &stack.name;
     Some(Failure::Failed {
         cause: format!(
             "Mosquitto of stack {name} keeps its sessions, retained and queued messages in {named}, which {reader}"
         ),
         remedy: Remedy::words(format!(
-            "keep them: mosquitto.persistence: {} in the stack file{needs}; or go on without them: {}",
+            "keep them with mosquitto.persistence: {} in the stack file{needs}; or continue without them: {}",
             kept.as_str(),
             name.about().command("up --accept-data-loss")
         )),
@@ -66,6 +66,6 @@ mod tests {
         let upgrade = ask(sqlite, None, &with_data).expect("a stack of before knows the file alone");
         assert!(upgrade.contains("mosquitto.persistence: file in the stack file; or"), "{upgrade}");
         let downgrade = ask(file, Some(sqlite), &with_data).unwrap();
-        assert!(downgrade.contains("mosquitto.persistence: sqlite in the stack file, which takes"), "{downgrade}");
+        assert!(downgrade.contains("mosquitto.persistence: sqlite in the stack file, which needs"), "{downgrade}");
     }
 }

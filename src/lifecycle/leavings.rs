@@ -51,7 +51,7 @@ pub(super) fn worth_keeping(paths: &Paths, name: &StackName, daemon: Option<&str
     if Hosted::of(paths, name).count_running() > 0 {
         return Some(format!("stack {name}, whose bridges run; to end them: {}", name.about_another().command("down")));
     }
-    let removable = format!("who needs them no more removes {}", dir.display());
+    let removable = format!("if nobody needs them, remove {}", dir.display());
     match Memo::read(dir) {
         Ok(memo)
             if memo.runtime == Some(RuntimeKind::Docker)

@@ -48,7 +48,7 @@ pub(super) async fn load(up: &Up<'_>, accounts: &Accounts) -> Result<bool> {
 fn paused(name: &StackName) -> Failure {
     Failure::NotRunning {
         cause: format!("Mosquitto of stack {name} is paused, so it cannot load any change; nothing was changed"),
-        remedy: name.about().remedy("up").then(" lets it go on"),
+        remedy: name.about().remedy("up").then(" resumes it"),
     }
 }
 

@@ -46,7 +46,7 @@ impl Lock {
             if Instant::now() >= deadline {
                 return Err(Failure::Busy {
                     cause: format!("{holder} is still working on stack {name}"),
-                    remedy: Remedy::words("wait for it to end, or end it with Ctrl-C; a larger --timeout waits longer"),
+                    remedy: Remedy::words("wait for it to finish (--timeout sets how long), or stop it with Ctrl-C"),
                 }
                 .into());
             }

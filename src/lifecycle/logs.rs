@@ -65,7 +65,7 @@ pub async fn read(
         }
         if let Some(client) = mosquitto.read(&line.text).filter(|client| told.insert(client.client.clone())) {
             report(Event::Note(format!(
-                "{} was refused as \"identifier rejected\": it wants {}, and mosquitto.max_keepalive is {limit} s",
+                "{} was refused with \"identifier rejected\": it wants {}, but mosquitto.max_keepalive is {limit} s",
                 client.client,
                 client.asked()
             )));

@@ -37,13 +37,11 @@ pub fn refusal(stack: &Stack, lost: &[(Service, String)], accepted: bool) -> Opt
     if quorum_lost {
         return Some(Failure::Failed {
             cause: format!(
-                "data of stack {} was removed by hand: {names}. Most of ZooKeeper's is gone, so nobody knows the brokers' topics",
+                "data of stack {} was removed by hand: {names}. Most of ZooKeeper's is gone, and with it the list of \
+                 the brokers' topics",
                 stack.name
             ),
-            remedy: Remedy::words(format!(
-                "bring those volumes back, or begin anew, without any data: {}",
-                up("--fresh")
-            )),
+            remedy: Remedy::words(format!("restore those volumes, or start over without any data: {}", up("--fresh"))),
         });
     }
     if accepted {
@@ -53,7 +51,7 @@ pub fn refusal(stack: &Stack, lost: &[(Service, String)], accepted: bool) -> Opt
     Some(Failure::Failed {
         cause: format!("data of stack {} was removed by hand: {names}", stack.name),
         remedy: Remedy::words(format!(
-            "bring it back; or go on with empty volumes: {} ({consequence})",
+            "restore it, or continue with empty volumes: {} ({consequence})",
             up("--accept-data-loss")
         )),
     })

@@ -202,10 +202,10 @@ fn refuse_to_move(stack: &Stack, kind: RuntimeKind, found: Option<&Found>) -> Re
     };
     let name = &stack.name;
     Err(Failure::Usage {
-        cause: format!("stack {name} exists with the {} runtime, and its data with it", existing.as_str()),
+        cause: format!("stack {name} exists with the {} runtime, and so does its data", existing.as_str()),
         remedy: Remedy::either([
             name.about().remedy(&format!("up --runtime {}", existing.as_str())),
-            Remedy::words("a stack of another name: --stack NAME"),
+            Remedy::words("choose another name: --stack NAME"),
             name.about().remedy("down --volumes").then(" first, which removes its data"),
         ]),
     }

@@ -73,7 +73,7 @@ fn unseen(port: u16) -> PortOwner {
     // The system gives such ports to outgoing connections, which hold them as a server does.
     if !answers(Ipv4Addr::LOCALHOST.into(), port) && ephemeral::range().is_some_and(|range| range.contains(&port)) {
         return PortOwner {
-            description: "an outgoing connection, as the system gives such port numbers to connections".to_owned(),
+            description: "an outgoing connection, to which the system assigned that port number".to_owned(),
             remedy: Some(Remedy::words(format!("find it: sudo ss -tanp 'sport = :{port}'"))),
         };
     }

@@ -87,7 +87,7 @@ async fn archives(stack: &Stack, runtime: &dyn Runtime) -> Result<Vec<Waste>> {
         runtime: runtime.kind(),
         name: archive.name,
         bytes: archive.bytes,
-        why: "an archive of classes that no stack maps".to_owned(),
+        why: "an archive of classes that no stack uses".to_owned(),
     });
     Ok(waste.collect())
 }
@@ -152,7 +152,7 @@ async fn remove_one(waste: &Waste, paths: &Paths, runtimes: &[Box<dyn Runtime>],
         Waste::Path { path, stack: None, .. } => gone(path).map(|()| true),
         Waste::Archive { runtime, name, .. } => {
             let found = runtimes.iter().find(|candidate| candidate.kind() == *runtime);
-            let runtime = found.with_context(|| format!("the {} runtime is not there any more", runtime.as_str()))?;
+            let runtime = found.with_context(|| format!("the {} runtime is no longer available", runtime.as_str()))?;
             runtime.remove_archive(name).await.map(|()| true)
         }
     }
@@ -200,6 +200,6 @@ fn of_cache(Unused { path, why }: Unused) -> Waste {
 }
 
 fn of_stack(path: PathBuf, name: StackName) -> Waste {
-    let why = "left of a stack that is gone; holds no login and no data".to_owned();
+    let why = "left over from a removed stack; holds no login and no data".to_owned();
     Waste::Path { bytes: size(&path), path, why, stack: Some(name) }
 }

@@ -69,7 +69,7 @@ async fn brokers(proof: &Proof<'_>, report: Report<'_>) -> Result<Seeded, Unread
         let surplus = (cluster.brokers.len() + missing.len()).saturating_sub(wanted);
         match (missing.as_slice(), surplus) {
             ([], 0) => Ok(()),
-            ([], surplus) => Err(format!("{surplus} brokers more than the {wanted} of the stack are registered")),
+            ([], surplus) => Err(format!("{surplus} more brokers than the stack's {wanted} are registered")),
             ([..], _) => Err(format!("{} of {wanted} brokers registered", wanted - missing.len())),
         }
     };

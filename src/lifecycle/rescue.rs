@@ -42,7 +42,7 @@ pub(super) async fn elect(
             // leads. This topic is there since the stack was first ready, and nobody can delete it.
             match cluster.topic(PROBE_TOPIC) {
                 Some(_) => Ok(()),
-                None => Err("the brokers have not heard of their topics yet".to_owned()),
+                None => Err("the brokers do not know their topics yet".to_owned()),
             }
         })
         .await?;
@@ -51,7 +51,7 @@ pub(super) async fn elect(
         let elected =
             poll::cluster_until(&admin, step, deadline, report, |cluster| match self::leaderless(cluster).as_slice() {
                 [] => Ok(()),
-                [first, ..] => Err(format!("nobody leads {first}")),
+                [first, ..] => Err(format!("{first} has no leader")),
             })
             .await;
         forbid(stack_dir, endpoints).await?;

@@ -37,8 +37,8 @@ pub async fn enrol(fleet: &Fleet<'_>, simulated: Simulated, report: Report<'_>) 
     let lock = match Lock::of_simulation(fleet.paths, fleet.name)? {
         Ok(lock) => lock,
         Err(holder) => {
-            let cause = format!("{holder} is simulating devices of stack {} already", fleet.name);
-            let remedy = Remedy::words("wait for it to end, or end it with Ctrl-C");
+            let cause = format!("{holder} is already simulating devices of stack {}", fleet.name);
+            let remedy = Remedy::words("wait for it to finish, or stop it with Ctrl-C");
             return Err(Failure::Busy { cause, remedy }.into());
         }
     };
@@ -46,8 +46,8 @@ pub async fn enrol(fleet: &Fleet<'_>, simulated: Simulated, report: Report<'_>) 
     if let Some(taken) = wanted.iter().find(|device| before.devices.contains_key(&device.id)) {
         lock.remove();
         return Err(Failure::Usage {
-            cause: format!("device {} is enrolled already, so it is not a simulation's to remove", taken.id),
-            remedy: Remedy::words("take another --seed: it is part of the devices' ids"),
+            cause: format!("device {} is already enrolled, so a simulation must not remove it", taken.id),
+            remedy: Remedy::words("use another --seed: it is part of the device ids"),
         }
         .into());
     }

@@ -61,7 +61,7 @@ pub async fn create(target: &Target<'_>, wish: &Wish<'_>) -> Result<Changed> {
     let name = wish.name;
     if target.cluster.topic(name).is_some() {
         return Err(Failure::Failed {
-            cause: format!("there is a topic {name} already"),
+            cause: format!("topic {name} already exists"),
             remedy: Remedy::words(format!("change it: {}", target.about.command(&format!("topic alter {name}")))),
         }
         .into());
@@ -93,13 +93,13 @@ pub async fn alter(target: &Target<'_>, wish: &Wish<'_>, reset: &[String], repor
     let has = topic.partitions.len();
     let wanted = wish.partitions.map(usize::from);
     if wanted.is_some_and(|wanted| wanted < has) {
-        let cause = format!("{} has {has} partitions, and Kafka cannot take any away", wish.name);
-        return Err(usage(&cause, "make another topic with fewer, or delete this one and make it anew"));
+        let cause = format!("{} has {has} partitions, and Kafka cannot remove any", wish.name);
+        return Err(usage(&cause, "create another topic with fewer, or delete this one and create it again"));
     }
     let more = wanted.filter(|wanted| *wanted > has);
     if more.is_some() {
-        let words = "keys move to other partitions from now on: the order of one key's messages holds within each \
-                     partition only";
+        let words =
+            "keys map to other partitions from now on: the messages of one key are only in order within each partition";
         report(Event::Warning(words.to_owned()));
     }
     topics::alter(target.admin, wish.name, more, &config, reset).await?;
@@ -116,8 +116,8 @@ pub fn deletable(target: &Target<'_>, names: &[String]) -> Result<Vec<String>> {
         let name = existing(target, name)?.name.clone();
         if name.starts_with("__") {
             return Err(usage(
-                &format!("{name} is the brokers' own"),
-                &format!("name topics that {} shows", target.about.command("topic list")),
+                &format!("{name} is an internal topic of the brokers"),
+                &format!("name a topic listed by {}", target.about.command("topic list")),
             ));
         }
         if !topics.contains(&name) {
@@ -136,7 +136,7 @@ pub async fn delete(target: &Target<'_>, topics: Vec<String>, report: Report<'_>
     let is_seeded = |name: &&String| target.stack.topics.iter().any(|topic| topic.name == **name);
     for name in topics.iter().filter(is_seeded).filter(|_| !target.about.is_elsewhere()) {
         let up = target.about.command("up");
-        let words = format!("the stack names {name}: the next `{up}` or `seed` makes it again, empty");
+        let words = format!("{name} belongs to the stack: the next `{up}` or `seed` creates it again, empty");
         report(Event::Warning(words));
     }
     Ok(Deleted { deleted: topics })
@@ -161,7 +161,7 @@ fn checked(target: &Target<'_>, wish: &Wish<'_>, reset: &[String]) -> Result<BTr
         return Err(usage(&problems.join("\n  "), "--help says what each option takes"));
     }
     match reset.iter().find(|key| config.contains_key(*key)) {
-        Some(key) => Err(usage(&format!("{key} is set and reset at once"), "leave one of them out")),
+        Some(key) => Err(usage(&format!("{key} is both set and reset"), "leave one of them out")),
         None => Ok(config),
     }
 }

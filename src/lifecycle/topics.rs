@@ -67,10 +67,10 @@ async fn until_whole(admin: &Admin, topic: &str, partitions: Option<usize>) -> R
     let cluster = until(admin, |cluster| match cluster.topic(topic) {
         Some(state) if is_whole(state) => Ok(()),
         Some(_) => Err(format!("not all replicas of {topic} are in sync")),
-        None => Err(format!("{topic} is not there yet")),
+        None => Err(format!("{topic} does not exist yet")),
     })
     .await?;
-    cluster.topic(topic).cloned().context("a topic that was there is gone")
+    cluster.topic(topic).cloned().context("an existing topic is gone")
 }
 
 /// Until it holds of what every broker says: whoever comes next may ask any of them.

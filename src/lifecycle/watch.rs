@@ -82,11 +82,11 @@ fn ended(inventory: &Inventory) -> impl Iterator<Item = (Service, String)> {
     inventory.instances.iter().filter_map(|instance| {
         let service = instance.service;
         match instance.state {
-            State::Exited { code: Some(code) } => Some((service, format!("{service} ended with exit code {code}"))),
-            State::Exited { code: None } => Some((service, format!("{service} ended while starting"))),
+            State::Exited { code: Some(code) } => Some((service, format!("{service} exited with code {code}"))),
+            State::Exited { code: None } => Some((service, format!("{service} exited while starting"))),
             State::Stopped => Some((service, format!("{service} was stopped while starting"))),
             _ if instance.restarts >= RESTARTS => {
-                Some((service, format!("{service} ended {} times while starting", instance.restarts)))
+                Some((service, format!("{service} exited {} times while starting", instance.restarts)))
             }
             State::Created | State::Running | State::Paused | State::Missing | State::Restarting => None,
         }

@@ -13,9 +13,9 @@ pub fn topic_problem(topic: &str) -> Option<&'static str> {
     if topic.is_empty() {
         Some("it is empty")
     } else if topic.len() > LONGEST {
-        Some("an MQTT topic has 65,535 bytes at most")
+        Some("an MQTT topic has at most 65,535 bytes")
     } else if topic.bytes().filter(|byte| *byte == b'/').count() > SEPARATORS {
-        Some("an MQTT topic has 201 levels at most")
+        Some("an MQTT topic has at most 201 levels")
     } else if let Some(problem) = character_problem(topic) {
         Some(problem)
     } else {
@@ -37,7 +37,7 @@ pub fn message_problem(headers: &Headers<'_>, properties: Option<&Properties>) -
 fn property_problem(properties: &Properties) -> Option<String> {
     let content_type = properties.content_type.as_deref().and_then(text_problem);
     let response_topic = properties.response_topic.as_deref().and_then(|topic| {
-        let wildcard = topic.contains(['#', '+']).then_some("it may hold no wildcard");
+        let wildcard = topic.contains(['#', '+']).then_some("it must not contain wildcards");
         topic_problem(topic).or(wildcard)
     });
     let correlation_data = properties.correlation_data.as_ref().filter(|data| data.len() > LONGEST);
@@ -45,23 +45,23 @@ fn property_problem(properties: &Properties) -> Option<String> {
     let problems = [
         ("content_type", content_type),
         ("response_topic", response_topic),
-        ("correlation_data", correlation_data.map(|_| "it has 65,535 bytes at most")),
+        ("correlation_data", correlation_data.map(|_| "it may have at most 65,535 bytes")),
         ("payload_format", payload_format.map(|_| "it is 0 (bytes) or 1 (UTF-8)")),
     ];
     problems.into_iter().find_map(|(name, problem)| Some(format!("{name}: {}", problem?)))
 }
 
 fn text_problem(text: &str) -> Option<&'static str> {
-    if text.len() > LONGEST { Some("MQTT's strings have 65,535 bytes at most") } else { character_problem(text) }
+    if text.len() > LONGEST { Some("MQTT strings have at most 65,535 bytes") } else { character_problem(text) }
 }
 
 /// MQTT 5, 1.5.4: NUL must not occur; at the others a server may hang up, and Mosquitto does.
 fn character_problem(text: &str) -> Option<&'static str> {
     let is_noncharacter = |c: char| matches!(u32::from(c), 0xFDD0..=0xFDEF) || u32::from(c) & 0xFFFE == 0xFFFE;
     if text.chars().any(char::is_control) {
-        Some("MQTT's strings hold no control characters, such as line breaks")
+        Some("MQTT strings must not contain control characters, such as line breaks")
     } else if text.chars().any(is_noncharacter) {
-        Some("MQTT's strings hold no code points that Unicode calls noncharacters")
+        Some("MQTT strings must not contain code points that Unicode calls noncharacters")
     } else {
         None
     }
@@ -114,7 +114,7 @@ mod tests {
         };
         assert_eq!(problem("source", Some(b"panic button")), "");
         assert_eq!(problem("", Some(b"")), "");
-        assert!(problem("a", Some(b"two\nlines")).starts_with("header \"a\": MQTT's strings hold no control"));
+        assert!(problem("a", Some(b"two\nlines")).starts_with("header \"a\": MQTT strings must not contain control"));
         assert!(problem("a\r", Some(b"")).starts_with("header \"a\\r\": "));
         assert!(problem("a", Some(&[0xff])).contains("is text"));
         assert!(problem("a", None).contains("is text"));
@@ -134,7 +134,10 @@ mod tests {
         };
         assert_eq!(problem(fine), "");
         assert!(problem(Properties { content_type: Some("a\0".to_owned()), ..of() }).starts_with("content_type: "));
-        assert!(problem(Properties { response_topic: Some("a/#".to_owned()), ..of() }).contains("no wildcard"));
+        assert!(
+            problem(Properties { response_topic: Some("a/#".to_owned()), ..of() })
+                .contains("must not contain wildcards")
+        );
         assert!(problem(Properties { response_topic: Some(String::new()), ..of() }).contains("empty"));
         assert!(problem(Properties { correlation_data: Some(vec![0; 65_536]), ..of() }).contains("65,535"));
         assert!(problem(Properties { payload_format: Some(2), ..of() }).starts_with("payload_format: "));

@@ -154,10 +154,10 @@ impl Link {
             match error {
                 CodecError::OutgoingPacketTooLarge { pkt_size, max } => {
                     anyhow!(
-                        "it takes a packet of {pkt_size} bytes, and the server takes {max} at most (max_packet_size)"
+                        "it needs a packet of {pkt_size} bytes, and the server accepts at most {max} (max_packet_size)"
                     )
                 }
-                CodecError::PayloadTooLong => anyhow!("an MQTT packet has {LARGEST_PACKET} bytes at most"),
+                CodecError::PayloadTooLong => anyhow!("an MQTT packet has at most {LARGEST_PACKET} bytes"),
                 error => anyhow!("it does not fit MQTT: {error}"),
             }
         })
@@ -249,7 +249,7 @@ impl Link {
                 Ok(Some(packet))
             }
             Err(CodecError::InsufficientBytes(_)) => Ok(None),
-            Err(error) => Err(anyhow!("the server does not keep to MQTT 5: {error}")),
+            Err(error) => Err(anyhow!("the server violates MQTT 5: {error}")),
         }
     }
 

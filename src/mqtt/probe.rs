@@ -49,7 +49,7 @@ pub async fn login(access: &Access, patience: Duration) -> Result<()> {
 async fn a_wrong_password_is_refused(endpoints: &Endpoints, patience: Duration) -> Result<()> {
     let wrong = Login::new(PROBE_USER, Secret::new("not the password"));
     match login(&Access { login: Some(wrong), ..Access::service(endpoints) }, patience).await {
-        Ok(()) => bail!("{} lets in anybody: a wrong password was accepted", endpoints.mqtt),
+        Ok(()) => bail!("{} lets anybody in: a wrong password was accepted", endpoints.mqtt),
         Err(error) if is_refused_login(&error) => Ok(()),
         Err(error) => Err(error),
     }
@@ -86,5 +86,5 @@ pub async fn clients(endpoints: &Endpoints, patience: Duration) -> Result<u64> {
         let count = text.trim().parse::<u64>().context("reading the count")?;
         anyhow::Ok(count)
     };
-    tokio::time::timeout(patience, ask).await.context("Mosquitto did not tell its number of clients in time")?
+    tokio::time::timeout(patience, ask).await.context("Mosquitto did not report its number of clients in time")?
 }

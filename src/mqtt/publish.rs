@@ -193,10 +193,10 @@ impl Publisher<'_> {
             }
             let Some(message) = self.queued.pop_front() else { return };
             if message.qos > self.link.max_qos {
-                let words = format!("the server takes QoS {} at most", self.link.max_qos);
+                let words = format!("the server accepts at most QoS {}", self.link.max_qos);
                 self.ledger.refuse(message.number, &words);
             } else if message.retain && !self.link.retains {
-                self.ledger.refuse(message.number, "the server keeps no messages for future subscribers (retain)");
+                self.ledger.refuse(message.number, "the server does not support retained messages (retain)");
             } else {
                 let id = if message.qos == 0 { 0 } else { self.flight.id() };
                 self.send(message.into(), id, false);
@@ -314,7 +314,7 @@ impl Publisher<'_> {
         }
         if let Some(message) = self.flight.lose(may_be_its_fault) {
             self.outage.backoff.reset();
-            self.ledger.refuse(message.number, &format!("{lost:#}, each time when this was sent"));
+            self.ledger.refuse(message.number, &format!("{lost:#}, every time this was sent"));
         }
     }
 

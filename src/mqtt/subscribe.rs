@@ -81,14 +81,14 @@ impl Subscription {
             if began.elapsed() >= LASTING {
                 backoff.reset();
             }
-            if tell(Told::Notice(format!("MQTT: {lost:#}; connecting again"))).is_break() {
+            if tell(Told::Notice(format!("MQTT: {lost:#}; reconnecting"))).is_break() {
                 return Ok(());
             }
             let resumed = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 resumed = self.resume(tell, patience, &mut backoff) => resumed?,
             };
-            let words = "MQTT: connected again; messages sent in between may have been missed";
+            let words = "MQTT: reconnected; messages sent in between may have been missed";
             if resumed.is_break() || tell(Told::Notice(words.to_owned())).is_break() {
                 break;
             }
@@ -166,10 +166,10 @@ impl Subscription {
                 if refused_since.get_or_insert_with(Instant::now).elapsed() >= patience.refusing {
                     return Err(refused(&error));
                 }
-                format!("MQTT: {error:#}; trying again for {:?}", patience.refusing)
+                format!("MQTT: {error:#}; retrying for {:?}", patience.refusing)
             } else {
                 refused_since = None;
-                format!("MQTT: {error:#}; trying again")
+                format!("MQTT: {error:#}; retrying")
             };
             if words != said && tell(Told::Notice(words.clone())).is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -182,7 +182,8 @@ impl Subscription {
 fn refused(error: &anyhow::Error) -> anyhow::Error {
     let cause = format!("MQTT: {error:#}");
     let remedy = Remedy::words(format!(
-        "run it again, with the present password: a local stack's is taken by itself, else {MQTT_PASSWORD} says it"
+        "run it again with the current password: that of a local stack is used automatically, any other comes from \
+         {MQTT_PASSWORD}"
     ));
     Failure::Failed { cause, remedy }.into()
 }

@@ -118,7 +118,7 @@ async fn answer(stream: &mut TcpStream) -> Result<Packet> {
         match Packet::read(&mut packets, None) {
             Ok(packet) => return Ok(packet),
             Err(CodecError::InsufficientBytes(_)) => {}
-            Err(error) => return Err(anyhow!("the server does not keep to MQTT 5: {error}")),
+            Err(error) => return Err(anyhow!("the server violates MQTT 5: {error}")),
         }
         ensure!(stream.read_buf(&mut input).await? > 0, "the server closed the connection");
     }
@@ -134,7 +134,7 @@ fn unframe(input: &mut BytesMut) -> Result<Option<BytesMut>> {
         },
         length => (2, usize::from(length)),
     };
-    ensure!(second < 127 && length <= LONGEST_ANSWER, "the server does not keep to WebSocket");
+    ensure!(second < 127 && length <= LONGEST_ANSWER, "the server violates the WebSocket protocol");
     if input.len() < header + length {
         return Ok(None);
     }

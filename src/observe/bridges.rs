@@ -138,7 +138,7 @@ impl Bridges {
         }
         let dropped = self.count(|said| said.dropped);
         if dropped > 0 {
-            words.push(format!("{} dropped for want of room in the journal", messages(dropped)));
+            words.push(format!("{} dropped because the journal was nearly full", messages(dropped)));
         }
         words
     }
@@ -211,7 +211,7 @@ mod tests {
         let said = Said { journal, dropped: 2, ..active() };
         let [first, second] = Bridge::ALL;
         let bridges = Bridges(vec![seen(first, Ok(said)), seen(second, Ok(Said::default()))]);
-        let words = ["the journal is 81 % full", "2 messages dropped for want of room in the journal"];
+        let words = ["the journal is 81 % full", "2 messages dropped because the journal was nearly full"];
         assert_eq!(bridges.degraded(), words);
     }
 }

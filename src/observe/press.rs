@@ -105,7 +105,7 @@ impl Press {
             tokio::select! {
                 moved = self.sender.exchange() => moved?,
                 came = self.heard.recv() => {
-                    let (id, at) = came.context("Kafka is read no more")?;
+                    let (id, at) = came.context("the Kafka reader has ended")?;
                     if id == own {
                         return Ok(at.saturating_duration_since(pressed));
                     }

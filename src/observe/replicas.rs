@@ -75,7 +75,7 @@ pub fn short_topics<'a>(stack: &'a Stack, cluster: &Cluster) -> Vec<&'a str> {
 pub fn in_sync(stack: &Stack, cluster: &Cluster) -> Result<usize, String> {
     let missing = stack.topics.iter().find(|topic| cluster.topic(&topic.name).is_none());
     if let Some(topic) = missing {
-        return Err(format!("topic {} is not there yet", topic.name));
+        return Err(format!("topic {} does not exist yet", topic.name));
     }
     let lagging = cluster.topics.iter().filter(|topic| !topic.is_fully_replicated());
     let names: Vec<&str> = lagging.map(|topic| topic.name.as_str()).collect();

@@ -132,7 +132,7 @@ impl Reading {
                 gate: gate.clone(),
                 away: Arc::default(),
             };
-            let access = watch.kafka.context("no Kafka cluster is named")?;
+            let access = watch.kafka.context("no Kafka cluster is given")?;
             kafka::consume::read(access, plan, ears, stop.clone()).await.map(Some)
         };
         let mqtt = async {
@@ -226,7 +226,7 @@ async fn subscribe(
     tell: Tell,
     stop: CancellationToken,
 ) -> Result<oneshot::Receiver<Result<()>>> {
-    let access = watch.mqtt.context("no MQTT server is named")?.clone();
+    let access = watch.mqtt.context("no MQTT server is given")?.clone();
     let (qos, slow) = (watch.qos, watch.patience);
     // People are told and can wait; a script must not wait for what never comes.
     let patience = Patience { slow, refusing: if watch.for_people { REFUSED } else { Duration::ZERO } };

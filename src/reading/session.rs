@@ -78,7 +78,7 @@ impl Session {
     ) -> Result<Self> {
         let deadline = limits.timeout.map(|timeout| Instant::now() + timeout);
         if watch.from != From::Now && watch.addresses.iter().any(|address| matches!(address, Address::Mqtt(_))) {
-            let words = "MQTT keeps no past: its retained messages come first, then what is published from now on";
+            let words = "MQTT keeps no history: retained messages come first, then what is published from now on";
             report(Event::Note(words.to_owned()));
         }
         let hub = Arc::new(Mutex::new(Hub { sink, left: limits.count, taken: 0, failed: None }));

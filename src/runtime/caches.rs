@@ -27,7 +27,7 @@ pub fn unused(stack: &Stack, paths: &Paths, living: &[StackName]) -> Vec<Unused>
     let why = |path: &Path| match path {
         path if ends(path, "lock") => None,
         path if ends(path, "partial") => {
-            (!is_locked(&path.with_extension("lock"))).then_some("jars whose fetching was broken off")
+            (!is_locked(&path.with_extension("lock"))).then_some("jars that were only partly fetched")
         }
         path => (!used(path)).then_some("jars of a version that no stack uses"),
     };

@@ -44,7 +44,7 @@ pub fn owner_problem(id: &str) -> Option<&'static str> {
     } else if id.len() > 64 {
         Some("it is longer than 64 bytes")
     } else if id.contains(forbidden) {
-        Some("it may not hold blanks, control characters, or any of / + # : %")
+        Some("it must not contain blanks, control characters, or any of / + # : %")
     } else {
         None
     }

@@ -130,8 +130,10 @@ mod tests {
     fn every_problem_is_named_with_its_place() {
         let problems = read("id,owner\na b,u\nx,u+\nx\ny\nx\na,b,c\n", Format::Csv).unwrap_err();
         let expected = [
-            "line 2: \"a b\" is not a valid device id: it may not hold blanks, control characters, or any of / + # : %",
-            "line 3: \"u+\" is not a valid user id: it may not hold blanks, control characters, or any of / + # : %",
+            "line 2: \"a b\" is not a valid device id: it must not contain blanks, control characters, or any of / + # \
+             : %",
+            "line 3: \"u+\" is not a valid user id: it must not contain blanks, control characters, or any of / + # : \
+             %",
             "line 6: x appears twice: also line 4",
             "line 7: 3 columns; expected id,owner",
         ];

@@ -47,7 +47,7 @@ impl Document {
         }
         let bytes = fs::read(file).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => refuse("there is no such file", self.without),
-            _ => refuse(&error.to_string(), "make it readable for you"),
+            _ => refuse(&error.to_string(), "make it readable by you"),
         })?;
         let text = String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8", "save it as UTF-8 text"))?;
         Ok(text.strip_prefix(BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(text))

@@ -20,7 +20,7 @@ const FILE_NAMES: [&str; 2] = ["sosstack.yaml", "sosstack.yml"];
 
 const DOCUMENT: Document = Document {
     kind: "stack file",
-    without: "name another with --file, or leave it out for the built-in stack",
+    without: "name another with --file, or omit it to use the built-in stack",
     example: "name: sos",
     has_variables: true,
 };

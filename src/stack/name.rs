@@ -48,7 +48,8 @@ impl FromStr for StackName {
             Ok(Self(text.to_owned()))
         } else {
             Err(format!(
-                "{text:?} is not a stack name: use 1 to 32 of a-z, 0-9 and '-', beginning with a letter and not ending in '-'"
+                "{text:?} is not a valid stack name: use 1 to 32 of a-z, 0-9 and '-', beginning with a letter and not \
+                 ending in '-'"
             ))
         }
     }

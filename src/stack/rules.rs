@@ -13,7 +13,7 @@ pub fn topic_problem(name: &str) -> Option<&'static str> {
     match name {
         "" => Some("it is empty"),
         "." | ".." => Some("Kafka reserves . and .."),
-        name if name.len() > LONGEST_TOPIC => Some("Kafka's names end at 249 characters"),
+        name if name.len() > LONGEST_TOPIC => Some("a Kafka name has at most 249 characters"),
         name if !name.chars().all(allowed) => Some("use only letters, digits, '.', '_' and '-'"),
         _ => None,
     }
@@ -21,7 +21,8 @@ pub fn topic_problem(name: &str) -> Option<&'static str> {
 
 /// Why nobody should make a topic of this name; None where one may.
 pub fn new_topic_problem(name: &str) -> Option<&'static str> {
-    let reserved = name.starts_with("__").then_some("names that begin with __ are for the brokers' own topics");
+    let reserved =
+        name.starts_with("__").then_some("names beginning with __ are reserved for the brokers' internal topics");
     topic_problem(name).or(reserved)
 }
 

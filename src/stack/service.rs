@@ -76,7 +76,7 @@ impl FromStr for Service {
             None if text == "mosquitto" => Some(Self::mosquitto()),
             _ => None,
         };
-        service.ok_or_else(|| anyhow::anyhow!("no service is called {text:?}"))
+        service.ok_or_else(|| anyhow::anyhow!("there is no service {text:?}"))
     }
 }
 

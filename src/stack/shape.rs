@@ -99,14 +99,14 @@ fn problem(steps: &[Step], words: &str) -> Problem {
         let meant = similar(field, known.iter().copied());
         let hint = match meant {
             Some(meant) => format!("did you mean {meant:?}?"),
-            None if known.is_empty() => "nothing is known here".to_owned(),
-            None => format!("known are {}", known.join(", ")),
+            None if known.is_empty() => "no fields are known here".to_owned(),
+            None => format!("known fields are {}", known.join(", ")),
         };
         return Problem { path, words: format!("unknown field; {hint}") };
     }
     if let Some(variant) = between(words, "unknown variant `", "`") {
         let known = quoted(words.split_once(", expected").map_or("", |(_, list)| list));
-        return Problem { path, words: format!("{variant:?} is not known; write {}", known.join(" or ")) };
+        return Problem { path, words: format!("{variant:?} is not a valid value; write {}", known.join(" or ")) };
     }
     if let Some(field) = between(words, "missing field `", "`") {
         return Problem { path, words: format!("{field:?} is missing") };

@@ -117,7 +117,7 @@ impl Findings {
             self.add("namespace", format!("{:?} {words}", stack.namespace));
         }
         if !is_dns_name(&stack.domain) {
-            self.add("domain", format!("{:?} is not a DNS domain, such as cluster.local", stack.domain));
+            self.add("domain", format!("{:?} is not a valid DNS domain, such as cluster.local", stack.domain));
         }
     }
 
@@ -128,11 +128,11 @@ impl Findings {
             ("mosquitto.version", &stack.mosquitto.version, 2),
         ] {
             let Some([first, second, _]) = numbers(version) else {
-                self.add(path, format!("{version:?} is not a version: write three numbers, such as 3.9.2"));
+                self.add(path, format!("{version:?} is not a valid version: write three numbers, such as 3.9.2"));
                 continue;
             };
             if path == "kafka.version" && (first > 3 || (first == 3 && second > 9)) {
-                self.add(path, format!("Kafka {version} has no ZooKeeper mode; the last line that has is 3.9"));
+                self.add(path, format!("Kafka {version} has no ZooKeeper mode; 3.9 is the last line that has it"));
             } else if first != major {
                 self.add(path, format!("{version} is not supported; use {major}.x"));
             }
@@ -146,7 +146,7 @@ impl Findings {
             ("mosquitto.image", &stack.mosquitto.image),
         ] {
             if image.is_empty() || image.contains(|c: char| c.is_whitespace() || c.is_control()) {
-                self.add(path, format!("{image:?} is not an image name"));
+                self.add(path, format!("{image:?} is not a valid image name"));
             }
         }
     }
@@ -157,7 +157,9 @@ impl Findings {
         {
             if ![1, 3, 5].contains(&size) {
                 let reason = match (path, size) {
-                    ("zookeeper.nodes", 2 | 4) => "; an even ensemble survives no more losses than one node less",
+                    ("zookeeper.nodes", 2 | 4) => {
+                        "; an even number of nodes tolerates no more failures than one node fewer"
+                    }
                     _ => "",
                 };
                 self.add(path, format!("{size} {what} are not supported; use 1, 3 or 5{reason}"));
@@ -172,10 +174,10 @@ impl Findings {
         }
         if mosquitto.max_queued_messages == 0 {
             // https://github.com/eclipse/mosquitto/issues/1956
-            self.add("mosquitto.max_queued_messages", "0 means no bound, until memory ends; use 1 or more");
+            self.add("mosquitto.max_queued_messages", "0 means no limit, until memory runs out; use 1 or more");
         }
         if mosquitto.max_inflight_messages == 0 {
-            self.add("mosquitto.max_inflight_messages", "0 means no bound; use 1 to 65535");
+            self.add("mosquitto.max_inflight_messages", "0 means no limit; use 1 to 65535");
         }
         if (1..10).contains(&mosquitto.max_keepalive) {
             let words = format!("{} s is too short; use 10 to 65535, or 0 for no limit", mosquitto.max_keepalive);
@@ -223,7 +225,7 @@ impl Findings {
             }
             let clash = (start..=end).find_map(|port| taken.get(&port).map(|other| (port, *other)));
             match clash {
-                Some((port, other)) => self.add(path, format!("port {port} is wanted by {other} as well")),
+                Some((port, other)) => self.add(path, format!("port {port} is also used by {other}")),
                 None => taken.extend((start..=end).map(|port| (port, path))),
             }
         }
@@ -236,7 +238,7 @@ impl Findings {
     fn broker_settings(&mut self, user: &Spec) {
         for key in user.kafka.iter().filter_map(|kafka| kafka.config.as_ref()).flat_map(BTreeMap::keys) {
             if OWN_BROKER_SETTINGS.contains(&key.as_str()) || key.starts_with("listener.name.") {
-                self.add(format!("kafka.config.{key}"), "sosstack sets this one itself, since the stack depends on it");
+                self.add(format!("kafka.config.{key}"), "sosstack sets this itself, because the stack depends on it");
             }
         }
     }
@@ -256,7 +258,7 @@ impl Findings {
         if let Some(problem) = new_topic_problem(&topic.name) {
             self.add(format!("{path}.name"), format!("{:?} is not a valid topic name: {problem}", topic.name));
         } else if let Some(other) = stack.topics.iter().find(|other| topics_collide(&other.name, &topic.name)) {
-            let words = "Kafka's metrics take '.' and '_' for the same";
+            let words = "Kafka's metrics do not distinguish '.' and '_'";
             self.add(format!("{path}.name"), format!("{} collides with {}: {words}", topic.name, other.name));
         }
         if topic.partitions.is_some_and(|partitions| !(1..=MOST_PARTITIONS).contains(&partitions)) {
@@ -270,7 +272,7 @@ impl Findings {
     fn topic_setting(&mut self, path: &str, key: &str, value: &Scalar, stack: &Stack) {
         let replicas = stack.kafka.replication_factor();
         if key == "replication.factor" {
-            self.add(path, format!("not settable for one topic: all have {replicas}, from the number of brokers"));
+            self.add(path, format!("cannot be set per topic: all have {replicas}, from the number of brokers"));
         } else if !TOPIC_SETTINGS.contains(&key) {
             let hint = similar(key, TOPIC_SETTINGS.into_iter()).map(|meant| format!("; did you mean {meant:?}?"));
             self.add(path, format!("Kafka 3.9 has no such topic setting{}", hint.unwrap_or_default()));
@@ -280,7 +282,10 @@ impl Findings {
                 self.add(path, format!("use 1 to {replicas}, the number of replicas"));
             }
         } else if String::from(value).split(',').any(|one| one.trim().contains(char::is_whitespace)) {
-            self.add(path, format!("{:?} is not a value of a topic setting: it holds blanks", String::from(value)));
+            self.add(
+                path,
+                format!("{:?} is not a valid value of a topic setting: it contains blanks", String::from(value)),
+            );
         }
     }
 

@@ -45,13 +45,10 @@ pub fn of_press(case: &Case<'_>, heard: &Heard) -> Trace {
             }
         }
         if heard.commits.is_empty() {
-            trace.notes.push(format!(
-                "no group has members and a commit on {}: the trace ends where Kafka was read",
-                case.topic
-            ));
+            trace.notes.push(format!("no group has members and a commit on {}: the trace ends at Kafka", case.topic));
         }
         let idle =
-            |group| format!("{group} reads {} and has committed nothing there: it is not waited for", case.topic);
+            |group| format!("{group} reads {} but has committed nothing there: it is not waited for", case.topic);
         trace.notes.extend(heard.uncommitted.iter().map(idle));
     }
     let first = heard.record(case.topic).map(|(record, _)| (record.partition, record.offset));
@@ -71,7 +68,7 @@ pub fn of_press(case: &Case<'_>, heard: &Heard) -> Trace {
 /// The bridge's time of receipt on the press's scale: its clock is its own, and tells whole milliseconds.
 fn received(sent: i64, record: &Found, read: f64, notes: &mut Vec<String>) -> Option<f64> {
     let Some(received) = record.received else {
-        notes.push("the record has no header received-at: it is not sosstack's bridge that brought it".to_owned());
+        notes.push("the record has no received-at header: it did not come through sosstack's bridge".to_owned());
         return None;
     };
     #[expect(clippy::cast_precision_loss, reason = "a difference of times is small")]
@@ -172,7 +169,7 @@ mod tests {
         assert_eq!((hop, cause), (Kind::Committed, "b has not committed it within 10s, lag 2"));
         assert!(remedy.starts_with("sosstack group describe b"), "{remedy}");
         let none = judged(&heard(vec![(record(TOPIC, 7), 20)], &[]), &Bridging::Unknown, &about());
-        assert!(none.missing.is_empty() && none.notes[0].contains("the trace ends where Kafka was read"), "{none:?}");
+        assert!(none.missing.is_empty() && none.notes[0].contains("the trace ends at Kafka"), "{none:?}");
     }
 
     #[test]
@@ -188,7 +185,7 @@ mod tests {
                 "it is stopped",
                 "sosstack up --bridge",
             ),
-            (works(0), &about, Kind::Received, "bridge-0 works", "sosstack logs bridge-0"),
+            (works(0), &about, Kind::Received, "bridge-0 is working", "sosstack logs bridge-0"),
             (
                 works(1),
                 &about,
@@ -196,12 +193,18 @@ mod tests {
                 "1 message waits in the journal of bridge-0: Kafka",
                 "sosstack bridge journal inspect",
             ),
-            (Bridging::Foreign, &about, Kind::Received, "not the stack's own", "sosstack bridge journal inspect"),
+            (
+                Bridging::Foreign,
+                &about,
+                Kind::Received,
+                "other than the stack's own",
+                "sosstack bridge journal inspect",
+            ),
             (
                 Bridging::Unknown,
                 &elsewhere,
                 Kind::Received,
-                "nothing came to emergency.created",
+                "nothing reached emergency.created",
                 "a bridge is connected",
             ),
         ] {

@@ -57,7 +57,7 @@ pub(super) fn missing(case: &Case<'_>, heard: &Heard, notes: &mut Vec<String>) -
         Some((Answer::Refused(reason), _)) => {
             let cause = format!("Mosquitto refused the press to {}: {reason}", heard.mqtt_topic);
             let remedy = if about.is_elsewhere() {
-                Remedy::words(format!("log in as somebody who may publish to {}", heard.mqtt_topic))
+                Remedy::words(format!("log in as a user who may publish to {}", heard.mqtt_topic))
             } else {
                 about.remedy(&format!("device show {}", case.device)).then(" lists the topics that it reaches")
             };
@@ -76,8 +76,10 @@ pub(super) fn missing(case: &Case<'_>, heard: &Heard, notes: &mut Vec<String>) -
     match (&heard.unheard, heard.seen, about.is_elsewhere()) {
         (Some(why), ..) => notes.push(format!("whether subscribers of Mosquitto see it is not known: {why}")),
         (None, None, true) if in_kafka => {
-            notes
-                .push(format!("no copy came to a subscriber as {}, who may have no right to read it", case.subscriber));
+            notes.push(format!(
+                "no copy reached a subscriber logged in as {}, which may lack the right to read it",
+                case.subscriber
+            ));
         }
         (None, None, _) => {
             let cause = format!("no subscriber of Mosquitto has seen the press within {timeout:?}");
@@ -105,7 +107,7 @@ fn not_in_kafka(case: &Case<'_>, heard: &Heard) -> Missing {
         (Some(letter), _) => (
             Kind::InKafka,
             format!(
-                "it is with the dead letters ({}): {}",
+                "it is among the dead letters ({}): {}",
                 letter.topic,
                 letter.reason.as_deref().unwrap_or("no reason is given")
             ),
@@ -115,9 +117,9 @@ fn not_in_kafka(case: &Case<'_>, heard: &Heard) -> Missing {
         ),
         (None, Bridging::Unknown) => (
             Kind::Received,
-            format!("nothing came to {topic} within {timeout:?}"),
+            format!("nothing reached {topic} within {timeout:?}"),
             Remedy::words(format!(
-                "see whether a bridge is connected to that MQTT server and brings presses to {topic}"
+                "check whether a bridge is connected to that MQTT server and brings presses to {topic}"
             )),
         ),
         (None, Bridging::Nobody(words)) => (
@@ -132,25 +134,27 @@ fn not_in_kafka(case: &Case<'_>, heard: &Heard) -> Missing {
         (None, Bridging::Foreign) => (
             Kind::Received,
             format!(
-                "a bridge that is not the stack's own has its journal, and nothing came to {topic} within {timeout:?}"
+                "a bridge other than the stack's own is using the journal, but nothing reached {topic} within \
+                 {timeout:?}"
             ),
             about
                 .remedy("bridge journal inspect")
-                .then(" shows what waits for Kafka; the bridge's own stderr says more"),
+                .then(" shows what is waiting for Kafka; the bridge's own stderr says more"),
         ),
         (None, Bridging::Works { bridge, waiting: 0 }) => (
             Kind::Received,
-            format!("{bridge} works, and nothing came to {topic} within {timeout:?}"),
+            format!("{bridge} is working, but nothing reached {topic} within {timeout:?}"),
             about
                 .remedy(&format!("logs {bridge}"))
-                .then(" shows what it says; where its routes bring presses elsewhere, --topic names the topic"),
+                .then(" shows its log; if its routes bring presses elsewhere, name the topic with --topic"),
         ),
         (None, Bridging::Works { bridge, waiting }) => (
             Kind::InKafka,
             format!("{} in the journal of {bridge}: Kafka is slow or away", waits(*waiting)),
-            about
-                .remedy("status")
-                .then(&format!(" tells of the brokers; {} shows what waits", about.command("bridge journal inspect"))),
+            about.remedy("status").then(&format!(
+                " shows the brokers; {} shows what is waiting",
+                about.command("bridge journal inspect")
+            )),
         ),
     };
     Missing { hop, group: None, lag: None, cause, remedy }
@@ -163,9 +167,9 @@ fn waits(count: u64) -> String {
 /// What to look at where Mosquitto says nothing.
 fn look(about: &About) -> Remedy {
     if about.is_elsewhere() {
-        Remedy::words("see whether the MQTT server keeps up")
+        Remedy::words("check whether the MQTT server keeps up")
     } else {
-        about.remedy("status").then(&format!(" tells how it is, {} what it says", about.command("logs mosquitto")))
+        about.remedy("status").then(&format!(" shows its state, {} its log", about.command("logs mosquitto")))
     }
 }
 

@@ -118,7 +118,7 @@ pub fn ensure_one_event(records: &[Found], id: &str, about: &About) -> Result<()
         return Ok(());
     }
     let ways = events.iter().map(|event| about.remedy(&format!("trace {event}")));
-    Err(Failure::Failed { cause: format!("{id} is the id of {} events", events.len()), remedy: Remedy::either(ways) })
+    Err(Failure::Failed { cause: format!("{id} matches {} events", events.len()), remedy: Remedy::either(ways) })
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
         let about = About::stack("stack sos".to_owned(), String::new());
         assert!(ensure_one_event(&[found("a", 0), found("a", 1)], "1", &about).is_ok(), "a redelivery");
         let refused = ensure_one_event(&[found("a", 0), found("b", 1)], "1", &about).unwrap_err();
-        assert_eq!(refused.to_string(), "1 is the id of 2 events");
+        assert_eq!(refused.to_string(), "1 matches 2 events");
         assert_eq!(refused.remedy().unwrap().as_str(), "sosstack trace a\n  or: sosstack trace b");
     }
 }

@@ -40,14 +40,14 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         Outcome::Elected { topics } => format!("they lead now; {topics} topics had no leader"),
         Outcome::Quorum { nodes } => format!("quorum of {nodes}"),
         Outcome::BrokersRegistered => "all brokers registered".to_owned(),
-        Outcome::InSync { partitions } => format!("{partitions} partitions in sync, a message went round"),
-        Outcome::LoginsProven => "logins accepted, a stranger refused".to_owned(),
+        Outcome::InSync { partitions } => format!("{partitions} partitions in sync, test message round-tripped"),
+        Outcome::LoginsProven => "logins accepted, strangers refused".to_owned(),
         Outcome::Bridged { active, standby, took } => {
             let millis = took.as_millis();
             format!("{active} is subscribed, {standby} is its standby; a press got to Kafka in {millis} ms")
         }
-        Outcome::LoginsReloaded { live: true } => "knows".to_owned(),
-        Outcome::LoginsReloaded { live: false } => "does not run; it will know".to_owned(),
+        Outcome::LoginsReloaded { live: true } => "updated".to_owned(),
+        Outcome::LoginsReloaded { live: false } => "not running; takes effect when it starts".to_owned(),
         Outcome::Sent { messages } => format!("{messages} messages sent"),
         Outcome::Read { topics } => topics.join(", "),
     }
@@ -63,7 +63,7 @@ pub(super) fn waiting(on: &Waiting) -> String {
             format!("{sent} sent, {rate}/s; {acknowledged} of {of} at QoS 1 and 2 acknowledged; {waiting} waiting")
         }
         Waiting::Acknowledgements => "the last acknowledgements".to_owned(),
-        Waiting::Missing { messages } => format!("{messages} messages were not found yet"),
+        Waiting::Missing { messages } => format!("{messages} messages not found yet"),
     }
 }
 
@@ -78,37 +78,40 @@ pub(super) fn notice(notice: &Notice) -> (Level, String) {
     let words = match notice {
         Notice::Resuming(service) => format!("{service} is paused: resuming it"),
         Notice::Resumed(service) => format!("{service} was paused; it has been resumed"),
-        Notice::StartingAgain(service) => format!("{service} had just ended: starting it again"),
+        Notice::StartingAgain(service) => format!("{service} had just exited: restarting it"),
         Notice::WaitsForSession(service) => format!("{service} waits for its earlier session in ZooKeeper to end"),
         Notice::GoesOn { stack } => {
             let command = stack.about().command("up");
-            format!("the stack goes on as far as it was changed; {command} does the rest")
+            format!("the stack keeps running, partly changed; {command} completes the change")
         }
-        Notice::Undoing => "undoing what this run made".to_owned(),
-        Notice::StartingWhatRan => "starting again what ran".to_owned(),
+        Notice::Undoing => "undoing what this run created".to_owned(),
+        Notice::StartingWhatRan => "restarting what was running".to_owned(),
         Notice::LoginsKept { dir } => {
             let dir = dir.display();
-            format!("logins are kept, since they were exported to a cluster; who needs them no more removes {dir}")
+            format!("logins are kept because they were exported to a cluster; if nobody needs them, remove {dir}")
         }
         Notice::RunsElsewhere { stack } => {
-            format!("the stack does not run here; {} tells a cluster", stack.about().command("export secrets"))
+            format!(
+                "the stack is not running here; to update a cluster, run {}",
+                stack.about().command("export secrets")
+            )
         }
         Notice::Waits { holder, stack } => format!("{holder} is working on stack {stack}; waiting for it to end"),
         Notice::LeftAlone { holder, stack } => format!("stack {stack} is left alone: {holder} is working on it"),
         Notice::Asking { questions, namespace } => format!("asking {questions} questions in namespace {namespace}"),
-        Notice::MqttAgain => "MQTT: connected again".to_owned(),
+        Notice::MqttAgain => "MQTT: reconnected".to_owned(),
         Notice::Dismissed { devices: 1 } => "1 simulated device removed".to_owned(),
         Notice::Dismissed { devices } => format!("{devices} simulated devices removed"),
         Notice::MorePartitions { topic, has, wants } => {
             return (
                 Level::Warning,
                 format!(
-                    "topic {topic} has {has} partitions, the stack names {wants}; Kafka cannot take partitions away, so \
-                     they stay"
+                    "topic {topic} has {has} partitions, the stack file asks for {wants}; Kafka cannot remove \
+                     partitions, so they stay"
                 ),
             );
         }
-        Notice::MqttLost { why } => return (Level::Warning, format!("MQTT: {why}; connecting again")),
+        Notice::MqttLost { why } => return (Level::Warning, format!("MQTT: {why}; reconnecting")),
     };
     (Level::Note, words)
 }

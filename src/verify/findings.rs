@@ -67,7 +67,7 @@ pub fn pods(stack: &Stack, pods: &[Pod]) -> Finding {
     let mut problems = Vec::new();
     for name in &wanted {
         match pods.iter().find(|pod| pod.name == *name) {
-            None => problems.push((name, format!("{name} is not there"))),
+            None => problems.push((name, format!("{name} does not exist"))),
             Some(pod) if !pod.ready => problems.push((name, format!("{name} is not ready: {}", pod.why))),
             Some(_) => {}
         }
@@ -77,7 +77,7 @@ pub fn pods(stack: &Stack, pods: &[Pod]) -> Finding {
         None => good("Pods", format!("{} of {} ready", wanted.len(), wanted.len())),
         Some(_) if problems.len() == wanted.len() && pods.is_empty() => bad(
             "Pods",
-            format!("namespace {namespace} has none of this stack"),
+            format!("namespace {namespace} has no pods of this stack"),
             format!(
                 "{}, then kubectl apply -k k8s/; another namespace is named with --namespace",
                 stack.name.about().command("export k8s")
@@ -136,7 +136,7 @@ fn quorum(stack: &Stack, answers: &[(&str, &Answer)]) -> Finding {
 
 fn brokers(stack: &Stack, answers: &[(&str, &Answer)]) -> Finding {
     const PART: &str = "Kafka brokers";
-    let Some((pod, answer)) = answers.first() else { return bad(PART, "nobody was asked".into(), String::new()) };
+    let Some((pod, answer)) = answers.first() else { return bad(PART, "no pod was asked".into(), String::new()) };
     let Some(brokers) = said::brokers(answer) else {
         return bad(PART, words(pod, answer), format!("kubectl -n {} logs kafka-0 -c kafka", stack.namespace));
     };
@@ -176,7 +176,7 @@ fn topics(stack: &Stack, answers: &[(&str, &Answer)]) -> [Finding; 2] {
     let short: Vec<String> =
         replicas::short_topics(stack, &cluster).into_iter().map(|name| short(stack, &cluster, name)).collect();
     let topics = if short.is_empty() {
-        good(TOPICS, format!("{} of {} there", stack.topics.len(), stack.topics.len()))
+        good(TOPICS, format!("{} of {} exist", stack.topics.len(), stack.topics.len()))
     } else {
         let remedy = format!(
             "kubectl -n {namespace} delete job -l app.kubernetes.io/name=kafka-topics, then kubectl apply -k k8s/ makes them; \

@@ -91,7 +91,7 @@ impl Kubectl {
 
 fn unreachable(words: &str) -> anyhow::Error {
     Failure::Failed {
-        cause: format!("kubectl does not reach the cluster: {words}"),
+        cause: format!("kubectl cannot reach the cluster: {words}"),
         remedy: Remedy::words("kubectl config get-contexts shows where it looks; name another with --kube-context"),
     }
     .into()

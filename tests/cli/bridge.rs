@@ -79,8 +79,8 @@ fn what_cannot_be_read_is_named_with_its_line() {
         finished.stderr
     };
     assert!(words("device/d/alert {}\nnonsense\n").starts_with("error: line 2: it is neither an envelope"));
-    assert!(words("{\"value\":1}").starts_with("error: line 1: it names no topic"));
-    assert!(words("{\"topic\":\"a.b\",\"broker\":\"kafka\",\"value\":1}").contains("a.b is Kafka's"));
+    assert!(words("{\"value\":1}").starts_with("error: line 1: it has no topic"));
+    assert!(words("{\"topic\":\"a.b\",\"broker\":\"kafka\",\"value\":1}").contains("a.b is a Kafka topic"));
     assert!(words("{\"topic\":\"a/b\",\"vlaue\":1}").contains("not an envelope"));
 }
 
@@ -224,8 +224,8 @@ fn dead_letters_that_cannot_be_meant_are_refused() {
         assert!(words(&["replay", "--", "0:1", wrong]).contains("write PARTITION:OFFSET"), "{wrong}");
     }
     assert!(words(&["replay", "0:1", "--reason", "jq"]).contains("cannot be used with"));
-    assert!(words(&["list", "--topic", "a/#/b"]).contains("# stands alone"));
-    assert!(words(&["list", "--until", "soon"]).contains("write now, how long ago"));
+    assert!(words(&["list", "--topic", "a/#/b"]).contains("# must be the whole last level"));
+    assert!(words(&["list", "--until", "soon"]).contains("write now, a duration ago"));
     for command in [&["list"][..], &["show", "0:1"], &["replay", "--yes"]] {
         let invalid = words(&[command, &["--routes", "bad.yaml"]].concat());
         assert!(invalid.contains("no.such.topic"), "{invalid}");

@@ -103,7 +103,7 @@ fn a_stack_that_cannot_be_is_not_exported() {
         .with_file("sosstack.yaml", "zookeeper: {nodes: 4}\nkafka: {heap: 1X}\ndevices: [{id: bridge}]\n");
     insta::assert_snapshot!(refused(&machine, &["export", "k8s"]), @r#"
     error: the stack file is invalid (3 problems)
-      ~/sosstack.yaml:1:13: zookeeper.nodes: 4 nodes are not supported; use 1, 3 or 5; an even ensemble survives no more losses than one node less
+      ~/sosstack.yaml:1:13: zookeeper.nodes: 4 nodes are not supported; use 1, 3 or 5; an even number of nodes tolerates no more failures than one node fewer
       ~/sosstack.yaml:2:9: kafka.heap: "1X" is not a heap size: write 64M or 1G, from 32M to 31G
       ~/sosstack.yaml:3:12: devices[0].id: "bridge" is not a valid device id: it is reserved
     "#);
@@ -148,7 +148,7 @@ fn an_unwritable_directory_is_named() {
 fn secrets_are_for_their_owner_only_and_the_same_each_time() {
     let machine = Machine::bare();
     insta::assert_snapshot!(done(machine.run(&["export", "secrets"])).stderr, @"
-    secrets.yaml: 5 Secrets, readable for you only
+    secrets.yaml: 5 Secrets, readable only by you
     Next: kubectl apply --server-side -f secrets.yaml && rm secrets.yaml
     ");
     let file = machine.path().join("secrets.yaml");
@@ -217,7 +217,7 @@ fn devices_change_without_a_stack_on_this_machine() {
     let exported = || done(machine.run(&["export", "secrets", "--only", "mqtt-devices-0", "--out", "-"])).stdout;
     let first = exported();
     insta::assert_snapshot!(done(machine.run(&["device", "add", "watch-7", "--owner", "user-7"])).stderr, @"
-    • the stack does not run here; sosstack export secrets tells a cluster
+    • the stack is not running here; to update a cluster, run sosstack export secrets
     watch-7: done
     ");
     let second = exported();

@@ -188,7 +188,7 @@ fn a_directory_that_may_not_be_written_is_named() {
         assert_eq!(finished.code, Some(1), "{finished:?}");
         assert!(finished.stderr.contains("Permission denied"), "{finished:?}");
         assert!(
-            finished.stderr.ends_with("try: make it writable for you, or name another directory with --out\n"),
+            finished.stderr.ends_with("try: make it writable by you, or name another directory with --out\n"),
             "{finished:?}"
         );
         assert!(files_and_folders(&locked).is_empty());

@@ -28,7 +28,7 @@ fn everything_missing_is_named_at_once() {
     let machine = Machine::bare().with_fake("mosquitto", "echo 'mosquitto version 1.6.15'; exit 3");
     let finished = as_processes(&machine);
     insta::assert_snapshot!(finished.stderr, @r"
-    error: there is no Java (needed: 11 or later); ~/bin/mosquitto is not Mosquitto 2.x: mosquitto version 1.6.15; there is no Maven (needed once, to fetch Kafka's and ZooKeeper's jars; --kafka-home does without)
+    error: Java was not found (11 or later is needed); ~/bin/mosquitto is not Mosquitto 2.x: mosquitto version 1.6.15; Maven was not found (needed once, to fetch Kafka's and ZooKeeper's jars; not with --kafka-home)
     try: sudo apt-get install openjdk-17-jre-headless mosquitto maven (or your system's packages of these names)
     ");
 }
@@ -71,7 +71,7 @@ fn java_home_goes_before_path() {
 fn a_machine_without_maven_needs_it_once() {
     let machine = Machine::bare().with_fake("java", JAVA_17).with_fake("mosquitto", MOSQUITTO_2);
     insta::assert_snapshot!(as_processes(&machine).stderr, @r"
-    error: there is no Maven (needed once, to fetch Kafka's and ZooKeeper's jars; --kafka-home does without)
+    error: Maven was not found (needed once, to fetch Kafka's and ZooKeeper's jars; not with --kafka-home)
     try: sudo apt-get install maven (or your system's packages of these names)
     ");
 }
@@ -126,7 +126,7 @@ fn a_machine_without_mosquitto_is_told_so() {
     command.env("PATH", format!("{}:/usr/bin:/bin", machine.path().join("bin").display()));
     let finished = finish(&mut command, machine.path());
     assert_eq!(finished.code, Some(3), "{finished:?}");
-    assert!(finished.stderr.contains("error: there is no Mosquitto (needed: 2.x)"), "{finished:?}");
+    assert!(finished.stderr.contains("error: Mosquitto was not found (2.x is needed)"), "{finished:?}");
     assert!(finished.stderr.contains("sudo apt-get install mosquitto"), "{finished:?}");
 }
 
@@ -195,7 +195,7 @@ fn where_neither_runtime_works_both_reasons_are_given() {
     • running as plain processes, since Docker cannot be used: no Docker daemon answers at unix://~/docker.sock, which DOCKER_HOST names: there is no such socket
     error: nothing here can run the stack
       with Docker: no Docker daemon answers at unix://~/docker.sock, which DOCKER_HOST names: there is no such socket
-      as processes: there is no Maven (needed once, to fetch Kafka's and ZooKeeper's jars; --kafka-home does without)
+      as processes: Maven was not found (needed once, to fetch Kafka's and ZooKeeper's jars; not with --kafka-home)
     try: sudo apt-get install maven (or your system's packages of these names)
       or: start that daemon, correct or unset DOCKER_HOST, or run without Docker: --runtime process
     ");
@@ -211,7 +211,7 @@ fn doctor_names_what_is_missing_with_its_remedy() {
     let has = |text: &str| assert!(finished.stdout.contains(text), "{text:?} is not in {}", finished.stdout);
     has("✗ Docker          no Docker daemon answers at unix://~/docker.sock");
     has("→ start that daemon, correct or unset DOCKER_HOST");
-    has("✗ processes       there is no Java (needed: 11 or later); ~/bin/mosquitto is not Mosquitto 2.x");
+    has("✗ processes       Java was not found (11 or later is needed); ~/bin/mosquitto is not Mosquitto 2.x");
     has("→ sudo apt-get install openjdk-17-jre-headless mosquitto maven");
     assert!(finished.stderr.starts_with("error: 2 of "), "{finished:?}");
 }

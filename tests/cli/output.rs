@@ -45,13 +45,13 @@ fn a_machine_without_stacks_has_nothing_to_list_or_to_remove() {
     let machine = Machine::bare();
     let listed = machine.run(&["list"]);
     assert_eq!((listed.code, listed.stdout.as_str()), (Some(0), ""));
-    assert!(listed.stderr.ends_with("No stacks on this machine. To make one: sosstack up\n"), "{listed:?}");
+    assert!(listed.stderr.ends_with("No stacks on this machine. To create one: sosstack up\n"), "{listed:?}");
     let left_out = "stacks in Docker are not listed: no Docker daemon answers at unix://~/docker.sock";
     assert!(listed.stderr.contains(left_out), "a daemon that is named may have some: {listed:?}");
     assert_eq!(machine.run(&["list", "--output", "json"]).stdout, "[]\n");
     let down = machine.run(&["down"]);
     assert_eq!(down.code, Some(0), "{down:?}");
-    assert_eq!(down.stderr, "Stack sos is not there; nothing to do.\n");
+    assert_eq!(down.stderr, "Stack sos does not exist; nothing to do.\n");
     assert_eq!(machine.run(&["down", "--quiet"]).stderr, "");
 }
 

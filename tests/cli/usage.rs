@@ -54,22 +54,22 @@ fn a_stack_file_has_variables_and_entries_of_its_own() {
 fn a_stack_file_that_is_not_there_is_no_default() {
     insta::assert_snapshot!(refused(&["up", "--file", "other.yaml"]), @"
     error: other.yaml: there is no such file
-    try: name another with --file, or leave it out for the built-in stack
+    try: name another with --file, or omit it to use the built-in stack
     ");
 }
 
 #[test]
 fn options_of_the_other_broker_are_refused() {
     insta::assert_snapshot!(refused(&["pub", "emergency.created", "{}", "--qos", "2"]), @r#"
-    error: --qos is MQTT's, but "emergency.created" is a Kafka topic
-    try: leave --qos out, or say which broker is meant: mqtt:TOPIC
+    error: --qos is for MQTT, but "emergency.created" is a Kafka topic
+    try: leave out --qos, or name the broker: mqtt:TOPIC
     "#);
     insta::assert_snapshot!(refused(&["pub", "device/a/alert", "{}", "--key", "a"]), @r#"
-    error: --key is Kafka's, but "device/a/alert" is a MQTT topic
-    try: leave --key out, or say which broker is meant: kafka:TOPIC
+    error: --key is for Kafka, but "device/a/alert" is a MQTT topic
+    try: leave out --key, or name the broker: kafka:TOPIC
     "#);
     insta::assert_snapshot!(refused(&["sub", "device/+/alert", "--until", "now"]), @"
-    error: --until is Kafka's: MQTT keeps no past that could end
+    error: --until is for Kafka: MQTT keeps no history
     try: end an MQTT subscription with --count or --timeout
     ");
 }
@@ -80,11 +80,11 @@ fn nobody_elsewhere_is_alarmed_by_a_proof() {
     let pressing = |words: &[&'static str]| refused(&[words, &elsewhere].concat());
     insta::assert_snapshot!(pressing(&["trace", "panic", "panic-0001"]), @"
     error: a panic button would be pressed on kafka.example:9092 and mqtt://u@broker.example, not on a stack of this machine
-    try: --context local speaks to the local stack; --real-emergencies presses it there all the same
+    try: --context local selects the local stack; --real-emergencies presses it there anyway
     ");
     insta::assert_snapshot!(pressing(&["simulate"]), @"
     error: simulated devices press panic buttons on kafka.example:9092 and mqtt://u@broker.example, not on a stack of this machine
-    try: --context local speaks to the local stack; --real-emergencies simulates there all the same
+    try: --context local selects the local stack; --real-emergencies simulates there anyway
     ");
 }
 
@@ -94,7 +94,7 @@ fn a_trace_needs_an_id_or_a_device_that_can_be() {
     assert!(refused(&["trace", "panic"]).contains("<DEVICE>"));
     let elsewhere = ["--mqtt", "mqtt://u@broker.example", "--real-emergencies"];
     insta::assert_snapshot!(refused(&[&["trace", "panic", "panic/#"][..], &elsewhere].concat()), @r#"
-    error: "panic/#" is not a valid device id: it may not hold blanks, control characters, or any of / + # : %
+    error: "panic/#" is not a valid device id: it must not contain blanks, control characters, or any of / + # : %
     try: sosstack device list shows a stack's devices
     "#);
     assert!(refused(&["trace", "e-1", "panic", "panic-0001"]).contains("trace panic presses now"));
@@ -103,11 +103,11 @@ fn a_trace_needs_an_id_or_a_device_that_can_be() {
 #[test]
 fn topics_that_cannot_be_are_refused() {
     insta::assert_snapshot!(refused(&["pub", "device/+/alert", "{}"]), @r#"
-    error: "device/+/alert" is not a valid topic: a message goes to one topic, so it may hold no wildcard
+    error: "device/+/alert" is not a valid topic: a message goes to exactly one topic, so wildcards are not allowed
     try: a Kafka topic is written emergency.created, an MQTT topic device/device-12345/alert
     "#);
     insta::assert_snapshot!(refused(&["tail", "a/#/b"]), @r#"
-    error: "a/#/b" is not a valid topic: # stands alone, as the last level
+    error: "a/#/b" is not a valid topic: # must be the whole last level
     try: a Kafka topic is written emergency.created, an MQTT topic device/device-12345/alert
     "#);
 }

@@ -49,7 +49,7 @@ fn a_healthy_cluster_is_green() {
     ZooKeeper quorum  ok     3 of 3 serve, zookeeper-1 leads
     Kafka brokers     ok     3 of 3 registered
     Kafka replicas    ok     45 partitions in sync on all their brokers
-    Kafka topics      ok     13 of 13 there
+    Kafka topics      ok     13 of 13 exist
     MQTT logins       ok     accepted, strangers refused
     MQTT access       ok     a foreign message refused
     MQTT peers        ok     messages cross in both directions
@@ -146,7 +146,7 @@ fn no_cluster_and_no_kubectl_are_told_apart() {
     let unreachable = Machine::bare().with_fake("kubectl", script).run(&["verify", "k8s"]);
     assert_eq!(unreachable.code, Some(1));
     insta::assert_snapshot!(unreachable.stderr, @"
-    error: kubectl does not reach the cluster: The connection to the server localhost:8080 was refused
+    error: kubectl cannot reach the cluster: The connection to the server localhost:8080 was refused
     try: kubectl config get-contexts shows where it looks; name another with --kube-context
     ");
 }

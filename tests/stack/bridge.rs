@@ -246,7 +246,7 @@ fn the_standby_takes_over(home: &Home) {
     let mut standby = Running::start(home, &["bridge", "run"]);
     standby.wait_for("standby");
     kill(active);
-    standby.wait_for("the session was taken up again");
+    standby.wait_for("the session was resumed");
     home.ok(&["pub", "geofence/user-1001/exit", r#"{"after":"the takeover"}"#, "--qos", "1"]);
     arrive(home, "location.geofence", 1, |record| record["value"]["after"] == "the takeover");
     end(standby);
@@ -309,6 +309,6 @@ fn what_waits_goes_with_the_stack_and_is_told(home: &Home) {
     end(bridge);
     let down = home.run(&["down", "--volumes", "--yes"]);
     assert_eq!(down.code, Some(0), "{down:?}");
-    assert!(down.stderr.contains("1 message that waits in the bridge's journal"), "{down:?}");
+    assert!(down.stderr.contains("1 message waiting in the bridge's journal"), "{down:?}");
     assert!(!home.stack_dir().exists());
 }

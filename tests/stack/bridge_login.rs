@@ -47,11 +47,11 @@ fn a_running_bridge_follows_its_own_password_alone(home: &Home) {
     let mut bridge = bridge(home);
     home.ok(&["device", "rotate", "sos_service"]);
     arrives(home, "after the backend's");
-    assert!(!bridge.said().iter().any(|line| line.contains("connecting again")), "{:?}", bridge.said());
+    assert!(!bridge.said().iter().any(|line| line.contains("reconnecting")), "{:?}", bridge.said());
     let rotated = home.run(&["device", "rotate", "sos_bridge"]);
     assert!(rotated.code == Some(0) && rotated.stderr.contains("reconnect with the new password"), "{rotated:?}");
-    bridge.wait_for("connecting again");
-    bridge.wait_for("sos_bridge has another password: the next connection takes it");
+    bridge.wait_for("reconnecting");
+    bridge.wait_for("sos_bridge has a new password: the next connection uses it");
     // What comes before, Mosquitto 2.0 does not keep for it.
     let connections = |bridge: &mut Running| bridge.said().iter().filter(|line| line.contains("subscribed;")).count();
     eventually("the bridge is connected again", PATIENCE, || connections(&mut bridge) == 2);
@@ -63,9 +63,9 @@ fn a_running_bridge_follows_its_own_password_alone(home: &Home) {
     // Somebody changed the accounts, and Mosquitto was not told: `up` tells it, and the bridge that runs goes on.
     change_accounts(home, |accounts| accounts["bridge"]["password"] = "not-loaded-yet".into());
     let mut bridge = Running::start(home, &["bridge", "run"]);
-    bridge.wait_for("Mosquitto has not loaded the present login of sos_bridge: sosstack up");
+    bridge.wait_for("Mosquitto has not loaded the current password of sos_bridge: sosstack up");
     home.up();
-    bridge.wait_for("the session was taken up again");
+    bridge.wait_for("the session was resumed");
     arrives(home, "after up");
     end(bridge);
 }
@@ -79,7 +79,7 @@ fn a_stack_of_before_is_given_the_login(home: &Home) {
     assert!(refused.stderr.contains("try: sosstack up"), "{refused:?}");
     home.ok(&["seed"]);
     let mut bridge = Running::start(home, &["bridge", "run"]);
-    bridge.wait_for("the session was taken up again");
+    bridge.wait_for("the session was resumed");
     end(bridge);
     assert_eq!(passwords(), before, "nobody else's login was touched");
 }

@@ -43,7 +43,7 @@ fn bridge(home: &Home, routes: &str, more: &[&str]) -> Running {
     running
 }
 
-const RESUBSCRIBED: &str = "subscribed to what the routes take now";
+const RESUBSCRIBED: &str = "subscribed to the topics of the new routes";
 
 /// Other routes for a bridge that runs; until it is subscribed to what they take.
 fn change(home: &Home, bridge: &mut Running, routes: &str) {
@@ -108,10 +108,10 @@ fn a_change_under_load_loses_nothing(home: &Home) {
 fn routes_that_change_without_a_server_are_followed(home: &Home) {
     let mut bridge = bridge(home, "routes: []", &[]);
     home.ok(&["stop", "mosquitto"]);
-    bridge.wait_for("connecting again");
+    bridge.wait_for("reconnecting");
     std::fs::write(home.path().join("routes.yaml"), format!("routes:\n{}", route("vip", "wearable/vip-1/#"))).unwrap();
     send_signal(bridge.child.id(), Signal::HUP);
-    bridge.wait_for("the routes were read again");
+    bridge.wait_for("the routes were reloaded");
     home.ok(&["start", "mosquitto"]);
     bridge.wait_for(RESUBSCRIBED);
     end(bridge);

@@ -25,11 +25,11 @@ pub fn what_services_write_gets_to_people(home: &Home) {
     assert_eq!((of_one, heard.len()), (vec!["SEEN", "HELP_ON_THE_WAY"], 3));
 
     home.ok(&["pub", "emergency.updated", "nonsense"]);
-    bridge.wait_for("goes to nobody: it is not JSON");
+    bridge.wait_for("has no recipient: it is not JSON");
     everything_is_taken(home);
 
     home.ok(&["stop", "mosquitto"]);
-    bridge.wait_for("the status of emergencies waits in Kafka");
+    bridge.wait_for("emergency status updates are waiting in Kafka");
     write(home, "emergency.updated", "while Mosquitto was away");
     assert_eq!(lag(home), 1);
     home.ok(&["start", "mosquitto"]);
@@ -47,7 +47,7 @@ pub fn what_services_write_gets_to_people(home: &Home) {
 
 fn bridge(home: &Home) -> Running {
     let mut bridge = Running::start(home, &["bridge", "run", "--emergency-status"]);
-    bridge.wait_for("the status of emergencies goes to emergency/+/status");
+    bridge.wait_for("emergency status updates go to emergency/+/status");
     bridge
 }
 

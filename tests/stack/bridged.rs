@@ -160,7 +160,7 @@ fn every_command_knows_them(home: &Home) {
 
     let before = both(home);
     let again = up(home, &[]);
-    assert!(again.code == Some(0) && again.stderr.contains("was up already"), "{again:?}");
+    assert!(again.code == Some(0) && again.stderr.contains("was already up"), "{again:?}");
     assert!(!again.stderr.contains("Starting bridges"), "{again:?}");
     assert_eq!(both(home), before, "they are left be");
 }
@@ -360,7 +360,7 @@ fn they_are_taken_away(home: &Home) {
     let away = up(home, &["--no-bridge"]);
     assert!(away.code == Some(0) && away.stderr.contains("Stopping bridges"), "{away:?}");
     assert_eq!((running(home), status(home).0["bridge"].clone()), (Vec::new(), Value::Null));
-    assert!(home.run(&["logs", "bridge"]).stderr.contains("no service of this stack is called \"bridge\""));
+    assert!(home.run(&["logs", "bridge"]).stderr.contains("this stack has no service \"bridge\""));
     // Interrupted, it leaves a stack that ran as it was, and does not remember what it was asked for.
     let interrupted = interrupt(home, &["--bridge"], Signal::INT, "Starting bridges");
     assert_eq!((interrupted.code, running(home)), (Some(130), Vec::new()), "{interrupted:?}");

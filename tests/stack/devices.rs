@@ -27,7 +27,7 @@ pub fn devices_come_and_go(home: &Home) {
     assert_eq!(home.json(&["device", "add", "band-1", "--owner", "user-5"])["unchanged"][0], "band-1");
     let foreign = home.run(&["device", "add", "band-1", "--owner", "user-6"]);
     assert_eq!(foreign.code, Some(2), "{foreign:?}");
-    assert!(foreign.stderr.contains("band-1 is enrolled already and belongs to user-5"), "{foreign:?}");
+    assert!(foreign.stderr.contains("band-1 is already enrolled and belongs to user-5"), "{foreign:?}");
 
     many_at_once(home);
     a_rotated_password_replaces_the_old_one(home);
@@ -40,7 +40,7 @@ pub fn devices_come_and_go(home: &Home) {
     let heard = std::io::read_to_string(listener.stdout.take().unwrap()).unwrap();
     assert_eq!((listener.wait().unwrap().code(), heard.as_str()), (Some(0), "still there\n"));
     let notices = notices.join().unwrap();
-    assert!(!notices.contains("connecting again"), "the listener was disconnected: {notices}");
+    assert!(!notices.contains("reconnecting"), "the listener was disconnected: {notices}");
     let delivered = absent.session("device/wearable-0001/command", &["-C", "1", "-W", "20"]);
     assert_eq!(String::from_utf8_lossy(&delivered.stdout), "kept for the absent\n", "{delivered:?}");
 
@@ -85,7 +85,7 @@ fn a_rotated_password_replaces_the_old_one(home: &Home) {
     let rotated = home.run(&["device", "rotate", "sos_service"]);
     assert_eq!(rotated.code, Some(0), "{rotated:?}");
     assert!(rotated.stderr.contains("reconnect with the new password"), "{rotated:?}");
-    tail.wait_for("wrong user name or password; trying again for 60s");
+    tail.wait_for("wrong user name or password; retrying for 60s");
     send_signal(tail.child.id(), Signal::INT);
     assert_eq!(tail.code(), Some(0));
     home.ok(&["pub", "device/band-1/command", "{}"]);

@@ -66,7 +66,7 @@ fn a_disk_that_fills_loses_nothing_that_was_acknowledged() {
 
     assert_eq!(home.run(&["status"]).code, Some(1));
     let doctor = home.run(&["doctor"]);
-    assert!(doctor.stdout.contains("a broker ends when its disk is full"), "{doctor:?}");
+    assert!(doctor.stdout.contains("a broker exits when its disk is full"), "{doctor:?}");
     disk.fill();
     let refused = home.run(&["up"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");

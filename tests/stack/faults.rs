@@ -218,7 +218,7 @@ fn a_second_up_waits_for_the_first() {
     let second = home.run(&arguments);
     assert_eq!(second.code, Some(0), "{second:?}");
     assert!(second.stderr.contains("waiting for it to end"), "{second:?}");
-    assert!(second.stderr.contains("was up already"), "{second:?}");
+    assert!(second.stderr.contains("was already up"), "{second:?}");
     let first = Finished::from(first.wait_with_output().unwrap());
     assert_eq!(first.code, Some(0), "{first:?}");
 }

@@ -207,32 +207,32 @@ fn what_is_wrong_is_said(home: &Home, guarded: &Guarded, certificates: &Certific
                 "--kafka-sasl",
                 "scram-sha-512",
             ],
-            "does not let backend in by SCRAM-SHA-512",
+            "refuses the login of backend (SCRAM-SHA-512)",
             "check the password in SOSSTACK_KAFKA_PASSWORD",
         ),
         (
             &["--bootstrap", &guarded.sasl, "--kafka-user", "backend"],
-            "does not let backend in by PLAIN",
+            "refuses the login of backend (PLAIN)",
             "--kafka-sasl",
         ),
         (
             &["--bootstrap", at, "--kafka-tls", "--kafka-user", "backend"],
-            "a certificate that is not trusted",
+            "presents an untrusted certificate",
             "--ca FILE",
         ),
         (
             &["--bootstrap", &guarded.tls, "--kafka-tls", "--ca", authority],
-            "does not accept our certificate",
+            "requires a client certificate that it trusts",
             "--kafka-cert",
         ),
-        (&["--bootstrap", at, "--kafka-user", "backend"], "hangs up on sasl_plaintext", "--kafka-tls"),
+        (&["--bootstrap", at, "--kafka-user", "backend"], "closes the connection over sasl_plaintext", "--kafka-tls"),
         (&["--bootstrap", at, "--kafka-tls", "--ca", "/nowhere/ca.pem"], "/nowhere/ca.pem cannot be read", "PEM"),
     ];
     for (options, cause, remedy) in cases {
         let commands: [&[&str]; 3] =
             [&["sub", "guarded", "--until", "now"], &["pub", "guarded", "lost"], &["topic", "list"]];
         // Who hangs up may be starting, and is waited for: one command says as much as three.
-        let count = if cause.starts_with("hangs up") { 1 } else { 3 };
+        let count = if cause.starts_with("closes the connection") { 1 } else { 3 };
         for command in &commands[..count] {
             let refused = run_as_backend(home, &[command, options].concat(), "not the password");
             let code = if cause.contains("cannot be read") { 2 } else { 1 };

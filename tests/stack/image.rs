@@ -174,8 +174,8 @@ fn one_stops_in_order_and_its_standby_goes_on(home: &Home, image: &Image) {
     let took = asked.elapsed();
     let state = docker(&["inspect", "--format", "{{.State.ExitCode}} {{.State.OOMKilled}}", &container]);
     assert!(state.trim() == "0 false" && took < IN_ORDER, "{state} after {took:?}: {:?}", first.said());
-    second.wait_for("this one is active now");
-    second.wait_for("subscribed; the session was taken up again");
+    second.wait_for("this one is now active");
+    second.wait_for("subscribed; the session was resumed");
     arrives(home, "by the second one");
     println!("the container ended in order after {took:?}");
 }

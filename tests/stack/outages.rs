@@ -33,7 +33,7 @@ fn a_restart_is_survived(home: &Home) {
     assert_eq!(received.next().unwrap().unwrap(), "before");
     let mut tail = Running::listen(home, &["tail", "location.realtime", "--format", "{value}"]);
     home.ok(&["stop", "mosquitto", "kafka"]);
-    subscriber.wait_for("connecting again");
+    subscriber.wait_for("reconnecting");
     tail.wait_for("all brokers are away");
     write("meanwhile\n");
     home.ok(&["start", "mosquitto", "kafka"]);
@@ -84,8 +84,8 @@ pub fn a_server_that_stands_still_is_noticed(home: &Home) {
     publisher.wait_for("the server has been silent for");
     assert!(stopped.elapsed() < Duration::from_secs(16), "1.5 times the keep alive: {:?}", stopped.elapsed());
     send_signal(mosquitto.child.id(), Signal::CONT);
-    publisher.wait_for("connected again");
-    tail.wait_for("connected again");
+    publisher.wait_for("MQTT: reconnected");
+    tail.wait_for("MQTT: reconnected");
     write("after\n");
     drop(stdin);
     assert!(told.any(|line| line == "after"));

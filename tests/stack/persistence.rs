@@ -101,7 +101,7 @@ fn too_long_a_keep_alive_is_named(home: &Home) {
     let words = "wants a keep alive of 600 s";
     let logs = home.run(&["logs", "mosquitto"]);
     assert!(
-        logs.stderr.contains(&format!("a patient watch was refused as \"identifier rejected\": it {words}")),
+        logs.stderr.contains(&format!("a patient watch was refused with \"identifier rejected\": it {words}")),
         "{logs:?}"
     );
     let findings = home.json(&["doctor"]);
@@ -126,7 +126,7 @@ fn an_upgrade_keeps_what_waits_or_is_refused(home: &Home) {
     let refused = home.run(&["up"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     let flag = format!("sosstack up --accept-data-loss --stack {}", home.stack);
-    for words in ["which SQLite persistence does not read", "mosquitto.persistence: file in the stack file", &flag] {
+    for words in ["which SQLite persistence cannot read", "mosquitto.persistence: file in the stack file", &flag] {
         assert!(refused.stderr.contains(words), "{words}: {refused:?}");
     }
     assert_eq!(mosquitto(home), before, "nothing was touched");

@@ -73,7 +73,7 @@ fn what_is_acknowledged_arrives(home: &Home) {
     assert!(statuses.count() >= 100, "each says that it is online, and that it leaves");
     assert_eq!(wills, 0, "each left with a goodbye");
     let again = home.run(&["simulate", "--ledger", "ledger.jsonl"]);
-    assert!(again.code == Some(2) && again.stderr.contains("exists already"), "{again:?}");
+    assert!(again.code == Some(2) && again.stderr.contains("already exists"), "{again:?}");
 }
 
 /// A subscriber that never waits for whoever reads it.
@@ -132,7 +132,7 @@ fn an_interrupted_simulation_leaves_nothing(home: &Home) {
         Running::listen(home, &["sub", "panic/+/press", "--count", "50", "--timeout", "60s"]).finish();
     assert_eq!((code, pressed.is_empty()), (Some(0), false));
     let busy = home.run(&["simulate"]);
-    assert!(busy.code == Some(1) && busy.stderr.contains("is simulating devices"), "{busy:?}");
+    assert!(busy.code == Some(1) && busy.stderr.contains("is already simulating devices"), "{busy:?}");
     listener.wait("each device is back", |text| back(text) == 50);
     assert_eq!(interrupt(&mut storm, Signal::INT), Some(130));
     let outcome: Value = serde_json::from_reader(storm.stdout.take().unwrap()).unwrap();

@@ -105,7 +105,7 @@ fn another_cluster_is_pressed_at_where_that_is_meant(home: &Home) {
         let trace: Value = serde_json::from_str(&finished.stdout).unwrap();
         let kinds = kinds(&trace);
         assert!(kinds.contains(&"in_kafka") && kinds.contains(&last), "as {user}: {trace:#}");
-        let says_why = trace["notes"].to_string().contains("panic-0001, who may have no right to read it");
+        let says_why = trace["notes"].to_string().contains("panic-0001, which may lack the right to read it");
         assert_eq!(says_why, user == "panic-0001", "as {user}: {trace:#}");
     }
 }
@@ -134,7 +134,7 @@ fn without_a_bridge_that_is_what_is_missing(home: &Home) {
     assert_eq!((&missing["hop"], trace["missing"].as_array().unwrap().len()), (&"received".into(), 1), "{trace:#}");
     assert!(missing["cause"].as_str().unwrap().contains("bridge-0: it is stopped"), "{trace:#}");
     assert!(missing["remedy"].as_str().unwrap().contains("sosstack up --bridge"), "{trace:#}");
-    assert!(alone.stderr.contains("did not get to Kafka"), "{alone:?}");
+    assert!(alone.stderr.contains("did not reach Kafka"), "{alone:?}");
 
     // It waits for what does not come.
     let mut watching = Running::listen(home, &["sub", "panic/panic-0001/press", "--count", "1"]);

@@ -155,7 +155,7 @@ fn a_full_disk_holds_up_and_loses_nothing() {
     let stopped = progress.borrow().clone();
     let problem = stopped.problem.unwrap();
     assert!(problem.cause.contains("No space left on device"), "{}", problem.cause);
-    assert!(problem.remedy.unwrap().as_str().starts_with("make room on the disk"));
+    assert!(problem.remedy.unwrap().as_str().starts_with("free space on the disk"));
     assert!(stopped.synced > 1_000 && stopped.synced < last, "{}", stopped.synced);
     // What is synced can be read meanwhile, and delivering goes on.
     let (records, findings) = read_through(&journal, LANE, stopped.synced);

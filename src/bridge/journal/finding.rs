@@ -49,11 +49,11 @@ impl fmt::Display for Finding {
         let (bytes, offset) = (self.bytes, self.offset);
         match self.kind {
             Kind::Torn => {
-                write!(f, "{file}: the last entry is incomplete, as a crash leaves one: {bytes} bytes from {offset}")
+                write!(f, "{file}: the last entry is incomplete, as after a crash: {bytes} bytes from {offset}")
             }
             Kind::Damaged => write!(f, "{file} is damaged: {bytes} bytes from {offset}"),
             Kind::Missing => write!(f, "{file}: what followed offset {offset} is missing"),
-            Kind::Unknown => write!(f, "{file}: the entry at offset {offset} is not known to this version"),
+            Kind::Unknown => write!(f, "{file}: this version does not know the entry at offset {offset}"),
         }?;
         match self.lost {
             None | Some(0) => {}

@@ -64,7 +64,7 @@ fn refusal(directory: &Path, noted: &str, cluster_id: &str, waits: u64) -> Failu
     let messages = if waits == 1 { "1 message".to_owned() } else { format!("{waits} messages") };
     Failure::Failed {
         cause: format!(
-            "{messages} in {} wait for the Kafka cluster {noted}, and this is {cluster_id}",
+            "{messages} in {} must go to Kafka cluster {noted}, but this is {cluster_id}",
             directory.display()
         ),
         remedy: Remedy::words(

@@ -62,7 +62,7 @@ pub fn inspect(directory: &Path) -> Result<Inspection> {
     if !directory.is_dir() {
         return Err(Failure::Failed {
             cause: format!("there is no journal in {}", directory.display()),
-            remedy: Remedy::words("--journal names the directory of another one"),
+            remedy: Remedy::words("name another directory with --journal"),
         }
         .into());
     }

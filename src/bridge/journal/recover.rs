@@ -80,8 +80,8 @@ fn open_segment(place: &Place, name: Name, path: &Path) -> Result<Result<Segment
 
 fn newer(path: &Path, version: u32) -> anyhow::Error {
     Failure::Failed {
-        cause: format!("{} has layout {version}, and this version knows {VERSION} at most", path.display()),
-        remedy: Remedy::words("deliver what waits with the newer version that wrote it"),
+        cause: format!("{} has layout {version}; this version knows layouts up to {VERSION}", path.display()),
+        remedy: Remedy::words("deliver its messages with the newer version that wrote it"),
     }
     .into()
 }

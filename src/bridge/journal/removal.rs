@@ -41,8 +41,8 @@ pub fn remove(directory: &Path) -> Result<()> {
 fn in_use(directory: &Path, process: Option<String>) -> Failure {
     let who = process.map(|process| format!(" (process {process})")).unwrap_or_default();
     Failure::Failed {
-        cause: format!("a bridge{who} works with the journal in {}", directory.display()),
-        remedy: Remedy::words("end it first: with Ctrl-C, or by SIGTERM"),
+        cause: format!("a bridge{who} is using the journal in {}", directory.display()),
+        remedy: Remedy::words("stop it first, with Ctrl-C or SIGTERM"),
     }
 }
 

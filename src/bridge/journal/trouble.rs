@@ -20,10 +20,10 @@ pub(super) fn remedy(refusal: &io::Error, directory: &Path) -> Option<Remedy> {
     let directory = directory.display();
     let words = match refusal.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            format!("make room on the disk of {directory}, or give the journal another place with --journal")
+            format!("free space on the disk of {directory}, or choose another directory with --journal")
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            format!("make {directory} writable for you, or give the journal another place with --journal")
+            format!("make {directory} writable by you, or choose another directory with --journal")
         }
         _ => return None,
     };

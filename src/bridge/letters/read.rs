@@ -135,7 +135,7 @@ fn missing(id: LetterId, topic: &str, marks: &BTreeMap<i32, (i64, i64)>) -> Opti
 }
 
 fn not_there(about: &About, cause: String) -> anyhow::Error {
-    let remedy = about.remedy("bridge dlq list").then(" shows what there is");
+    let remedy = about.remedy("bridge dlq list").then(" lists them");
     Failure::Failed { cause, remedy }.into()
 }
 

@@ -146,7 +146,7 @@ impl Draft {
         let is_there = found.has(&to, event);
         let obstacle = match self.incomplete {
             _ if found.lacks(&to) => Some(unmapped(format!("there is no topic {to}"))),
-            _ if found.is_replayed(self.id, event) => Some(refused("it was replayed before: its record is there")),
+            _ if found.is_replayed(self.id, event) => Some(refused("it was replayed before: its record exists")),
             // It is an emergency already, and nothing more is known of it.
             Some(reason) if is_there => Some(unmapped(reason)),
             Some(reason) => {
@@ -154,7 +154,7 @@ impl Draft {
                 None
             }
             None if is_there => {
-                self.step.reason = Some(format!("{to} has a record of this event already"));
+                self.step.reason = Some(format!("{to} already has a record of this event"));
                 None
             }
             None => None,
@@ -195,10 +195,10 @@ impl Replay {
 
 fn make(letter: &Letter, mapper: &Mapper) -> Result<Made, Obstacle> {
     if letter.origin() == Origin::Foreign {
-        return Err(refused("the bridge's headers are missing: nobody knows what it was"));
+        return Err(refused("the bridge's headers are missing, so its origin is unknown"));
     }
     if letter.cut().is_some() {
-        return Err(refused("only its beginning was kept, as all of it is more than Kafka takes"));
+        return Err(refused("only its beginning was kept: the whole message is larger than Kafka accepts"));
     }
     if letter.attempts() >= MOST_ATTEMPTS {
         return Err(refused(format!("its event was replayed {} times and came back each time", letter.attempts())));
@@ -208,7 +208,7 @@ fn make(letter: &Letter, mapper: &Mapper) -> Result<Made, Obstacle> {
         Origin::Message | Origin::Foreign => mapped(letter, mapper)?,
     };
     if made.record.topic.starts_with("__") {
-        return Err(refused(format!("{} is a topic of the brokers' own", made.record.topic)));
+        return Err(refused(format!("{} is an internal topic of the brokers", made.record.topic)));
     }
     if made.record.topic == *mapper.routes().dead_letters() {
         return Err(refused("it would become a dead letter again"));

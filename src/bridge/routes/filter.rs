@@ -40,7 +40,7 @@ impl Filter {
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut filter = Self { levels: Vec::new(), parts: Vec::new(), mqtt: String::new() };
         if text.starts_with("$share/") {
-            return Err("shared subscriptions are the bridge's own matter; leave $share/GROUP/ out".to_owned());
+            return Err("the bridge manages shared subscriptions itself; leave out $share/GROUP/".to_owned());
         }
         let count = text.split('/').count();
         for (index, level) in text.split('/').enumerate() {
@@ -59,17 +59,17 @@ impl Filter {
         let (mqtt, parsed) = match level {
             "+" => ("+", Level::Any),
             "#" if is_last => ("#", Level::Rest),
-            "#" => return Err("# stands only at the end".to_owned()),
+            "#" => return Err("# is only allowed at the end".to_owned()),
             level => match level.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
                 Some(name) => {
                     self.name(name)?;
                     ("+", Level::Part)
                 }
                 None if level.contains(['{', '}']) => {
-                    return Err(format!("a named part is a whole level, such as {{device}}, unlike {level:?}"));
+                    return Err(format!("a named part must be a whole level, such as {{device}}, unlike {level:?}"));
                 }
                 None if level.contains(['+', '#']) => {
-                    return Err(format!("a wildcard is a whole level, unlike {level:?}"));
+                    return Err(format!("a wildcard must be a whole level, unlike {level:?}"));
                 }
                 None => (level, Level::Text(level.to_owned())),
             },
@@ -81,10 +81,10 @@ impl Filter {
 
     fn name(&mut self, name: &str) -> Result<(), String> {
         if !is_name(name) {
-            return Err(format!("{name:?} is not a name: use letters, digits and '_', beginning with a letter"));
+            return Err(format!("{name:?} is not a valid name: use letters, digits and '_', beginning with a letter"));
         }
         if RESERVED.contains(&name) {
-            return Err(format!("{{{name}}} has a meaning of its own; choose another name"));
+            return Err(format!("{{{name}}} is reserved; choose another name"));
         }
         if self.parts.iter().any(|other| other == name) {
             return Err(format!("{{{name}}} appears twice"));
@@ -179,13 +179,13 @@ mod tests {
     fn what_is_not_a_filter_is_said() {
         let words = |text: &str| Filter::parse(text).unwrap_err();
         assert!(words("").contains("empty"));
-        assert!(words("a/#/b").contains("only at the end"));
-        assert!(words("a/b+").contains("a wildcard is a whole level, unlike \"b+\""));
-        assert!(words("a/x{device}").contains("a named part is a whole level"));
-        assert!(words("a/{}").contains("is not a name"));
-        assert!(words("a/{a-b}").contains("is not a name"));
+        assert!(words("a/#/b").contains("only allowed at the end"));
+        assert!(words("a/b+").contains("a wildcard must be a whole level, unlike \"b+\""));
+        assert!(words("a/x{device}").contains("a named part must be a whole level"));
+        assert!(words("a/{}").contains("is not a valid name"));
+        assert!(words("a/{a-b}").contains("is not a valid name"));
         assert!(words("{a}/{a}").contains("appears twice"));
-        assert!(words("a/{owner}").contains("a meaning of its own"));
+        assert!(words("a/{owner}").contains("is reserved"));
         assert!(words("{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}").contains("more than 8"));
         assert!(words("$share/g/a").contains("shared subscriptions"));
     }

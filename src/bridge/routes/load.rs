@@ -18,7 +18,7 @@ const SEED: &str = include_str!("../../../seed-data/routes.yaml");
 
 const DOCUMENT: Document = Document {
     kind: "routes file",
-    without: "name another, or leave it out for the built-in routes",
+    without: "name another file, or omit it to use the built-in routes",
     example: "routes:",
     // In jq, a dollar sign begins names that the route knows.
     has_variables: false,

@@ -34,7 +34,7 @@ impl Template {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}').ok_or("a { has no } behind it")?;
+            let (name, after) = after.split_once('}').ok_or("a { has no matching }")?;
             literal(before, &mut pieces)?;
             pieces.push(piece(name, parts, is_emergency)?);
             rest = after;
@@ -63,7 +63,7 @@ impl Template {
 
 fn literal(text: &str, pieces: &mut Vec<Piece>) -> Result<(), String> {
     if text.contains('}') {
-        return Err("a } has no { before it".to_owned());
+        return Err("a } has no matching {".to_owned());
     }
     if !text.is_empty() {
         pieces.push(Piece::Text(text.to_owned()));
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(words("{devise}"), "the filter has no {devise}; did you mean {device}?");
         assert_eq!(words("{place}"), "the filter has no {place}; there are {device}, {owner}");
         assert!(words("{emergency}").contains("emergency: true"));
-        assert!(words("{device").contains("no } behind"));
-        assert!(words("device}").contains("no { before"));
+        assert!(words("{device").contains("no matching }"));
+        assert!(words("device}").contains("no matching {"));
     }
 }

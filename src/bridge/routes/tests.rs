@@ -140,14 +140,14 @@ routes:
     let expected = "\
 routes.yaml:1:1: dead_leters: unknown field; did you mean \"dead_letters\"?
 routes.yaml:4:5: routes[0].qos: there is no QoS 3; use 0, 1 or 2
-routes.yaml:5:5: routes[0].retained: a retained copy opens no emergency: somebody pressed long ago
-routes.yaml:7:5: routes[1].filter: no device may write what fits device/{device}/alrt; did you mean device/{device}/alert?
+routes.yaml:5:5: routes[0].retained: a retained copy must not open an emergency: the press may be long past
+routes.yaml:7:5: routes[1].filter: no device may write to any topic that matches device/{device}/alrt; did you mean device/{device}/alert?
 routes.yaml:8:5: routes[1].topic: the stack has no topic \"device.alert\"; did you mean \"device.alerts\"?
-routes.yaml:9:5: routes[1].lane: \"slow\" is not known; write emergencies or alerts or rest
+routes.yaml:9:5: routes[1].lane: \"slow\" is not a valid value; write emergencies or alerts or rest
 routes.yaml:10:5: routes[1].key: the filter has no {devise}; did you mean {device}?
 routes.yaml:11:5: routes[1].value: there is no variable $ownr (jq, character 12)
 routes.yaml:12:15: routes[1].headers.event-id: the bridge sets \"event-id\" itself; choose another name
-routes.yaml:14:5: routes[2].filter: nothing in it can be the key: name a level {device} or {user}, or say what the key is";
+routes.yaml:14:5: routes[2].filter: nothing in it can be the key: name a level {device} or {user}, or set the key";
     assert_eq!(problems(text).join("\n"), expected);
 }
 
@@ -158,31 +158,34 @@ fn each_problem_has_its_words() {
     for (text, expected) in [
         (route("topic: device.alerts"), "\"filter\" is missing; no built-in route is called \"mine\""),
         (route("filter: 'device/{device}/alert'"), "\"topic\" is missing"),
-        (route("filter: 'device/{device', topic: device.alerts"), "is not a filter: a named part is a whole level"),
+        (
+            route("filter: 'device/{device', topic: device.alerts"),
+            "is not a valid filter: a named part must be a whole level",
+        ),
         (
             route("filter: 'device/{device}/+', topic: device.alerts"),
-            "goes down to devices: what services answer would go round in a loop",
+            "goes down to devices: replies from services would loop",
         ),
-        (route("filter: '#', topic: device.alerts, key: x"), "round in a loop"),
+        (route("filter: '#', topic: device.alerts, key: x"), "replies from services would loop"),
         (
             route("filter: 'emergency/{user}/status', topic: emergency.updated"),
             "it takes emergency/+/status, which goes down",
         ),
         (
             route("filter: 'fridge/{device}/door', topic: device.alerts"),
-            "no device may write what fits fridge/{device}/door; they write device/{device}/telemetry",
+            "no device may write to any topic that matches fridge/{device}/door; they write device/{device}/telemetry",
         ),
         (
             route("filter: 'device/{device}/location', topic: device/x/command"),
-            "an MQTT topic; routes lead to Kafka, and one back would be a loop",
+            "an MQTT topic; routes lead to Kafka, and a route back would loop",
         ),
-        (route("filter: 'device/{device}/location', topic: 'mqtt:x'"), "would be a loop"),
+        (route("filter: 'device/{device}/location', topic: 'mqtt:x'"), "a route back would loop"),
         (
             route("filter: 'device/{device}/location', topic: dlq.failed-messages"),
             "is for dead letters, which the bridge writes itself",
         ),
         (route("filter: 'device/{device}/location', topic: ''"), "the stack has no topic \"\""),
-        (route(alert), "it takes all of the built-in route \"alert\"; change that one by its name, or take it away"),
+        (route(alert), "it takes all of the built-in route \"alert\"; change that route by its name, or disable it"),
         (route(&format!("{alert}, key: ''")), "it is empty, and would put every message into one partition"),
         (route(&format!("{alert}, key: '{{emergency}}'")), "{emergency} is for routes with emergency: true"),
         (route(&format!("{alert}, headers: {{mqtt.x: y}}")), "the bridge sets \"mqtt.x\" itself"),
@@ -193,12 +196,12 @@ fn each_problem_has_its_words() {
         (route(&format!("{alert}, laen: rest")), "unknown field; did you mean \"lane\"?"),
         (
             route("filter: 'panic/{device}/press', topic: device.alerts"),
-            "panic/+/press must become an emergency, whatever stands in it: say emergency: true",
+            "panic/+/press must become an emergency, whatever it contains: set emergency: true",
         ),
         (route("filter: 'panic/d-1/press', topic: device.alerts, key: x"), "panic/+/press must become an emergency"),
         (
             route("filter: 'panic/+/battery', topic: device.alerts, emergency: true"),
-            "an emergency is somebody's: name a level {device} or {user}",
+            "an emergency needs a device or a user: name a level {device} or {user}",
         ),
         ("routes: [{name: press, emergency: false}]".to_owned(), "panic/+/press must become an emergency"),
         (
@@ -211,7 +214,7 @@ fn each_problem_has_its_words() {
         ),
         (
             "routes: [{name: a b, filter: 'device/x/alert', topic: device.alerts, key: x}]".to_owned(),
-            "\"a b\" is not a name",
+            "\"a b\" is not a valid name",
         ),
         ("routes: [{name: alert}, {name: alert}]".to_owned(), "alert appears twice: also routes[0]"),
         ("routes: [{filter: x}]".to_owned(), "\"name\" is missing"),

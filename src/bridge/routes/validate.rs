@@ -72,7 +72,10 @@ impl Checks<'_> {
             let path = format!("routes[{index}].name");
             let allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
             if route.name.is_empty() || route.name.len() > 64 || !route.name.chars().all(allowed) {
-                self.add(path, format!("{:?} is not a name: use 1 to 64 letters, digits, '-' and '_'", route.name));
+                self.add(
+                    path,
+                    format!("{:?} is not a valid name: use 1 to 64 letters, digits, '-' and '_'", route.name),
+                );
             } else if let Some(first) = seen.insert(&route.name, index) {
                 self.add(path, format!("{} appears twice: also routes[{first}]", route.name));
             }
@@ -90,7 +93,11 @@ impl Checks<'_> {
             self.of_route(written, "qos", format!("there is no QoS {}; use 0, 1 or 2", spec.qos.unwrap_or_default()));
         }
         if is_emergency && spec.retained == Some(true) {
-            self.of_route(written, "retained", "a retained copy opens no emergency: somebody pressed long ago");
+            self.of_route(
+                written,
+                "retained",
+                "a retained copy must not open an emergency: the press may be long past",
+            );
         }
         let filter = filter?;
         let part = |name: &str| filter.parts().iter().position(|part| part == name);
@@ -99,7 +106,7 @@ impl Checks<'_> {
         let headers = self.headers(written, &filter);
         self.value(written, &filter);
         if is_emergency && device.is_none() && user.is_none() {
-            self.of_route(written, "filter", "an emergency is somebody's: name a level {device} or {user}");
+            self.of_route(written, "filter", "an emergency needs a device or a user: name a level {device} or {user}");
         }
         let route = Route {
             name: Arc::from(spec.name.as_str()),
@@ -128,21 +135,20 @@ impl Checks<'_> {
         let filter = match Filter::parse(text) {
             Ok(filter) => filter,
             Err(words) => {
-                self.of_route(written, "filter", format!("{text:?} is not a filter: {words}"));
+                self.of_route(written, "filter", format!("{text:?} is not a valid filter: {words}"));
                 return None;
             }
         };
         let [up, down] = [Direction::Up, Direction::Down].map(|way| leaf::filters(way).collect::<Vec<String>>());
         if let Some(leaf) = down.iter().find(|leaf| overlap(filter.mqtt(), leaf)) {
-            let words =
-                format!("it takes {leaf}, which goes down to devices: what services answer would go round in a loop");
+            let words = format!("it takes {leaf}, which goes down to devices: replies from services would loop");
             self.of_route(written, "filter", words);
         } else if !up.iter().any(|leaf| overlap(filter.mqtt(), leaf)) {
             let hint = match similar(filter.mqtt(), up.iter().map(String::as_str)) {
                 Some(meant) => format!("did you mean {}?", named(meant)),
                 None => format!("they write {}", up.iter().map(|leaf| named(leaf)).collect::<Vec<_>>().join(", ")),
             };
-            self.of_route(written, "filter", format!("no device may write what fits {text}; {hint}"));
+            self.of_route(written, "filter", format!("no device may write to any topic that matches {text}; {hint}"));
         }
         Some(filter)
     }
@@ -167,7 +173,7 @@ impl Checks<'_> {
     fn topic_problem(&self, topic: &str) -> Option<String> {
         let names = || self.stack.topics.iter().map(|topic| topic.name.as_str());
         if topic.contains(['/', '+', '#']) || topic.starts_with("mqtt:") {
-            return Some(format!("{topic:?} is an MQTT topic; routes lead to Kafka, and one back would be a loop"));
+            return Some(format!("{topic:?} is an MQTT topic; routes lead to Kafka, and a route back would loop"));
         }
         if names().any(|name| name == topic) {
             return None;
@@ -185,7 +191,7 @@ impl Checks<'_> {
             None if has("device") => "{device}",
             None if has("user") => "{user}",
             None => {
-                let words = "name a level {device} or {user}, or say what the key is";
+                let words = "name a level {device} or {user}, or set the key";
                 self.of_route(written, "filter", format!("nothing in it can be the key: {words}"));
                 return None;
             }
@@ -236,11 +242,12 @@ impl Checks<'_> {
             let (taken, taker) = (&route.filter, &other.name);
             // Said where the user can change it.
             if written.path.is_some() {
-                let words = format!("route {taker:?} comes first and takes all that fits {}", taken.mqtt());
+                let words = format!("route {taker:?} comes first and takes everything that matches {}", taken.mqtt());
                 self.of_route(written, "filter", words);
             } else {
                 let words = format!(
-                    "it takes all of the built-in route {:?}; change that one by its name, or take it away: enabled: false",
+                    "it takes all of the built-in route {:?}; change that route by its name, or disable it with \
+                     enabled: false",
                     route.name
                 );
                 self.of_route(by, "filter", words);
@@ -255,7 +262,7 @@ impl Checks<'_> {
             let mut is_settled = false;
             for (route, written) in routes.iter().filter(|(route, _)| overlap(route.filter.mqtt(), &press)) {
                 if !route.emergency {
-                    let words = format!("{press} must become an emergency, whatever stands in it: say emergency: true");
+                    let words = format!("{press} must become an emergency, whatever it contains: set emergency: true");
                     self.of_route(written, "emergency", words);
                 }
                 is_settled = !route.emergency || covers(route.filter.mqtt(), &press);

@@ -108,11 +108,11 @@ impl fmt::Display for Happening {
         match self {
             Self::Standby { holder: Some(holder) } => write!(f, "standby: process {holder} is the active bridge"),
             Self::Standby { holder: None } => f.write_str("standby: another bridge is the active one"),
-            Self::Active => f.write_str("the other bridge has ended: this one is active now"),
-            Self::Connected { resumed: true } => f.write_str("subscribed; the session was taken up again"),
+            Self::Active => f.write_str("the other bridge has stopped: this one is now active"),
+            Self::Connected { resumed: true } => f.write_str("subscribed; the session was resumed"),
             Self::Connected { resumed: false } => f.write_str("subscribed; the session is new"),
-            Self::Resubscribed => f.write_str("subscribed to what the routes take now"),
-            Self::Disconnected { cause } => write!(f, "MQTT: {cause}; connecting again"),
+            Self::Resubscribed => f.write_str("subscribed to the topics of the new routes"),
+            Self::Disconnected { cause } => write!(f, "MQTT: {cause}; reconnecting"),
             Self::SessionLost { since, now } => {
                 let (since, now) = (time(since), time(now));
                 write!(
@@ -121,18 +121,18 @@ impl fmt::Display for Happening {
                 )
             }
             Self::Journaling { lane } => {
-                write!(f, "Kafka is slow or away: {lane} are written to the journal until it takes them")
+                write!(f, "Kafka is slow or down: {lane} are written to the journal until it accepts them")
             }
-            Self::CaughtUp { lane } => write!(f, "Kafka has everything again: {lane}"),
+            Self::CaughtUp { lane } => write!(f, "Kafka has caught up: {lane}"),
             Self::Room { words } => f.write_str(words),
             Self::JournalProblem { cause } => f.write_str(cause),
-            Self::JournalWorks => f.write_str("the journal can be written again"),
+            Self::JournalWorks => f.write_str("the journal is writable again"),
             Self::JournalDamaged { finding } => write!(f, "{finding}"),
             Self::DeadLetter { topic, reason } => write!(f, "dead letter from {topic}: {reason}"),
-            Self::StatusHeld { cause } => write!(f, "the status of emergencies waits in Kafka: {cause}"),
-            Self::StatusFlows => write!(f, "the status of emergencies goes to {}", EMERGENCY_STATUS.filter()),
+            Self::StatusHeld { cause } => write!(f, "emergency status updates are waiting in Kafka: {cause}"),
+            Self::StatusFlows => write!(f, "emergency status updates go to {}", EMERGENCY_STATUS.filter()),
             Self::StatusSkipped { record, reason } => {
-                write!(f, "the status in {record} goes to nobody: {reason}")
+                write!(f, "the status update in {record} has no recipient: {reason}")
             }
             Self::ProbeFails { cause } => write!(f, "the probe fails: {cause}"),
             Self::ProbeWorks { took } => write!(f, "the probe gets through again, in {} ms", took.as_millis()),

@@ -117,15 +117,15 @@ impl Metrics {
         all.register("ignored", "Messages that no route takes, and retained copies", self.ignored.clone());
         all.register("dead_letters", "Messages that became dead letters", self.dead_letters.clone());
         all.register("journal_damaged", "Parts of the journal that could not be read", self.damaged.clone());
-        all.register("reconnects", "Connections to Mosquitto that had to be made again", self.reconnects.clone());
-        let lost = "Sessions that Mosquitto did not have any more, and the messages in them";
+        all.register("reconnects", "Reconnections to Mosquitto", self.reconnects.clone());
+        let lost = "Sessions lost by Mosquitto, with the messages in them";
         all.register("sessions_lost", lost, self.sessions_lost.clone());
-        let status = "Statuses of emergencies that Mosquitto has acknowledged";
+        let status = "Emergency status updates acknowledged by Mosquitto";
         all.register("status_delivered", status, self.status_delivered.clone());
-        all.register("status_skipped", "Statuses of emergencies that are for nobody", self.status_skipped.clone());
+        all.register("status_skipped", "Emergency status updates without a recipient", self.status_skipped.clone());
         all.register("in_flight", "Records that Kafka has not acknowledged yet", self.in_flight.clone());
-        all.register("journal_messages", "Records that wait in the journal", self.journal_messages.clone());
-        let age = "How long the oldest record has waited";
+        all.register("journal_messages", "Records waiting in the journal", self.journal_messages.clone());
+        let age = "How long the oldest record has been waiting";
         all.register_with_unit("journal_age", age, Unit::Seconds, self.journal_age.clone());
         all.register_with_unit("journal", "The journal's size", Unit::Bytes, self.journal_bytes.clone());
         all.register_with_unit(

@@ -60,9 +60,11 @@ impl Upkeep {
 
 fn words_of(room: Room) -> &'static str {
     match room {
-        Room::Plenty => "the journal has room again: everything is taken",
-        Room::Short => "the journal is 80 % full: messages at QoS 0 are dropped, but for emergencies and alerts",
-        Room::Urgent => "the journal is 95 % full: only emergencies and alerts are taken, everything else is dropped",
+        Room::Plenty => "the journal has room again: everything is accepted",
+        Room::Short => "the journal is 80 % full: messages at QoS 0 are dropped, except emergencies and alerts",
+        Room::Urgent => {
+            "the journal is 95 % full: only emergencies and alerts are accepted, everything else is dropped"
+        }
         Room::None => "the journal is full: nothing more is read, and Mosquitto queues what it can",
     }
 }

@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<()> {
     let limits = Limits { mapping: args.jq_timeout, ..Limits::default() };
     let mapper = Mapper::new(routes, owners(context, &stack)?, limits);
     if std::io::stdin().is_terminal() {
-        context.ui.say("The routes are valid. Samples are read from this terminal, one a line; Ctrl-D ends.");
+        context.ui.say("The routes are valid. Samples are read from this terminal, one per line; end with Ctrl-D.");
     }
     let is_json = context.ui.is_json();
     let counts = context.shutdown.guard_blocking(move || samples(&mapper, is_json)).await?;

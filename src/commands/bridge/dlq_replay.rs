@@ -65,7 +65,7 @@ pub(super) async fn replay(
         if sent.interrupted {
             context.ui.say(&format!("interrupted: {} of {count} records were acknowledged", plan.sent));
         } else {
-            context.ui.say(&format!("{} of {count} records were sent, each acknowledged", plan.sent));
+            context.ui.say(&format!("{} of {count} records were sent and acknowledged", plan.sent));
         }
     }
     if context.ui.is_json() {
@@ -103,8 +103,8 @@ async fn planned(
 
 fn too_many() -> anyhow::Error {
     Failure::Usage {
-        cause: format!("the chosen dead letters hold more than {} MiB", MOST_BYTES >> 20),
-        remedy: Remedy::words("replay fewer at a time: --from and --until, or -n, choose some"),
+        cause: format!("the selected dead letters hold more than {} MiB", MOST_BYTES >> 20),
+        remedy: Remedy::words("replay fewer at a time: narrow the selection with --from and --until, or -n"),
     }
     .into()
 }
@@ -125,7 +125,7 @@ async fn meant(context: &Context, reach: &Reach, args: &ReplayArgs, plan: &Repla
     if args.yes || Ui::confirm(&question, &context.shutdown).await? == Some(true) {
         return Ok(());
     }
-    Err(Failure::Usage { cause: "nothing was sent".to_owned(), remedy: Remedy::words("--yes carries the plan out") }
+    Err(Failure::Usage { cause: "nothing was sent".to_owned(), remedy: Remedy::words("--yes carries out the plan") }
         .into())
 }
 
@@ -198,9 +198,9 @@ fn verdict(plan: &Replay, about: &About) -> Result<()> {
         let _ = write!(cause, "\n  and {} more", left.len() - NAMED);
     }
     let remedy = if plan.of(Fate::Unsent) > 0 && !about.is_elsewhere() {
-        about.remedy("status").then(" shows whether Kafka runs; what was sent already is not sent again")
+        about.remedy("status").then(" shows whether Kafka is running; records already sent are not sent again")
     } else {
-        Remedy::words("mend what the reasons name, such as the routes (--routes FILE), and replay them again")
+        Remedy::words("fix what the reasons name, such as the routes (--routes FILE), and replay again")
     };
     Err(Failure::Failed { cause, remedy }.into())
 }

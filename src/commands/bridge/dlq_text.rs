@@ -79,7 +79,7 @@ pub(super) fn cut(shown: &Shown, letter: &Letter) -> String {
     let all = shown.original_size.map_or_else(|| "all".to_owned(), |size| size.to_string());
     let digest = shown.original_sha256.as_deref().map(|digest| format!("; SHA-256 of all: {digest}"));
     format!(
-        "only the first {kept} of {all} bytes were kept: it was more than Kafka takes{}",
+        "only the first {kept} of {all} bytes were kept: the message was larger than Kafka accepts{}",
         digest.unwrap_or_default()
     )
 }

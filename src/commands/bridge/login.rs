@@ -50,7 +50,7 @@ impl Kept {
         if tells_of_refused_login(cause) && !is_renewed {
             let (user, up) = (&of_stack.login.username, of_stack.about.command("up"));
             context.ui.report(Event::Warning(format!(
-                "Mosquitto has not loaded the present login of {user}: {up} has it do so"
+                "Mosquitto has not loaded the current password of {user}: {up} makes it reload"
             )));
         }
     }
@@ -68,7 +68,7 @@ impl OfStack {
         self.seen = now;
         let is_news = self.login.renew(account.password);
         if is_news {
-            context.ui.say(&format!("{} has another password: the next connection takes it", self.login.username));
+            context.ui.say(&format!("{} has a new password: the next connection uses it", self.login.username));
         }
         is_news
     }

@@ -101,11 +101,11 @@ fn reload(context: &Context, args: &RunArgs, current: &watch::Sender<Arc<Mapper>
     let loaded = context.load(None, None).and_then(|loaded| mapper(context, args, &loaded.stack));
     match loaded {
         Ok(mapper) => {
-            context.ui.say("the routes were read again");
+            context.ui.say("the routes were reloaded");
             current.send_replace(Arc::new(mapper));
         }
         Err(error) => {
-            context.ui.report(Event::Warning(format!("the routes stay as they were: {error:#}")));
+            context.ui.report(Event::Warning(format!("the routes are unchanged: {error:#}")));
         }
     }
 }
@@ -132,8 +132,8 @@ fn journal(context: &Context, args: &RunArgs, stack: &Stack, about: &About) -> R
     match &args.journal {
         Some(journal) => Ok(journal.clone()),
         None if about.is_elsewhere() => Err(Failure::Usage {
-            cause: format!("{about} has no journal of its own yet"),
-            remedy: Remedy::words("say where it is to be: --journal DIR"),
+            cause: format!("{about} has no journal yet"),
+            remedy: Remedy::words("choose its directory: --journal DIR"),
         }
         .into()),
         None => Ok(context.paths.stack(&stack.name).join("bridge")),
@@ -159,7 +159,7 @@ fn counts(metrics: &Metrics) -> String {
 
 /// The standby takes over as soon as this process is gone.
 fn give_up() {
-    let words = anyhow::anyhow!("the bridge has stood still for 10 s and ends, so that its standby takes over");
+    let words = anyhow::anyhow!("the bridge has been stuck for 10 s and exits, so that its standby takes over");
     Ui::new(crate::ui::Manner { quiet: false, json: false }).fail(&words);
     std::process::exit(1);
 }

@@ -80,7 +80,7 @@ async fn dial(host: &str, certificates: Option<&Path>) -> Result<Docker, Refusal
         negotiated.map_err(|_| Refusal::Silent(format!("no answer within {} s", DIAL.as_secs())))?.map_err(silent)?;
     let version = docker.client_version();
     if version < OLDEST {
-        return Err(Refusal::Silent(format!("it speaks API {version}, and {OLDEST} is the oldest that will do")));
+        return Err(Refusal::Silent(format!("it speaks API {version}, but {OLDEST} or later is needed")));
     }
     Ok(docker)
 }

@@ -108,7 +108,7 @@ async fn create_container(docker: &Docker, name: &str, image: &str, body: Contai
 
 fn refused(error: &Error, name: &str, image: &str) -> Option<anyhow::Error> {
     let (cause, remedy) = match answers::status(error)? {
-        409 => (format!("there is a container {name} already"), format!("remove it: docker rm --force {name}")),
+        409 => (format!("container {name} already exists"), format!("remove it: docker rm --force {name}")),
         404 => (
             format!("image {image} is not on this machine: {}", answers::words(error)),
             format!("fetch it: docker pull {image}"),

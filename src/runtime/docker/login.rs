@@ -118,7 +118,7 @@ fn of_helper(answer: Answer, registry: String) -> DockerCredentials {
 /// Asks a credential helper by its protocol: the registry on stdin, JSON on stdout. None where it knows no login.
 async fn ask(program: &Path, registry: &str) -> Result<Option<Answer>, String> {
     let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let failed = |why: String| format!("{name} does not tell the login for {registry}: {why}");
+    let failed = |why: String| format!("{name} did not provide the login for {registry}: {why}");
     let mut helper = Command::new(program)
         .arg("get")
         .stdin(Stdio::piped())
@@ -255,7 +255,7 @@ mod tests {
         let unknown = fake(dir.path(), "echo credentials not found in native keychain; exit 1");
         assert!(ask(&unknown, "gcr.io").await.unwrap().is_none());
         let locked = ask(&fake(dir.path(), "echo the keychain is locked; exit 1"), "gcr.io").await.err().unwrap();
-        assert_eq!(locked, "docker-credential-fake does not tell the login for gcr.io: the keychain is locked");
+        assert_eq!(locked, "docker-credential-fake did not provide the login for gcr.io: the keychain is locked");
         let garbled = ask(&fake(dir.path(), "echo hunter2"), "gcr.io").await.err().unwrap();
         assert!(!garbled.contains("hunter2"), "{garbled}");
         let absent = ask(Path::new("docker-credential-absent"), "gcr.io").await.err().unwrap();

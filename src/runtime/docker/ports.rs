@@ -47,7 +47,7 @@ pub(super) fn taken(error: &Error, service: Service) -> Option<Failure> {
     let taken = ["port is already allocated", "address already in use"].iter().any(|mark| words.contains(mark));
     taken.then(|| Failure::PortTaken {
         cause: format!("a port of {service} is in use: {words}"),
-        remedy: Remedy::words("end what holds it, or move the whole stack: --port-offset 100"),
+        remedy: Remedy::words("stop whatever uses it, or move the whole stack: --port-offset 100"),
     })
 }
 

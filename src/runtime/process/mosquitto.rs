@@ -40,11 +40,12 @@ impl Server {
         };
         found.map(Some).ok_or_else(|| Failure::NoRuntime {
             cause: match &wanted.sqlite_plugin {
-                Some(named) => format!("{} is not there (mosquitto.sqlite_plugin)", named.display()),
+                Some(named) => format!("{} does not exist (mosquitto.sqlite_plugin)", named.display()),
                 None => format!("{} has no mosquitto_persist_sqlite.so beside it", program.display()),
             },
             remedy: Remedy::words(
-                "in the stack file, say where it is, as mosquitto.sqlite_plugin, or do without: mosquitto.persistence: file",
+                "in the stack file, name its path as mosquitto.sqlite_plugin, or do without it: mosquitto.persistence: \
+                 file",
             ),
         })
     }
@@ -108,7 +109,7 @@ mod tests {
         let file = home.path().join("elsewhere.so");
         let named = Mosquitto { sqlite_plugin: Some(file.clone()), ..wanted("") };
         let missing = new.sqlite_plugin(&named).unwrap_err().to_string();
-        assert!(missing.contains("elsewhere.so is not there"), "{missing}");
+        assert!(missing.contains("elsewhere.so does not exist"), "{missing}");
         fs::write(&file, "").unwrap();
         assert_eq!(new.sqlite_plugin(&named).unwrap(), Some(file));
     }

@@ -74,7 +74,7 @@ pub(in crate::runtime) async fn end(running: &Running, grace: Duration) -> Resul
     if gone_within(running, Duration::from_secs(10)).await {
         return Ok(());
     }
-    bail!("process {} does not end, not even by SIGKILL", running.identity.pid)
+    bail!("process {} does not exit, not even on SIGKILL", running.identity.pid)
 }
 
 /// SIGKILL at once; for instances whose data goes too, or that are replaced.

@@ -66,7 +66,7 @@ fn find_java() -> Result<PathBuf, Missing> {
     let java = home
         .filter(|java| java.is_file())
         .or_else(|| in_path("java", &[]))
-        .ok_or_else(|| missing(format!("there is no Java (needed: {OLDEST_JAVA} or later)")))?;
+        .ok_or_else(|| missing(format!("Java was not found ({OLDEST_JAVA} or later is needed)")))?;
     // To start a Java only to hear its version takes longer than to see that a whole stack is up.
     if noted_java_version(&java).is_some_and(|version| version >= OLDEST_JAVA) {
         return Ok(java);
@@ -84,7 +84,7 @@ fn find_java() -> Result<PathBuf, Missing> {
 fn find_mosquitto() -> Result<Server, Missing> {
     let missing = |words: String| Missing { words, debian: "mosquitto", homebrew: "mosquitto" };
     let mosquitto = in_path("mosquitto", &MOSQUITTO_DIRS)
-        .ok_or_else(|| missing("there is no Mosquitto (needed: 2.x)".to_owned()))?;
+        .ok_or_else(|| missing("Mosquitto was not found (2.x is needed)".to_owned()))?;
     let said = output(&mosquitto, "-h");
     let version = said.split_once("mosquitto version ").and_then(|(_, rest)| rest.split_whitespace().next());
     match version.filter(|version| version.starts_with("2.")) {
@@ -95,7 +95,7 @@ fn find_mosquitto() -> Result<Server, Missing> {
 
 fn find_maven() -> Result<PathBuf, Missing> {
     in_path("mvn", &[]).ok_or_else(|| Missing {
-        words: "there is no Maven (needed once, to fetch Kafka's and ZooKeeper's jars; --kafka-home does without)"
+        words: "Maven was not found (needed once, to fetch Kafka's and ZooKeeper's jars; not with --kafka-home)"
             .to_owned(),
         debian: "maven",
         homebrew: "maven",

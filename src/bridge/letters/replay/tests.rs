@@ -88,7 +88,7 @@ fn what_must_not_be_sent_is_refused() {
         (of(&[("original-size", "10000")]), Found::default(), "only its beginning"),
         (of(&[(REPLAY_ATTEMPTS, "3")]), Found::default(), "replayed 3 times"),
         (foreign(b"{}", &[("reason", "a service's own")]), Found::default(), "headers are missing"),
-        (of(&[("topic", "__consumer_offsets")]), Found::default(), "the brokers' own"),
+        (of(&[("topic", "__consumer_offsets")]), Found::default(), "internal topic of the brokers"),
         (of(&[]), there("device.alerts", Some("2:15")), "was replayed before"),
     ];
     for (letter, found, words) in cases {
@@ -99,7 +99,7 @@ fn what_must_not_be_sent_is_refused() {
     for found in [there("device.alerts", Some("2:14")), there("device.alerts", None)] {
         let step = step(&of(&[(REPLAY_ATTEMPTS, "2")]), "", &found);
         assert_eq!((step.fate, step.attempts), (Fate::Planned, 3));
-        assert_eq!(step.reason.as_deref(), Some("device.alerts has a record of this event already"));
+        assert_eq!(step.reason.as_deref(), Some("device.alerts already has a record of this event"));
         assert_eq!(header(step.record.as_ref().unwrap(), REPLAY_ATTEMPTS), ["3"]);
     }
 }
