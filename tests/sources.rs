@@ -56,7 +56,7 @@ fn no_text_spells_out_a_command_of_ours() {
 const FACTS: [(&str, &[&str], &[&str]); 5] = [
     (r"\b(2181|2888|3888|9092|19092|8883|9001)\b", &["stack/ports.rs"], &["cli/clients.rs"]),
     (r"\b1883\b", &["stack/ports.rs", "stack/image.rs"], &["cli/clients.rs"]),
-    (r"(kafka|zookeeper|mqtt|\{\})-(headless|service)\b", &["stack/names.rs"], &[]),
+    (r"(kafka|zookeeper|mqtt|\{[a-z]*\})-(headless|service)\b", &["stack/names.rs"], &[]),
     (
         r"/etc/sosstack|/run/sosstack|/opt/kafka|/var/lib/kafka|/mosquitto/(data|config|log)|/datalog",
         &["stack/image.rs"],

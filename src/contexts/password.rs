@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_context_has_a_variable_of_its_own() {
         const VARIABLE: &str = "SOSSTACK_KAFKA_PASSWORD";
-        assert_eq!(variable_of(VARIABLE, Some("prod-eu.1")), "SOSSTACK_VARIABLE_PROD_EU_1");
+        assert_eq!(variable_of(VARIABLE, Some("prod-eu.1")), "SOSSTACK_KAFKA_PASSWORD_PROD_EU_1");
         assert_eq!(variable_of(VARIABLE, None), VARIABLE);
     }
 }

@@ -46,7 +46,7 @@ impl Size {
 }
 
 /// Whole MiB, as Kubernetes writes them.
-fn quantity(bytes: u64) -> String {
+pub(super) fn quantity(bytes: u64) -> String {
     let mebibytes = bytes >> 20;
     if mebibytes.is_multiple_of(1024) { format!("{}Gi", mebibytes / 1024) } else { format!("{mebibytes}Mi") }
 }

@@ -100,11 +100,10 @@ pub fn files(stack: &Stack, settings: &Settings) -> Vec<ExportedFile> {
 fn bridge_files(stack: &Stack, settings: &Settings) -> Vec<ExportedFile> {
     let wanted = Settings { bridge: Bridge { wanted: true, ..settings.bridge.clone() }, ..settings.clone() };
     let source = Source { stack, settings: &wanted };
-    let [config, set] = mqtt::beside_a_bridge(source);
     let all = [
         bridge::manifest(source),
-        Manifest { file: "mqtt-configmap-patch.yaml", objects: vec![config] },
-        Manifest { file: "mqtt-statefulset-patch.yaml", objects: vec![set] },
+        Manifest { file: "mqtt-configmap-patch.yaml", objects: vec![object(&mqtt::config_patch(source))] },
+        Manifest { file: "mqtt-statefulset-patch.yaml", objects: vec![object(&mqtt::pods_patch(source))] },
     ];
     let [bridge, patches @ ..] = all.each_ref().map(|manifest| manifest.file);
     let kustomization = kustomization::component(source, Component::Bridge, bridge, &patches);

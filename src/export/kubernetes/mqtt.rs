@@ -1,18 +1,19 @@
 //! The two Mosquittos' pods: joined by one link, their accounts put together from Secrets.
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeProjection,
+    ConfigMap, Container, KeyToPath, PodSpec, PodTemplateSpec, ProjectedVolumeSource, ResourceRequirements,
+    SecretProjection, Volume, VolumeProjection,
 };
-
-use serde_json::json;
-use serde_yaml::Value;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::container::{
-    Rhythm, SECRET_MODE, Size, config_volume, container, files, mount, mount_read_only, ports, scratch_volume, texts,
+    Rhythm, SECRET_MODE, Size, config_volume, container, files, mount, mount_read_only, ports, quantity,
+    scratch_volume, texts,
 };
-use super::pods::{DATA, Pods};
-use super::{Component, Source, bridge, checksum, object, pods};
+use super::pods::{CHECKSUM, DATA, Pods};
+use super::{Component, Source, bridge, checksum, pods};
 use crate::config::mosquitto;
 use crate::stack::ports::PortName;
 use crate::stack::{Stack, image, sizes};
@@ -60,24 +61,34 @@ fn workload(source: Source<'_>) -> Workload {
     Workload { memory: alone.memory.max(bridge::MOSQUITTO_MEMORY), ..alone }
 }
 
-/// What of the pods is otherwise beside a bridge, as patches of what they are without one.
-pub(super) fn beside_a_bridge(source: Source<'_>) -> [Value; 2] {
-    let configured = files(&workload(source));
-    let pods = object(&stateful_set(source));
-    let template = &pods["spec"]["template"];
-    let limit = &template["spec"]["containers"][0]["resources"]["limits"]["memory"];
-    let named = |kind: &str, version: &str, name: &str| {
-        let metadata = json!({ "name": name, "namespace": source.stack.namespace });
-        json!({ "apiVersion": version, "kind": kind, "metadata": metadata })
+/// What of the configuration is otherwise beside a bridge, as a patch of what it is without one.
+pub(super) fn config_patch(source: Source<'_>) -> ConfigMap {
+    let conf = files(&workload(source)).remove(MOSQUITTO_CONF).unwrap_or_default();
+    ConfigMap {
+        metadata: patched(source, CONFIG),
+        data: Some([(MOSQUITTO_CONF.to_owned(), conf)].into()),
+        ..ConfigMap::default()
+    }
+}
+
+/// As [`config_patch`], of the pods: they have to be replaced to read it, and may take more memory.
+pub(super) fn pods_patch(source: Source<'_>) -> StatefulSet {
+    let memory = Quantity(quantity(workload(source).memory));
+    let limits = ResourceRequirements { limits: Some([("memory".to_owned(), memory)].into()), ..Default::default() };
+    let server = Container { name: SERVER.to_owned(), resources: Some(limits), ..Container::default() };
+    let annotations = Some([(CHECKSUM.to_owned(), checksum(&config_map(source).data))].into());
+    let template = PodTemplateSpec {
+        metadata: Some(ObjectMeta { annotations, ..ObjectMeta::default() }),
+        spec: Some(PodSpec { containers: vec![server], ..PodSpec::default() }),
     };
-    let mut config = named("ConfigMap", "v1", CONFIG);
-    config["data"] = json!({ MOSQUITTO_CONF: configured[MOSQUITTO_CONF] });
-    let mut set = named("StatefulSet", "apps/v1", Component::Mqtt.name());
-    set["spec"] = json!({ "template": {
-        "metadata": { "annotations": template["metadata"]["annotations"] },
-        "spec": { "containers": [{ "name": SERVER, "resources": { "limits": { "memory": limit } } }] },
-    } });
-    [object(&config), object(&set)]
+    let spec = StatefulSetSpec { template, ..StatefulSetSpec::default() };
+    let metadata = patched(source, Component::Mqtt.name());
+    StatefulSet { metadata, spec: Some(spec), status: None }
+}
+
+fn patched(source: Source<'_>, name: &str) -> ObjectMeta {
+    let namespace = Some(source.stack.namespace.clone());
+    ObjectMeta { name: Some(name.to_owned()), namespace, ..ObjectMeta::default() }
 }
 
 pub(super) fn config_map(source: Source<'_>) -> ConfigMap {

@@ -173,7 +173,7 @@ say "node drained for 30 s: a press gets through after $(($(date +%s) - started)
 # What devices were acknowledged, sought in Kafka. The load ends in order, and with it its ledgers.
 kubectl delete pod load --wait=true >/dev/null
 verdict_of() {
-    sosstack_container "at-mqtt-$1" "[ledger, verify, /ledgers/at-mqtt-$1, --output, json, --timeout, 20s,
+    sosstack_container "at-mqtt-$1" "[ledger, verify, /ledgers/at-mqtt-$1, --output, json, --quiet, --timeout, 20s,
       --bootstrap, 'kafka-service:9092']"
 }
 sosstack_pod verdict "$(verdict_of 0)"$'\n'"$(verdict_of 1)"
