@@ -15,7 +15,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 # What `make image` makes.
 IMAGE ?= sosstack:$(VERSION)
 
-.PHONY: help up build install image test test-compose test-k8s soak fuzz lint bench clean
+.PHONY: help up build install image test test-compose test-k8s soak fuzz lint bench bench-peers clean
 
 help: ## List what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -69,6 +69,11 @@ bench: ## Measure up and down beside Docker Compose, the clients beside kcat and
 	benches/clients.sh
 	benches/bridge.sh
 	cargo bench --locked --bench journal --bench mapping
+
+bench-peers: ## Measure the bridge beside Telegraf and a Node program; minutes, and Go once
+	@scripts/setup.sh test
+	cargo build --release --locked
+	benches/bridge-peers.sh $(ARGS)
 
 clean: ## Remove everything that was built here
 	cargo clean

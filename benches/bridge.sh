@@ -32,32 +32,12 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 
-for program in kcat python3 java; do
-    command -v "$program" >/dev/null || {
-        echo "bench: $program is missing" >&2
-        exit 1
-    }
-done
-sosstack=$(realpath "${SOSSTACK:-${CARGO_TARGET_DIR:-target}/release/sosstack}")
-work=$(mktemp -d)
-results=$work/results
-mkdir "$results"
 source benches/lib/figures.sh
+source benches/lib/stack.sh
 source benches/lib/bridge.sh
 
-export XDG_DATA_HOME=$work/data SOSSTACK_STACK=bench-bridge SOSSTACK_PORT_OFFSET=${SOSSTACK_PORT_OFFSET:-20000}
-unset SOSSTACK_FILE SOSSTACK_OUTPUT SOSSTACK_CONTEXT
-clean_up() {
-    trap - EXIT
-    [ -z "${bridge:-}" ] || kill "$bridge" 2>/dev/null || true
-    "$sosstack" --quiet down --volumes --yes >/dev/null 2>&1 || true
-    rm -rf "$work"
-}
-trap clean_up EXIT
-trap 'exit 130' INT TERM
-
-"$sosstack" --quiet up --runtime process
-eval "$("$sosstack" env)"
+need kcat python3 java
+own_stack bench-bridge
 broker=$("$sosstack" --output json status | python3 -c 'import json, sys; print(json.load(sys.stdin)["services"][3]["handle"])')
 class_path=$(tr '\0' '\n' <"/proc/$broker/cmdline" | sed -n '/^-cp$/{n;p}')
 fetch_tools

@@ -66,17 +66,24 @@ perf_test() {
 
 # $2 seconds of 2,000 messages a second on the way $1: through either broker alone, or from one to the other.
 late_on() {
-    local path=$1 from to reader
+    local path=$1 from to
     case $path in
     mqtt) from=(bench/late --qos 1) to=(bench/late --qos 1) ;;
     kafka) from=(location.geofence -k bench) to=(location.geofence) ;;
     bridge) from=(geofence/bench/enter --qos 1) to=(location.geofence) ;;
     esac
+    late_between "$path" 2000 "$2"
+}
+
+# $2 messages a second for $3 seconds, with what pub and sub are told in the caller's `from` and `to`: how late each is goes
+# to figure $1.
+late_between() {
+    local reader
     : >"$work/listening"
-    "$sosstack" sub "${to[@]}" --count $((2000 * $2)) 2>"$work/listening" > >(helper late "$results/late.$path") &
+    "$sosstack" sub "${to[@]}" --count $(($2 * $3)) 2>"$work/listening" > >(helper late "$results/late.$1") &
     reader=$!
     until_said 'listening to' "$work/listening"
-    helper pace 2000 "$2" | quietly pub "${from[@]}" --lines
+    helper pace "$2" "$3" | quietly pub "${from[@]}" --lines
     wait "$reader"
 }
 
