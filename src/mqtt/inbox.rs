@@ -284,3 +284,51 @@ fn delivery(message: Publish) -> Delivery {
         payload: message.payload,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::endpoints::Address;
+    use crate::mqtt::access::Transport;
+
+    /// Lets anybody in, and refuses whatever is below `secret/`.
+    async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
+        loop {
+            let (kind, length) = (stream.read_u8().await?, stream.read_u8().await?);
+            let mut packet = vec![0; length.into()];
+            stream.read_exact(&mut packet).await?;
+            match kind >> 4 {
+                1 => stream.write_all(&[0x20, 3, 0, 0, 0]).await?,
+                8 => {
+                    let is_secret = packet.windows(7).any(|bytes| bytes == b"secret/");
+                    let code = if is_secret { 0x87 } else { 0 };
+                    stream.write_all(&[0x90, 4, packet[0], packet[1], 0, code]).await?;
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    async fn opened(optional: bool) -> Result<bool> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = Address { host: "127.0.0.1".to_owned(), port: listener.local_addr()?.port() };
+        tokio::spawn(async move { serve(listener.accept().await?.0).await });
+        let wanted =
+            |filter: &str, optional| Wanted { filter: filter.to_owned(), qos: 2, retained: false, id: None, optional };
+        let subscribe = vec![wanted("secret/press", optional), wanted("panic/+/press", false)];
+        let change = Change { subscribe, unsubscribe: Vec::new() };
+        let access = Access { address, transport: Transport::Tcp, login: None };
+        let inbox = Inbox::open(&access, &Session::fresh(), &change, Duration::from_secs(20)).await?;
+        Ok(inbox.has_declined())
+    }
+
+    #[tokio::test]
+    async fn what_may_be_refused_keeps_nothing_else_away() {
+        assert!(opened(true).await.unwrap());
+        let refused = opened(false).await.unwrap_err();
+        assert!(is_refused_filter(&refused), "{refused:#}");
+    }
+}
