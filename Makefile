@@ -44,9 +44,10 @@ test-compose: ## Run what export compose emits with Docker Compose, as somebody 
 	cargo build --locked
 	@tests/compose/run.sh
 
-test-k8s: ## Prove the export on the cluster of KUBECONFIG; STACK_FILE= names images that it has, OTHER_KAFKA_IMAGE= one more, CASES= some cases only
+test-k8s: ## Prove the export on the cluster of KUBECONFIG; STACK_FILE= names images that it has, OTHER_KAFKA_IMAGE= one more, BRIDGE_IMAGE= ours, CASES= some cases only
 	cargo build --locked
-	@SOSSTACK="$(abspath $(TARGET_DIR))/debug/sosstack" STACK_FILE="$(STACK_FILE)" OTHER_KAFKA_IMAGE="$(OTHER_KAFKA_IMAGE)" tests/kubernetes/run.sh $(CASES)
+	@SOSSTACK="$(abspath $(TARGET_DIR))/debug/sosstack" STACK_FILE="$(STACK_FILE)" OTHER_KAFKA_IMAGE="$(OTHER_KAFKA_IMAGE)" \
+		BRIDGE_IMAGE="$(BRIDGE_IMAGE)" tests/kubernetes/run.sh $(CASES)
 
 soak: ## Kill commands at many random moments and see that the next one heals; bridges, brokers and Mosquitto under load; ROUNDS=50
 	@scripts/setup.sh test

@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use super::{Context, export_compose};
+use super::{Context, export_bridge, export_compose};
 use crate::about::Remedy;
-use crate::bridge::routes::Routes;
-use crate::cli::export::{BridgeArgs, ExportCommand, K8sArgs, SecretsArgs};
+use crate::cli::export::{ExportCommand, K8sArgs, SecretsArgs};
 use crate::event::Event;
-use crate::export::bridge::Behaviour;
 use crate::export::kubernetes::settings::{Bridge, Settings, Storage, namespace_problem};
 use crate::export::secret_file::{self, Before};
 use crate::export::{directory, kubernetes, secrets};
@@ -62,24 +60,8 @@ fn settings(args: &K8sArgs, stack: &Stack) -> Result<Settings> {
 }
 
 fn bridge(args: &K8sArgs, stack: &Stack) -> Result<Bridge> {
-    let behaviour = behaviour(&args.bridge_as, stack)?;
+    let behaviour = export_bridge::behaviour(&args.bridge_as, stack)?;
     Ok(Bridge { wanted: args.bridge, storage: args.bridge_storage.clone(), behaviour })
-}
-
-/// A container that ends at once for its routes would be noticed later.
-pub(super) fn behaviour(args: &BridgeArgs, stack: &Stack) -> Result<Behaviour> {
-    let BridgeArgs { bridge_image, bridge_routes, bridge_emergency_status } = args;
-    Ok(Behaviour {
-        image: bridge_image.clone(),
-        routes: bridge_routes.as_deref().map(|file| routes(file, stack)).transpose()?,
-        emergency_status: *bridge_emergency_status,
-    })
-}
-
-/// The text of a routes file that is valid for the stack.
-fn routes(file: &Path, stack: &Stack) -> Result<String> {
-    Routes::load(Some(file), stack)?;
-    std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
 }
 
 async fn write_secrets(context: &Context, args: &SecretsArgs) -> Result<()> {

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Context, export};
+use super::{Context, export_bridge};
 use crate::cli::export::ExportComposeArgs;
 use crate::export::{compose, directory};
 use crate::ui::Ui;
 
 pub(super) fn run(context: &Context, args: &ExportComposeArgs) -> Result<()> {
     let stack = context.load_as_written(args.port_offset, args.profile.map(Into::into))?.stack;
-    let bridge = export::behaviour(&args.bridge_as, &stack)?;
+    let bridge = export_bridge::behaviour(&args.bridge_as, &stack)?;
     if args.out == Path::new("-") {
         return Ui::print(&compose::compose_yaml(&stack, &bridge));
     }

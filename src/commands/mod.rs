@@ -13,6 +13,7 @@ mod documents;
 mod down;
 mod env;
 mod export;
+mod export_bridge;
 mod export_compose;
 mod group;
 mod images;

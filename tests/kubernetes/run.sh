@@ -4,7 +4,8 @@
 #   tests/kubernetes/run.sh [CASE…]       default: all of tests/kubernetes/cases, in their order
 #
 # KUBECONFIG says which cluster. SOSSTACK is the binary (default target/debug/sosstack), STACK_FILE the stack's file for
-# images that the cluster has, NAMESPACE what is made and removed again, KEEP=1 leaves it there.
+# images that the cluster has, BRIDGE_IMAGE sosstack's own one there, NAMESPACE what is made and removed again; KEEP=1 leaves
+# it there.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=$PWD/tests/kubernetes

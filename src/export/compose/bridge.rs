@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::configs::{self, Configs, HASH_LABEL};
 use super::health;
-use super::helpers::{CREDENTIALS, TOPICS};
+use super::helpers::{BRIDGE_PASSWORDS_VOLUME, CREDENTIALS, TOPICS};
 use super::model::{ComposeService, NetworkAttachment, Restart};
 use super::parts::{completed, hardened, started};
 use crate::export::bridge::{self, Behaviour, Surroundings};
@@ -17,14 +17,12 @@ use crate::stack::{Bridge, Service, Stack, image, sizes};
 pub(super) const BRIDGE: &str = "bridge";
 /// The volume with the journal.
 pub(super) const JOURNAL_VOLUME: &str = "bridge-data";
-/// The volume with the bridge's passwords, which the credentials service fills, and where it lies.
-pub(super) const PASSWORDS_VOLUME: &str = "bridge-credentials";
-const PASSWORDS: &str = "/run/sosstack/credentials";
 const OWNERS: &str = "owners";
 
 pub(super) fn bridge(stack: &Stack, behaviour: &Behaviour, configs: &mut Configs) -> ComposeService {
     let dir = Path::new(image::OWN_CONFIG);
     let owners = dir.join(OWNERS);
+    let passwords = format!("{}/credentials", image::OWN_RUN);
     let surroundings = Surroundings {
         brokers: (0..stack.kafka.brokers).map(|broker| address(Service::kafka(broker), PortName::Kafka)).collect(),
         mosquitto: address(Service::mosquitto(), PortName::Mqtt),
@@ -42,7 +40,7 @@ pub(super) fn bridge(stack: &Stack, behaviour: &Behaviour, configs: &mut Configs
         command: bridge::arguments(behaviour, &surroundings),
         user: format!("{0}:{0}", image::BRIDGE_USER),
         environment: [("MQTT", BRIDGE_USER), ("PROBE", PROBE_USER)]
-            .map(|(of, user)| (format!("SOSSTACK_{of}_PASSWORD_FILE"), format!("{PASSWORDS}/{user}")))
+            .map(|(of, user)| (format!("SOSSTACK_{of}_PASSWORD_FILE"), format!("{passwords}/{user}")))
             .into(),
         depends_on: vec![completed(CREDENTIALS), completed(TOPICS)]
             .into_iter()
@@ -53,7 +51,10 @@ pub(super) fn bridge(stack: &Stack, behaviour: &Behaviour, configs: &mut Configs
         healthcheck: Some(health::bridge(&bridge::addresses(&surroundings))),
         ports: vec![format!("127.0.0.1:{}:{}", stack.ports.bridge(Bridge::ALL[0]), ports::BRIDGE_IN_POD)],
         networks: BTreeMap::from([("default".to_owned(), NetworkAttachment { aliases: Vec::new() })]),
-        volumes: vec![format!("{JOURNAL_VOLUME}:{}", image::BRIDGE_DATA), format!("{PASSWORDS_VOLUME}:{PASSWORDS}:ro")],
+        volumes: vec![
+            format!("{JOURNAL_VOLUME}:{}", image::BRIDGE_DATA),
+            format!("{BRIDGE_PASSWORDS_VOLUME}:{passwords}:ro"),
+        ],
         labels: BTreeMap::from([(HASH_LABEL.to_owned(), configs::hash(files.iter().map(|(_, text)| text.as_str())))]),
         configs: files.iter().map(mount).collect(),
         mem_limit: "256m".to_owned(),

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::bridge;
 use super::configs::{self, Configs, HASH_LABEL};
 use super::model::{ComposeService, Restart};
 use super::parts::{completed, hardened, started};
@@ -22,6 +21,8 @@ pub(super) const READY: &str = "ready";
 
 /// The volume with passwords, which no other service has.
 pub(super) const PASSWORDS_VOLUME: &str = "credentials";
+/// The volume with those of the bridge.
+pub(super) const BRIDGE_PASSWORDS_VOLUME: &str = "bridge-credentials";
 /// The volume with what Mosquitto needs of them, and where it lies.
 pub(super) const CREDENTIALS_VOLUME: &str = "mosquitto-credentials";
 pub(super) const SHARED_CREDENTIALS: &str = "/mosquitto/credentials";
@@ -61,7 +62,7 @@ pub(super) fn credentials(stack: &Stack, configs: &mut Configs) -> ComposeServic
         volumes: vec![
             format!("{PASSWORDS_VOLUME}:/credentials"),
             format!("{CREDENTIALS_VOLUME}:{SHARED_CREDENTIALS}"),
-            format!("{}:/bridge", bridge::PASSWORDS_VOLUME),
+            format!("{BRIDGE_PASSWORDS_VOLUME}:/bridge"),
         ],
         labels: hash_label([CREDENTIALS_SCRIPT, &users, &acl, &tls]),
         configs: vec![

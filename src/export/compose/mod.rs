@@ -18,7 +18,7 @@ use serde_yaml::Value;
 
 use self::bridge::BRIDGE;
 use self::configs::Configs;
-use self::helpers::{CREDENTIALS, CREDENTIALS_VOLUME, PASSWORDS_VOLUME, READY, TOPICS};
+use self::helpers::{BRIDGE_PASSWORDS_VOLUME, CREDENTIALS, CREDENTIALS_VOLUME, PASSWORDS_VOLUME, READY, TOPICS};
 use self::model::{ComposeFile, Empty};
 use super::ExportedFile;
 use super::bridge::Behaviour;
@@ -65,7 +65,7 @@ fn compose_file(stack: &Stack, bridge: &Behaviour) -> ComposeFile {
     services.push((READY.to_owned(), helpers::ready(stack)));
     services.push((BRIDGE.to_owned(), bridge::bridge(stack, bridge, &mut configs)));
     let data = workloads.iter().flat_map(|workload| workload.volumes.iter().map(|volume| volume.name.clone()));
-    let others = [CREDENTIALS_VOLUME, PASSWORDS_VOLUME, bridge::PASSWORDS_VOLUME, bridge::JOURNAL_VOLUME];
+    let others = [CREDENTIALS_VOLUME, PASSWORDS_VOLUME, BRIDGE_PASSWORDS_VOLUME, bridge::JOURNAL_VOLUME];
     ComposeFile {
         name: stack.name.to_string(),
         services,

@@ -3,11 +3,13 @@
 //! It reads from the first Mosquitto only, where its session lies: what is published at the second one comes over the link
 //! between the two. While it is away both servers queue for it, so both keep more than without a bridge.
 
+use serde_yaml::Value;
+
 use super::container::{Rhythm, SECRET_MODE, Size, config_volume, container, mount, mount_read_only, ports};
 use super::mqtt::{BRIDGE, DEVICE_SHARDS, OWNERS_KEY, PROBE, shard_name};
 use super::pods::{DATA, Pods};
 use super::settings::Bridge;
-use super::{Component, Manifest, Source, budgets, checksum, network, object, pods, services};
+use super::{Component, Source, budgets, checksum, network, object, pods, services};
 use crate::export::bridge::{self, Surroundings};
 use crate::stack::ports::{self as numbers, PortName};
 use crate::stack::{Role, Service, Stack, image, names, sizes};
@@ -17,26 +19,20 @@ use k8s_openapi::api::core::v1::{
     Volume, VolumeProjection,
 };
 
-/// Messages that either Mosquitto keeps for a client that is away.
-pub(super) const QUEUED: u32 = 100_000;
-/// What one Mosquitto may take then, in bytes.
-pub(super) const MOSQUITTO_MEMORY: u64 = 1 << 30;
-
 const CONFIG: &str = "bridge-config";
 const OWNERS: &str = "/run/secrets/sosstack/owners";
 
 /// All that the bridge adds to the stack.
-pub(super) fn manifest(source: Source<'_>) -> Manifest {
+pub(super) fn objects(source: Source<'_>) -> Vec<Value> {
     let component = Component::Bridge;
-    let objects = vec![
+    vec![
         object(&pods::service_account(source, component)),
         object(&network::policy(source, component)),
         object(&budgets::budget(source, component)),
         object(&config_map(source)),
         object(&services::headless(source, component)),
         object(&stateful_set(source)),
-    ];
-    Manifest { file: "bridge.yaml", objects }
+    ]
 }
 
 fn config_map(source: Source<'_>) -> ConfigMap {

@@ -45,6 +45,7 @@ pub struct Manifest {
 
 /// The directory of the bridge to Kafka.
 const BRIDGE: &str = "components/bridge";
+const BRIDGE_FILE: &str = "bridge.yaml";
 
 /// All objects by file, in the order in which they are applied; the bridge's where it is wanted.
 pub fn manifests(stack: &Stack, settings: &Settings) -> Vec<Manifest> {
@@ -75,7 +76,7 @@ pub fn manifests(stack: &Stack, settings: &Settings) -> Vec<Manifest> {
         manifest("mqtt-statefulset.yaml", vec![object(&mqtt::stateful_set(source))]),
     ]);
     if settings.bridge.wanted {
-        all.push(bridge::manifest(source));
+        all.push(manifest(BRIDGE_FILE, bridge::objects(source)));
     }
     all
 }
@@ -101,7 +102,7 @@ fn bridge_files(stack: &Stack, settings: &Settings) -> Vec<ExportedFile> {
     let wanted = Settings { bridge: Bridge { wanted: true, ..settings.bridge.clone() }, ..settings.clone() };
     let source = Source { stack, settings: &wanted };
     let all = [
-        bridge::manifest(source),
+        Manifest { file: BRIDGE_FILE, objects: bridge::objects(source) },
         Manifest { file: "mqtt-configmap-patch.yaml", objects: vec![object(&mqtt::config_patch(source))] },
         Manifest { file: "mqtt-statefulset-patch.yaml", objects: vec![object(&mqtt::pods_patch(source))] },
     ];

@@ -13,7 +13,7 @@ use super::container::{
     scratch_volume, texts,
 };
 use super::pods::{CHECKSUM, DATA, Pods};
-use super::{Component, Source, bridge, checksum, pods};
+use super::{Component, Source, checksum, pods};
 use crate::config::mosquitto;
 use crate::stack::ports::PortName;
 use crate::stack::{Stack, image, sizes};
@@ -43,6 +43,11 @@ pub fn shard_name(index: usize) -> String {
     format!("mqtt-devices-{index}")
 }
 
+/// Messages that either server keeps, beside a bridge, for a client that is away.
+const QUEUED: u32 = 100_000;
+/// What one server may take then, in bytes.
+const MOSQUITTO_MEMORY: u64 = 1 << 30;
+
 const CONFIG: &str = "mqtt-config";
 const MOSQUITTO_CONF: &str = "mosquitto.conf";
 /// The server's container.
@@ -56,9 +61,9 @@ fn workload(source: Source<'_>) -> Workload {
         return workload(source.stack);
     }
     let mut stack = source.stack.clone();
-    stack.mosquitto.max_queued_messages = stack.mosquitto.max_queued_messages.max(bridge::QUEUED);
+    stack.mosquitto.max_queued_messages = stack.mosquitto.max_queued_messages.max(QUEUED);
     let alone = workload(&stack);
-    Workload { memory: alone.memory.max(bridge::MOSQUITTO_MEMORY), ..alone }
+    Workload { memory: alone.memory.max(MOSQUITTO_MEMORY), ..alone }
 }
 
 /// What of the configuration is otherwise beside a bridge, as a patch of what it is without one.
