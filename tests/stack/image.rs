@@ -1,7 +1,7 @@
 //! sosstack's own image: built by the Dockerfile that users get, on stand-in bases, and run as docs/bridge.md says.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -91,7 +91,9 @@ impl Image {
         let network = format!("sosstack-{}", self.stack);
         let mut command = Command::new("docker");
         command.args(["run", "--detach", "--name", &container, "--network", &network]).args(HARDENED);
-        command.args(["--env", "SOSSTACK_MQTT_PASSWORD", "--volume", &volume, &self.name, "bridge", "run"]);
+        let owners = format!("{}:/etc/sosstack/owners:ro", owners(home).display());
+        command.args(["--env", "SOSSTACK_MQTT_PASSWORD", "--volume", &volume, "--volume", &owners, &self.name]);
+        command.args(["bridge", "run", "--owners", "/etc/sosstack/owners"]);
         command.args(["--bootstrap", "kafka-service:9092", "--mqtt", "mqtt://sos_bridge@mqtt-service"]);
         command.args(["--journal", "/var/lib/sosstack/journal", "--metrics", "127.0.0.1:9101"]);
         let password = home.ok(&["device", "show", "sos_bridge", "--password"]);
@@ -166,6 +168,7 @@ fn one_stops_in_order_and_its_standby_goes_on(home: &Home, image: &Image) {
     let owners: Vec<&str> = processes.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)).collect();
     assert!(!owners.is_empty() && owners.iter().all(|owner| *owner == "65532"), "{processes}");
     arrives(home, "by the first container");
+    owners_are_those_of_the_list(home);
 
     let mut second = image.bridge(home, "second");
     second.wait_for("standby: ");
@@ -178,6 +181,27 @@ fn one_stops_in_order_and_its_standby_goes_on(home: &Home, image: &Image) {
     second.wait_for("subscribed; the session was resumed");
     arrives(home, "by the second one");
     println!("the container ended in order after {took:?}");
+}
+
+/// The container shares no accounts with the stack.
+fn owners(home: &Home) -> PathBuf {
+    let list = home.path().join("image-owners");
+    if !list.exists() {
+        std::fs::write(&list, "panic-0001 user-of-the-list\n").unwrap();
+    }
+    list
+}
+
+fn owners_are_those_of_the_list(home: &Home) {
+    for owner in ["user-of-the-list", "user-of-the-next-list"] {
+        // In place: what the container has mounted is this very file.
+        std::fs::write(owners(home), format!("panic-0001 {owner}\n")).unwrap();
+        let whose = format!(r#""userId":"{owner}""#);
+        eventually(&format!("an emergency of {owner}"), PATIENCE, || {
+            home.ok(&["pub", "panic/panic-0001/press", "{}", "--qos", "2", "--as", "panic-0001"]);
+            String::from_utf8(read_all(home, "emergency.created", &[])).unwrap().contains(&whose)
+        });
+    }
 }
 
 /// What a device sends from now on comes to Kafka, once.
