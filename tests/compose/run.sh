@@ -25,7 +25,11 @@ source tests/compose/lib.sh
 clean_up() {
     trap - EXIT
     compose --profile bridge down --volumes --timeout 1 >/dev/null 2>&1 || true
-    [ -z "${own_image:-}" ] || docker image rm --force "$own_image" "$own_image-builder" "$own_image-base" >/dev/null 2>&1 || true
+    if [ -n "${own_image:-}" ]; then
+        docker image rm --force "$own_image" "$own_image-builder" "$own_image-base" >/dev/null 2>&1 || true
+        # What the builder leaves without a name, and it is large.
+        docker image prune --force --filter "label=sosstack-test.image=$project" >/dev/null || true
+    fi
     rm -rf "$work"
     stop_own_docker
 }
