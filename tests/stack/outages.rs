@@ -34,7 +34,7 @@ fn a_restart_is_survived(home: &Home) {
     let mut tail = Running::listen(home, &["tail", "location.realtime", "--format", "{value}"]);
     home.ok(&["stop", "mosquitto", "kafka"]);
     subscriber.wait_for("reconnecting");
-    tail.wait_for("all brokers are away");
+    tail.wait_for("all brokers are down");
     write("meanwhile\n");
     home.ok(&["start", "mosquitto", "kafka"]);
     tail.wait_for("brokers answer again");
