@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::ProfileArg;
 use crate::duration::parse as duration;
+use crate::export::bridge::IMAGE;
 
 #[derive(Debug, Subcommand)]
 pub enum ExportCommand {
@@ -81,7 +82,7 @@ pub struct K8sArgs {
 #[derive(Debug, Args)]
 pub struct BridgeArgs {
     /// The bridge's image, which make image builds
-    #[arg(long, value_name = "IMAGE", default_value = concat!("sosstack:", env!("CARGO_PKG_VERSION")))]
+    #[arg(long, value_name = "IMAGE", default_value = IMAGE)]
     pub bridge_image: String,
     /// The bridge's routes file, merged over the built-in routes [default: the built-in routes alone]
     #[arg(long, value_name = "FILE")]

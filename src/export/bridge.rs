@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::texts;
 use crate::stack::device::BRIDGE_USER;
 use crate::stack::{Stack, Topic, image, ports};
 
@@ -11,6 +12,9 @@ const JOURNAL: &str = "/var/lib/sosstack/journal";
 const PROBE_INTERVAL: &str = "30s";
 const STACK_FILE: &str = "sosstack.yaml";
 const ROUTES: &str = "routes.yaml";
+
+/// What `make image` makes.
+pub const IMAGE: &str = concat!("sosstack:", env!("CARGO_PKG_VERSION"));
 
 /// What an export's bridge does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +28,7 @@ pub struct Behaviour {
 
 impl Default for Behaviour {
     fn default() -> Self {
-        let image = concat!("sosstack:", env!("CARGO_PKG_VERSION")).to_owned();
-        Self { image, routes: None, emergency_status: false }
+        Self { image: IMAGE.to_owned(), routes: None, emergency_status: false }
     }
 }
 
@@ -81,8 +84,4 @@ pub(super) fn arguments(behaviour: &Behaviour, surroundings: &Surroundings<'_>) 
         all.push("--emergency-status".to_owned());
     }
     all
-}
-
-fn texts(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
 }

@@ -17,3 +17,8 @@ pub struct ExportedFile {
     pub name: String,
     pub contents: String,
 }
+
+/// Words of a command, owned.
+fn texts(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}

@@ -81,7 +81,7 @@ fn shards(accounts: &Accounts, most: usize) -> Vec<Shard> {
     for (id, enrolled) in &accounts.devices {
         let line = format!("{id}:{}\n", enrolled.account.hash());
         let acl = owner_acl(id, enrolled.owner.as_deref());
-        let owner = enrolled.owner.as_ref().map(|owner| format!("{id} {owner}\n")).unwrap_or_default();
+        let owner = enrolled.owner.as_ref().map(|owner| OwnerList::line(id, owner)).unwrap_or_default();
         let length = |shard: &Shard| shard.passwd.len() + shard.acl.len() + shard.owners.len();
         let is_full = |shard: &Shard| length(shard) + line.len() + acl.len() + owner.len() > most;
         if all.last().is_some_and(is_full) {

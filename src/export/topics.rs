@@ -17,7 +17,7 @@ pub(super) fn arguments(stack: &Stack, patience: Duration, name: impl Fn(Service
     numbers.into_iter().chain(addresses).collect()
 }
 
-/// `name partitions setting=value …`, a topic a line; the probe's among them, by which a bridge is proven.
+/// One topic per line: `name partitions setting=value …`. The probe's topic, through which a bridge is proven, is included.
 pub(super) fn list(stack: &Stack) -> String {
     let mut text = String::new();
     for Topic { name, partitions, config, .. } in stack.topics.iter().chain([&Topic::probe()]) {

@@ -18,7 +18,7 @@ use crate::stack::topic::PROBE_TOPIC;
 use crate::stream::{Tell, Told, Wanted};
 use crate::{kafka, mqtt};
 
-/// The header by which a bridge passes on a device's own id of an event.
+/// The header in which a bridge passes on the device's own event id.
 const ID: &str = "device-event-id";
 /// That of a press.
 const QOS: u8 = 2;

@@ -44,6 +44,11 @@ impl OwnerList {
         Ok(Self { owners, is_whole })
     }
 
+    /// One line: a device and its user.
+    pub fn line(device: &str, user: &str) -> String {
+        format!("{device} {user}\n")
+    }
+
     /// The first line of a part, so that whoever reads knows when all parts are there.
     pub fn part(number: usize, count: usize, generation: &str) -> String {
         format!("{PART}{number}/{count} {generation}\n")
@@ -67,7 +72,8 @@ mod tests {
 
     #[test]
     fn parts_count_when_all_of_one_generation_are_there() {
-        let part = |number, count, generation: &str| OwnerList::part(number, count, generation) + "a b\n";
+        let part =
+            |number, count, generation: &str| OwnerList::part(number, count, generation) + &OwnerList::line("a", "b");
         let is_whole = |parts: &[String]| OwnerList::parse(parts.iter().map(String::as_str)).unwrap().is_whole;
         assert!(is_whole(&[part(1, 2, "new"), part(2, 2, "new")]));
         assert!(!is_whole(&[part(1, 2, "new")]));

@@ -85,6 +85,9 @@ mqtt_login() {
         <<<"$2"$'\n'"$3"
 }
 
+# What a key of the backend's Secret holds. $1 key
+of_secret() { kubectl get secret mqtt-credentials -o "jsonpath={.data.$1}" | base64 -d; }
+
 # as LOGIN mosquitto_…: in a client's pod, with that login.
 as() {
     local login=$1

@@ -10,6 +10,7 @@ use super::model::{ComposeService, NetworkAttachment, Restart};
 use super::parts::{completed, hardened, started};
 use crate::export::bridge::{self, Behaviour, Surroundings};
 use crate::stack::device::{BRIDGE_USER, PROBE_USER};
+use crate::stack::owner_list::OwnerList;
 use crate::stack::ports::{self, PortName};
 use crate::stack::{Bridge, Service, Stack, image, sizes};
 
@@ -66,8 +67,6 @@ fn address(service: Service, port: PortName) -> String {
     format!("{service}:{}", port.number())
 }
 
-/// `device user`, a line each.
 fn owners_of(stack: &Stack) -> String {
-    let owned = stack.devices.iter().filter_map(|device| Some((&device.id, device.owner.as_ref()?)));
-    owned.fold(String::new(), |text, (id, owner)| text + id + " " + owner + "\n")
+    stack.devices.iter().filter_map(|device| Some(OwnerList::line(&device.id, device.owner.as_ref()?))).collect()
 }

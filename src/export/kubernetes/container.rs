@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Component, Source};
+use crate::export::texts;
 use crate::stack::Heap;
 use crate::workload::{ConfigFile, Workload};
 
@@ -127,10 +128,6 @@ impl Rhythm {
     pub(super) fn exec(self, command: &[&str]) -> Probe {
         Probe { exec: Some(ExecAction { command: Some(texts(command)) }), ..self.probe() }
     }
-}
-
-pub(super) fn texts(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// A volume at a path.

@@ -84,8 +84,7 @@ pub fn manifests(stack: &Stack, settings: &Settings) -> Vec<Manifest> {
 /// The files of the export's directory: the stack, the kustomization, and the bridge as its component.
 pub fn files(stack: &Stack, settings: &Settings) -> Vec<ExportedFile> {
     let source = Source { stack, settings };
-    let without = Settings { bridge: Bridge { wanted: false, ..settings.bridge.clone() }, ..settings.clone() };
-    let manifests = manifests(stack, &without);
+    let manifests = manifests(stack, &settings.with_bridge(false));
     let mut files: Vec<ExportedFile> = if settings.single_file {
         vec![ExportedFile { name: SINGLE_FILE.to_owned(), contents: text(&manifests) }]
     } else {
@@ -99,7 +98,7 @@ pub fn files(stack: &Stack, settings: &Settings) -> Vec<ExportedFile> {
 }
 
 fn bridge_files(stack: &Stack, settings: &Settings) -> Vec<ExportedFile> {
-    let wanted = Settings { bridge: Bridge { wanted: true, ..settings.bridge.clone() }, ..settings.clone() };
+    let wanted = settings.with_bridge(true);
     let source = Source { stack, settings: &wanted };
     let all = [
         Manifest { file: BRIDGE_FILE, objects: bridge::objects(source) },

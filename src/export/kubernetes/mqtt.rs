@@ -9,12 +9,12 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::container::{
-    Rhythm, SECRET_MODE, Size, config_volume, container, files, mount, mount_read_only, ports, quantity,
-    scratch_volume, texts,
+    Rhythm, SECRET_MODE, Size, config_volume, container, files, mount, mount_read_only, ports, quantity, scratch_volume,
 };
 use super::pods::{CHECKSUM, DATA, Pods};
 use super::{Component, Source, checksum, pods};
 use crate::config::mosquitto;
+use crate::export::texts;
 use crate::stack::ports::PortName;
 use crate::stack::{Stack, image, sizes};
 use crate::target::Target;

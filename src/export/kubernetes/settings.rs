@@ -63,6 +63,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The same, with the bridge among what is applied or not.
+    pub(super) fn with_bridge(&self, wanted: bool) -> Self {
+        Self { bridge: Bridge { wanted, ..self.bridge.clone() }, ..self.clone() }
+    }
+
     /// Whether Kubernetes takes all of it.
     ///
     /// # Errors

@@ -5,10 +5,10 @@ use std::time::Duration;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, PodTemplateSpec};
 
-use super::container::{Size, config_volume, container, mount, mount_read_only, scratch_volume, texts};
+use super::container::{Size, config_volume, container, mount, mount_read_only, scratch_volume};
 use super::{Component, Source, checksum, pods};
 use crate::config::jvm;
-use crate::export::topics;
+use crate::export::{texts, topics};
 use crate::stack::{Role, image, names};
 
 const CONFIG: &str = "kafka-topics";

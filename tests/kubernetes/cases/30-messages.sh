@@ -8,7 +8,6 @@ received=$(kubectl exec kafka-client -- /opt/kafka/bin/kafka-console-consumer.sh
 grep -qx "$message" <<<"$received" || fail "Kafka brought $received"
 
 # The backend's login stands in the Secret under these two keys.
-of_secret() { kubectl get secret mqtt-credentials -o "jsonpath={.data.$1}" | base64 -d; }
 mqtt_login backend "$(of_secret mqtt-username)" "$(of_secret mqtt-password)"
 device_password=$(sosstack device show device-12345 --password)
 mqtt_login device device-12345 "$device_password"

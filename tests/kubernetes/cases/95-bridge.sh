@@ -56,7 +56,6 @@ sosstack_container() {
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: [ALL] } }
 CONTAINER
 }
-of_secret() { kubectl get secret mqtt-credentials -o "jsonpath={.data.$1}" | base64 -d; }
 mqtt_login backend "$(of_secret mqtt-username)" "$(of_secret mqtt-password)"
 mqtt_login device device-12345 "$(sosstack device show device-12345 --password)"
 
